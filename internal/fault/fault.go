@@ -1,0 +1,74 @@
+// Package fault holds the two kinds of failure that must never be mixed up:
+// the product did not behave, or we (or the machine) did not.
+//
+// The kind is decided where an error is born. An error that nobody classified
+// counts as ours: it never turns a cell red and never turns it green.
+package fault
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// Product is a failure of the stack under test.
+type Product struct {
+	// Layer is where in the tower it failed.
+	Layer matrix.Layer
+	// Op is what was tried, as in "start domain".
+	Op  string
+	Err error
+}
+
+// Error returns "cannot OP: cause".
+func (p *Product) Error() string { return describe(p.Op, p.Err) }
+
+// Unwrap returns the cause.
+func (p *Product) Unwrap() error { return p.Err }
+
+// Infra is a failure of the harness or of the machine it runs on.
+type Infra struct {
+	Op  string
+	Err error
+}
+
+// Error returns "cannot OP: cause".
+func (i *Infra) Error() string { return describe(i.Op, i.Err) }
+
+// Unwrap returns the cause.
+func (i *Infra) Unwrap() error { return i.Err }
+
+func describe(op string, err error) string {
+	if err == nil {
+		return "cannot " + op
+	}
+	return fmt.Sprintf("cannot %s: %v", op, err)
+}
+
+// Productf makes a product fault. The format may wrap an error with %w.
+func Productf(layer matrix.Layer, op, format string, args ...any) error {
+	return &Product{Layer: layer, Op: op, Err: fmt.Errorf(format, args...)}
+}
+
+// Infraf makes an infrastructure fault. The format may wrap an error with %w.
+func Infraf(op, format string, args ...any) error {
+	return &Infra{Op: op, Err: fmt.Errorf(format, args...)}
+}
+
+// Classify returns the verdict and the layer of an error: the outermost
+// classified error in its chain decides, and an unclassified one is Infra.
+func Classify(err error) (matrix.Verdict, matrix.Layer) {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		switch f := e.(type) {
+		case *Product:
+			return matrix.Fail, f.Layer
+		case *Infra:
+			return matrix.Infra, matrix.LayerHarness
+		}
+	}
+	if err == nil {
+		return matrix.Pass, ""
+	}
+	return matrix.Infra, matrix.LayerHarness
+}

@@ -1,0 +1,53 @@
+// Package journal is the append-only memory of a run: one NDJSON line per
+// finished check, flushed before the next check starts, so that a killed run
+// loses nothing it had answered.
+package journal
+
+import (
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// Record is one line of the journal: the answer to one planned check.
+type Record struct {
+	// Plan is the hash of the plan that asked.
+	Plan    string         `json:"plan"`
+	Cell    string         `json:"cell"`
+	Check   string         `json:"check"`
+	Tier    matrix.Tier    `json:"tier"`
+	Verdict matrix.Verdict `json:"verdict"`
+	// Layer is where it failed; empty for a pass.
+	Layer matrix.Layer `json:"layer,omitempty"`
+	// Reason is the failure, or why the check was not run, in words.
+	Reason string `json:"reason,omitempty"`
+	// BlockedBy names the check whose failure blocked this one.
+	BlockedBy string `json:"blocked_by,omitempty"`
+	// Started is when the check began, in UTC; Seconds how long it took.
+	Started time.Time `json:"started"`
+	Seconds float64   `json:"seconds"`
+	// GuestSeconds is the part of Seconds spent waiting for L1 or L2.
+	GuestSeconds float64 `json:"guest_seconds"`
+	// Attempts is 1, or 2 when the first attempt ended in INFRA.
+	Attempts int `json:"attempts"`
+	// Said holds L2's own words as it reported them, if the check used one.
+	Said []string `json:"said,omitempty"`
+	// Notes are facts worth keeping that decide nothing.
+	Notes []string `json:"notes,omitempty"`
+	// Evidence is the folder of the evidence bundle, relative to the run.
+	Evidence string `json:"evidence,omitempty"`
+	// Repeat is the command that runs this check alone on this cell.
+	Repeat string `json:"repeat,omitempty"`
+	// Harness is the revision of virtmatrix that gave the answer.
+	Harness string `json:"harness"`
+	// Seed ordered the specs of the run.
+	Seed int64 `json:"seed"`
+	// Accelerators by layer: {"L1": "tcg", "L2": "kvm"}.
+	Accelerators map[string]string `json:"accelerators,omitempty"`
+	// Emulator is the L0 emulator that ran L1, with its package version.
+	Emulator string `json:"emulator,omitempty"`
+	// Quirks are adaptations of the product that were applied to this host.
+	Quirks []string `json:"quirks,omitempty"`
+	// PackageSets are the keys of the plan's package sets in this cell, by role.
+	PackageSets map[string]string `json:"package_sets,omitempty"`
+}

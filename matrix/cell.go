@@ -1,0 +1,144 @@
+package matrix
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Kind is the kind of hypervisor a stack is built around.
+type Kind string
+
+// The hypervisor kinds.
+const (
+	KVM Kind = "kvm"
+	Xen Kind = "xen"
+)
+
+// Component names a versioned part of a stack.
+type Component string
+
+// The components of the hypervisor stacks.
+const (
+	Linux   Component = "linux"
+	QEMU    Component = "qemu"
+	XenHyp  Component = "xen"
+	Libvirt Component = "libvirt"
+)
+
+// stackOrder is the order in which components appear in a cell's identity, by
+// kind: from the bottom of the stack to the top.
+var stackOrder = map[Kind][]Component{
+	KVM: {Linux, QEMU, Libvirt},
+	Xen: {Linux, XenHyp, Libvirt},
+}
+
+// Components returns the components of a kind's stack, bottom first, or nil
+// for an unknown kind.
+func (k Kind) Components() []Component { return stackOrder[k] }
+
+// Composition tells how a cell's packages are put together.
+type Composition string
+
+const (
+	// Native cells take every package from one release, installed by the
+	// package manager in one root. They are the control for bundled cells.
+	Native Composition = "native"
+	// Bundled cells take at least one component from another release.
+	Bundled Composition = "bundled"
+)
+
+// Choice is one component of a stack at one version.
+type Choice struct {
+	Component Component `json:"component"`
+	// Version is the version as the matrix names it ("6.12"), the axis value.
+	Version string `json:"version"`
+	// Release is the distribution release that serves this version.
+	Release string `json:"release"`
+	// Package is the full version of the component's leading package as the
+	// source resolved it ("1:10.0.2+ds-2+deb13u1"). Empty until resolved.
+	Package string `json:"package,omitempty"`
+}
+
+// ImageRef names one image that a cell's host is composed from.
+type ImageRef struct {
+	// Role is the recipe in fixtures that builds the image: "userland-kvm",
+	// "userland-xen", "kernel-cloud", "kernel-full", "qemu", "xen".
+	Role string `json:"role"`
+	// Release is the distribution release whose packages go in.
+	Release string `json:"release"`
+	// Packages is the key of the package set in Plan.PackageSets.
+	Packages string `json:"packages"`
+}
+
+// Cell is one stack of the plan together with the checks it must answer.
+type Cell struct {
+	// ID is the one readable identity, used as label, folder, selector and log
+	// prefix: "kvm_linux-6.12_qemu-10.0_libvirt-11.3".
+	ID          string      `json:"id"`
+	Kind        Kind        `json:"kind"`
+	Composition Composition `json:"composition"`
+	// Stack holds one choice per component, in the kind's order.
+	Stack []Choice `json:"stack"`
+	// Userland is the release whose root file system carries libvirt.
+	Userland string         `json:"userland"`
+	Images   []ImageRef     `json:"images,omitempty"`
+	Checks   []PlannedCheck `json:"checks"`
+}
+
+// CellID builds the identity of a stack.
+func CellID(kind Kind, stack []Choice) string {
+	var b strings.Builder
+	b.WriteString(string(kind))
+	for _, c := range stack {
+		fmt.Fprintf(&b, "_%s-%s", c.Component, c.Version)
+	}
+	return b.String()
+}
+
+// Choice returns the cell's choice for a component; ok is false when the stack
+// has no such component.
+func (c *Cell) Choice(comp Component) (choice Choice, ok bool) {
+	for _, s := range c.Stack {
+		if s.Component == comp {
+			return s, true
+		}
+	}
+	return Choice{}, false
+}
+
+// Image returns the reference of the image with the given role; ok is false
+// when the cell is composed without one.
+func (c *Cell) Image(role string) (ref ImageRef, ok bool) {
+	for _, i := range c.Images {
+		if i.Role == role {
+			return i, true
+		}
+	}
+	return ImageRef{}, false
+}
+
+// String returns the cell's identity.
+func (c *Cell) String() string { return c.ID }
+
+// PlannedCheck is one question that a cell must answer.
+type PlannedCheck struct {
+	ID string `json:"id"`
+	// Tier says how the check is exercised.
+	Tier Tier `json:"tier"`
+	// Unsupported holds the reason why the check does not apply to the cell.
+	// Empty when it applies.
+	Unsupported string `json:"unsupported,omitempty"`
+}
+
+// Tier says how a check is exercised.
+type Tier string
+
+// The tiers.
+const (
+	// Static checks read metadata and command lines; nothing boots.
+	Static Tier = "static"
+	// Container checks run libvirtd and qemu in a container on L0's kernel.
+	Container Tier = "container"
+	// Nested checks run in a host that L0 boots.
+	Nested Tier = "nested"
+)

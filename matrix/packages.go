@@ -1,0 +1,57 @@
+package matrix
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"sort"
+)
+
+// Package is one binary package, exactly.
+type Package struct {
+	Name string `json:"name"`
+	// Version is the full version with epoch and distribution release.
+	Version string `json:"version"`
+	Arch    string `json:"arch"`
+	// SHA256 is the digest of the package file, from signed metadata.
+	SHA256 string `json:"sha256"`
+	// Size of the package file in bytes.
+	Size int64 `json:"size,omitempty"`
+}
+
+// PackageSet is what a verdict is about: the exact packages that realise one
+// version of one component, or of one image.
+type PackageSet struct {
+	// Source is the kind of repository it came from: "apt".
+	Source string `json:"source"`
+	// Release is the distribution release it was resolved in.
+	Release string `json:"release"`
+	// Packages are sorted by name.
+	Packages []Package `json:"packages"`
+}
+
+// Version returns the version of the named package, or "" when absent.
+func (s *PackageSet) Version(name string) string {
+	for _, p := range s.Packages {
+		if p.Name == name {
+			return p.Version
+		}
+	}
+	return ""
+}
+
+// Key is the content address of the set: it changes when any package does, and
+// does not depend on order.
+func (s *PackageSet) Key() string {
+	lines := make([]string, len(s.Packages))
+	for i, p := range s.Packages {
+		lines[i] = fmt.Sprintf("%s %s %s %s\n", p.Name, p.Version, p.Arch, p.SHA256)
+	}
+	sort.Strings(lines)
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %s\n", s.Source, s.Release)
+	for _, l := range lines {
+		h.Write([]byte(l))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,70 @@
+package matrix
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+)
+
+// PlanVersion is the format of plan.json. A plan of another version is refused.
+const PlanVersion = 1
+
+// Plan is the frozen list of cells and checks that a run must answer. It is
+// content-addressed: Hash covers everything else in it.
+type Plan struct {
+	Version int    `json:"version"`
+	Profile string `json:"profile"`
+	// Seed orders the specs; it is stored so that an order can be repeated.
+	Seed  int64  `json:"seed"`
+	Cells []Cell `json:"cells"`
+	// PackageSets holds the exact packages of every image, by key.
+	PackageSets map[string]PackageSet `json:"package_sets,omitempty"`
+	Hash        string                `json:"hash"`
+}
+
+// Seal computes the plan's hash and stores it.
+func (p *Plan) Seal() error {
+	h, err := p.digest()
+	if err != nil {
+		return err
+	}
+	p.Hash = h
+	return nil
+}
+
+// Verify says whether the plan is of our version and still what was sealed.
+func (p *Plan) Verify() error {
+	if p.Version != PlanVersion {
+		return fmt.Errorf("cannot use plan: it has format %d, this virtmatrix reads format %d; plan again", p.Version, PlanVersion)
+	}
+	h, err := p.digest()
+	if err != nil {
+		return err
+	}
+	if h != p.Hash {
+		return fmt.Errorf("cannot use plan: its content has the hash %.12s, but it was sealed as %.12s; it was edited after planning, plan again", h, p.Hash)
+	}
+	return nil
+}
+
+func (p *Plan) digest() (string, error) {
+	c := *p
+	c.Hash = ""
+	b, err := json.Marshal(&c)
+	if err != nil {
+		return "", fmt.Errorf("cannot seal plan: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// Cell returns the cell with the given identity, or nil.
+func (p *Plan) Cell(id string) *Cell {
+	for i := range p.Cells {
+		if p.Cells[i].ID == id {
+			return &p.Cells[i]
+		}
+	}
+	return nil
+}
