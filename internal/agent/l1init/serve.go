@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"golang.org/x/sys/unix"
+)
+
+// serve starts the daemons and answers the harness for ever.
+func serve() error {
+	var spec agent.Spec
+	if err := json.NewDecoder(os.Stdin).Decode(&spec); err != nil {
+		return fmt.Errorf("read host spec: %w", err)
+	}
+	server, err := agent.NewServer()
+	if err != nil {
+		return err
+	}
+	port, err := openPort()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "\n%s\n", agent.ReadyLine)
+	go startServices(&spec)
+	for {
+		port.session = false
+		r := bufio.NewReader(port)
+		if err := agent.AwaitHello(port, r); err != nil {
+			return fmt.Errorf("await harness: %w", err)
+		}
+		port.session = true
+		// A session that breaks is the harness's to notice; the next may come.
+		_ = server.Serve(&session{port: port, r: r})
+	}
+}
+
+// startServices brings the host's daemons up in order. What goes wrong is in
+// the service's log and on the console; the harness asks what is running.
+func startServices(spec *agent.Spec) {
+	for _, m := range spec.Modprobe {
+		if out, err := exec.Command("/sbin/modprobe", m).CombinedOutput(); err != nil {
+			note("modprobe", fmt.Sprintf("%s: %v %s", m, err, out))
+		}
+	}
+	for _, s := range spec.Services {
+		if err := startService(s); err != nil {
+			note(s.Name, fmt.Sprintf("%v", err))
+			fmt.Fprintf(os.Stderr, "\n%sstart %s: %v\n", agent.FaultLine, s.Name, err)
+			return
+		}
+	}
+	note("services", "all started")
+}
+
+// note appends a line to the agent's own log in L1.
+func note(name, text string) {
+	f, err := os.OpenFile(agent.ServiceLog("agent"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	fmt.Fprintf(f, "%s: %s\n", name, strings.TrimSpace(text))
+}
+
+func startService(s agent.Service) error {
+	log, err := os.OpenFile(agent.ServiceLog(s.Name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(s.Argv[0], s.Argv[1:]...)
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = agent.Environment(), "/", log, log
+	if s.Once {
+		return cmd.Run()
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() {
+		err := cmd.Wait()
+		note(s.Name, fmt.Sprintf("ended: %v", err))
+		ended <- err
+	}()
+	if s.Wait == "" {
+		return nil
+	}
+	deadline := time.After(s.Within)
+	for {
+		if _, err := os.Stat(s.Wait); err == nil {
+			return nil
+		}
+		select {
+		case err := <-ended:
+			if err == nil {
+				ended = nil // it went to the background: its sign may still come
+				continue
+			}
+			return fmt.Errorf("it ended before %s was there: %w", s.Wait, err)
+		case <-deadline:
+			return fmt.Errorf("%s was not there within %s", s.Wait, s.Within)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// openPort opens the agent's virtio-serial port, found by its name.
+func openPort() (*port, error) {
+	for start := time.Now(); time.Since(start) < diskWait; time.Sleep(20 * time.Millisecond) {
+		names, _ := filepath.Glob("/sys/class/virtio-ports/*/name")
+		for _, n := range names {
+			b, _ := os.ReadFile(n)
+			if strings.TrimSpace(string(b)) != agent.PortName {
+				continue
+			}
+			fd, err := unix.Open("/dev/"+filepath.Base(filepath.Dir(n)), unix.O_RDWR|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return nil, fmt.Errorf("open agent port: %w", err)
+			}
+			return &port{fd: fd}, nil
+		}
+	}
+	return nil, errors.New("find agent port: no virtio-serial port has its name")
+}
+
+// port is the virtio-serial device in blocking mode. It reads as end of file
+// while no harness is connected: within a session that is its end, and
+// otherwise reading waits for the next harness.
+type port struct {
+	fd      int
+	session bool
+}
+
+func (p *port) Read(b []byte) (int, error) {
+	for {
+		n, err := unix.Read(p.fd, b)
+		switch {
+		case n > 0:
+			return n, nil
+		case err != nil && err != unix.EINTR && err != unix.EAGAIN:
+			return 0, err
+		case err == nil && p.session:
+			return 0, io.EOF
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (p *port) Write(b []byte) (int, error) {
+	done := 0
+	for done < len(b) {
+		n, err := unix.Write(p.fd, b[done:])
+		if err != nil && err != unix.EINTR && err != unix.EAGAIN {
+			return done, err
+		}
+		if n > 0 {
+			done += n
+		}
+	}
+	return done, nil
+}
+
+// session is the port for the time of one SSH session.
+type session struct {
+	net.Conn
+	port *port
+	r    *bufio.Reader
+}
+
+func (s *session) Read(b []byte) (int, error)  { return s.r.Read(b) }
+func (s *session) Write(b []byte) (int, error) { return s.port.Write(b) }
+func (s *session) Close() error                { return nil }
+func (s *session) LocalAddr() net.Addr         { return &net.UnixAddr{Name: "agent", Net: "virtio"} }
+func (s *session) RemoteAddr() net.Addr        { return &net.UnixAddr{Name: "harness", Net: "virtio"} }

@@ -1,0 +1,73 @@
+// Package agent is the harness's hand inside L1: a static program that is PID 1
+// of the host, composes its root from read-only images, starts its daemons, and
+// then serves SSH on a virtio-serial port, so that no network is needed.
+//
+// The package holds both ends of the connection; the program is l1init below.
+package agent
+
+import "time"
+
+// PortName is the name of the virtio-serial port that the agent serves.
+const PortName = "org.virtmatrix.agent.0"
+
+// SpecPath is where the initramfs holds the host's Spec.
+const SpecPath = "/virtmatrix.json"
+
+// ReadyLine is printed on the console when the agent begins to serve. It marks
+// the end of the boot for a reader of the console log.
+const ReadyLine = "virtmatrix-agent: serving"
+
+// FaultLine starts the console line on which the agent says why it cannot go on.
+const FaultLine = "virtmatrix-agent: cannot "
+
+// Spec tells the agent how to compose the host.
+type Spec struct {
+	Hostname string `json:"hostname"`
+	// Modules are the files in the initramfs to insert first, in load order.
+	Modules []string `json:"modules,omitempty"`
+	// Root is the serial of the disk with the root file system (squashfs).
+	Root string `json:"root"`
+	// Images are further read-only disks and where they are mounted.
+	Images []Mount `json:"images,omitempty"`
+	// Scratch is the serial of a writable ext4 disk, and where it is mounted.
+	// tmpfs has no O_DIRECT before Linux 6.6, so guests' disks belong on it.
+	Scratch Mount `json:"scratch"`
+	// Files are written over the root before any daemon starts.
+	Files []File `json:"files,omitempty"`
+	// Modprobe names modules to load from the mounted module tree.
+	Modprobe []string `json:"modprobe,omitempty"`
+	// Services are started in order.
+	Services []Service `json:"services,omitempty"`
+}
+
+// Mount is a disk, named by its virtio serial, and its place in the host.
+type Mount struct {
+	Serial string `json:"serial"`
+	Path   string `json:"path"`
+}
+
+// File is a file of the host's root. Exactly one of Content, From and Link is
+// used: the text itself, a file of the initramfs, or a symbolic link's target.
+type File struct {
+	Path    string `json:"path"`
+	Content string `json:"content,omitempty"`
+	From    string `json:"from,omitempty"`
+	Link    string `json:"link,omitempty"`
+	// Mode is the permission bits; 0 means 0644.
+	Mode uint32 `json:"mode,omitempty"`
+}
+
+// Service is a program that the agent starts at boot.
+type Service struct {
+	Name string   `json:"name"`
+	Argv []string `json:"argv"`
+	// Wait is a path that must exist before the next service is started, and
+	// Within how long it may take. The harness scales it to the machine.
+	Wait   string        `json:"wait,omitempty"`
+	Within time.Duration `json:"within,omitempty"`
+	// Once marks a command that ends by itself and must succeed.
+	Once bool `json:"once,omitempty"`
+}
+
+// ServiceLog returns the path in L1 of a service's output.
+func ServiceLog(name string) string { return "/var/log/virtmatrix/" + name + ".log" }

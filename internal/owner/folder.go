@@ -1,0 +1,87 @@
+package owner
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockName is the file whose lock says that a folder's owner is alive.
+const lockName = ".owner"
+
+// Folder is a folder that belongs to one living process.
+type Folder struct {
+	Path string
+	lock *os.File
+}
+
+// NewFolder makes a folder with a fresh name in dir, owned by this process
+// until Remove or the process's death. The name is short, because a Unix
+// socket's path may have 107 bytes.
+func NewFolder(dir, prefix string) (*Folder, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("cannot make folder: %w", err)
+	}
+	path, err := os.MkdirTemp(dir, prefix)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o644)
+	if err == nil {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if err != nil {
+		os.RemoveAll(path)
+		return nil, fmt.Errorf("cannot own folder %s: %w", path, err)
+	}
+	return &Folder{Path: path, lock: f}, nil
+}
+
+// Remove removes the folder and what is in it.
+func (f *Folder) Remove() error {
+	err := os.RemoveAll(f.Path)
+	f.lock.Close()
+	if err != nil {
+		return fmt.Errorf("cannot remove folder: %w", err)
+	}
+	return nil
+}
+
+// Sweep removes the folders in dir whose owners are dead, and returns their
+// paths. A folder of a living owner is left alone.
+func Sweep(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot sweep %s: %w", dir, err)
+	}
+	var swept []string
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if !e.IsDir() || alive(path) {
+			continue
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return swept, fmt.Errorf("cannot sweep %s: %w", path, err)
+		}
+		swept = append(swept, path)
+	}
+	return swept, nil
+}
+
+// alive says whether a folder's owner holds its lock. A folder without a lock
+// file is alive while it is empty: its owner is just making it.
+func alive(path string) bool {
+	f, err := os.Open(filepath.Join(path, lockName))
+	if err != nil {
+		entries, err := os.ReadDir(path)
+		return err == nil && len(entries) == 0
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil
+}
