@@ -1,0 +1,96 @@
+package matrix
+
+import (
+	"errors"
+	"os/exec"
+	"slices"
+	"testing"
+)
+
+// ascending holds versions of packages of the field, from the lowest to the
+// highest by Debian's rules.
+var ascending = []string{
+	"4.17~rc4-1~exp1",
+	"4.17.5+72-g01140da4e8-1",
+	"5.2",
+	"5.10",
+	"6.1",
+	"6.1.176-1",
+	"6.12",
+	"6.12.95-1~bpo12+1",
+	"6.12.107-1",
+	"7.2",
+	"9.0.0-4",
+	"9.0.0-4+deb12u2",
+	"10.0",
+	"11.3.0~rc1-1",
+	"11.3.0-2~bpo12+1",
+	"11.3.0-2",
+	"11.3.0-3+deb13u3",
+	"1:5.2+dfsg-11+deb11u3",
+	"1:7.2+dfsg-7+deb12u18",
+	"1:7.2+dfsg-7+deb12u18+b3",
+	"1:10.0.2+ds-2+deb13u1~bpo12+1",
+	"1:10.0.2+ds-2+deb13u1",
+}
+
+func TestCompareOrdersPackagesOfTheField(t *testing.T) {
+	for i, a := range ascending {
+		for j, b := range ascending {
+			if got, want := Compare(a, b), sign(i-j); got != want {
+				t.Errorf("Compare(%q, %q) = %d, want %d", a, b, got, want)
+			}
+		}
+	}
+}
+
+func TestCompareSeesEqualVersions(t *testing.T) {
+	for _, p := range [][2]string{{"6.1", "6.01"}, {"0:9.0", "9.0"}, {"9.0-0", "9.0"}} {
+		if got := Compare(p[0], p[1]); got != 0 {
+			t.Errorf("Compare(%q, %q) = %d, want 0", p[0], p[1], got)
+		}
+	}
+}
+
+func TestCompareAgreesWithDpkg(t *testing.T) {
+	dpkg, err := exec.LookPath("dpkg")
+	if err != nil {
+		t.Skip("no dpkg here to compare with")
+	}
+	versions := append(slices.Clone(ascending), "6.01", "0:9.0", "9.0-0", "9.0", "1.0a", "1.0+", "1.0~~", "1.0~", "1.0")
+	for i, a := range versions {
+		// Near neighbours and a far one: all pairs would be a thousand processes.
+		for _, j := range []int{i + 1, i + 2, len(versions) - 1 - i} {
+			if j >= len(versions) {
+				continue
+			}
+			b := versions[j]
+			op := map[int]string{-1: "lt", 0: "eq", +1: "gt"}[Compare(a, b)]
+			err := exec.Command(dpkg, "--compare-versions", a, op, b).Run()
+			var exit *exec.ExitError
+			if errors.As(err, &exit) {
+				t.Errorf("Compare says %s %s %s, dpkg does not", a, op, b)
+			} else if err != nil {
+				t.Fatalf("cannot run dpkg: %v", err)
+			}
+		}
+	}
+}
+
+func TestCompareStaysTotalOnGarbage(t *testing.T) {
+	mixed := []string{"7.2", "unknown", "", "10.0"}
+	slices.SortFunc(mixed, Compare)
+	if want := []string{"", "unknown", "7.2", "10.0"}; !slices.Equal(mixed, want) {
+		t.Errorf("sorted %q, want %q", mixed, want)
+	}
+}
+
+func sign(n int) int {
+	switch {
+	case n < 0:
+		return -1
+	case n > 0:
+		return +1
+	}
+	return 0
+}
