@@ -1,0 +1,156 @@
+package matrix
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func catalog(t *testing.T) *Catalog {
+	t.Helper()
+	c, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestReleasesSayWhatTheirSourceReads(t *testing.T) {
+	c := catalog(t)
+	got, err := c.Release("trixie-backports")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Release{
+		Name: "trixie-backports", Source: "apt", CheckValidUntil: true,
+		Suites: []string{"trixie-backports"}, Parents: []string{"trixie"},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	for name, check := range map[string]bool{"bullseye": true, "bookworm": true, "trixie": true, "forky": false, "sid": false} {
+		r, err := c.Release(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.CheckValidUntil != check {
+			t.Errorf("%s: check_valid_until is %v, want %v", name, r.CheckValidUntil, check)
+		}
+	}
+}
+
+func TestLineageHasTheParents(t *testing.T) {
+	lineage, err := catalog(t).Lineage("bookworm-backports")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var suites []string
+	for _, r := range lineage {
+		suites = append(suites, r.Suites...)
+	}
+	if want := []string{"bookworm-backports", "bookworm", "bookworm-updates"}; !slices.Equal(suites, want) {
+		t.Errorf("got suites %q, want %q", suites, want)
+	}
+}
+
+func TestAxesHoldEveryServedVersionOldestFirst(t *testing.T) {
+	want := map[Component][]string{
+		Linux:   {"5.10", "6.1", "6.12", "7.2", "7.3"},
+		QEMU:    {"5.2", "7.2", "10.0", "11.1"},
+		Libvirt: {"7.0", "9.0", "11.3", "12.8"},
+		XenHyp:  {"4.14", "4.17", "4.20"},
+	}
+	got := map[Component][]string{}
+	for _, a := range catalog(t).Axes {
+		got[a.Component] = namesOf(a.Versions, versionName)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestLookupsGiveTheNearestName(t *testing.T) {
+	c := catalog(t)
+	_, release := c.Release("bookwrm")
+	_, lineage := c.Lineage("forkie")
+	_, component := c.Version("kemu", "7.2")
+	_, version := c.Version(Linux, "6.11")
+	_, check := c.Check("O-SAFE")
+	_, profile := c.Profile("nightly")
+	for _, e := range []struct {
+		err  error
+		want string
+	}{
+		{release, `unknown release "bookwrm"; did you mean "bookworm"?`},
+		{lineage, `unknown release "forkie"; did you mean "forky"?`},
+		{component, `unknown component "kemu"; did you mean "qemu"?`},
+		{version, `unknown version of linux "6.11"; did you mean "6.1"?`},
+		{check, `unknown check "O-SAFE"; did you mean "O-SAVE"?`},
+		{profile, `unknown profile "nightly"; there are smoke, ci`},
+	} {
+		if e.err == nil || e.err.Error() != e.want {
+			t.Errorf("got %v\nwant %s", e.err, e.want)
+		}
+	}
+}
+
+// asked are the checks of the first delivery.
+const asked = `O-CONN O-CONN-RO O-CAPS O-DOMCAPS O-DEF O-RT O-START O-TRANS O-DESTROY O-SHUT O-SUSP O-SAVE O-MSAVE O-ERR
+	O-EV-DOM O-STAT O-POOL-DIR O-VOL O-CLI IK-BOOT IK-DMESG IK-KVM IK-KVM-RUN IK-NFT IK-CG IQ-VER IQ-QMP IQ-MACH IQ-CPU
+	IQ-MIG-FILE IX-BOOT IX-ABI IX-STORE IX-PV IX-LIBXL`
+
+func TestCatalogHasEveryCheck(t *testing.T) {
+	want := strings.Fields(asked)
+	got := catalog(t).CheckIDs()
+	slices.Sort(want)
+	slices.Sort(got)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestEveryCheckHasWhatItNeeds(t *testing.T) {
+	for _, k := range catalog(t).Checks {
+		t.Run(k.ID, func(t *testing.T) {
+			area, kinds := Outbound, Kinds()
+			switch k.ID[:2] {
+			case "IQ":
+				area, kinds = Inbound, []Kind{KVM}
+			case "IX":
+				area, kinds = Inbound, []Kind{Xen}
+			case "IK":
+				area = Inbound
+				if strings.HasPrefix(k.ID, "IK-KVM") {
+					kinds = []Kind{KVM}
+				}
+			}
+			if k.Area != area || !slices.Equal(k.Kinds, kinds) || k.Tier != Nested {
+				t.Errorf("is %s, %v, %s; want %s, %v, %s", k.Area, k.Kinds, k.Tier, area, kinds, Nested)
+			}
+			if n := len(strings.Fields(k.Title)); n < 4 || n > 25 || strings.HasSuffix(k.Title, ".") {
+				t.Errorf("title %q is no short sentence without a full stop", k.Title)
+			}
+			for _, kind := range Kinds() {
+				if slices.Contains(k.Kinds, kind) != (k.Unsupported[kind] == "") {
+					t.Errorf("kind %s has the reason %q", kind, k.Unsupported[kind])
+				}
+			}
+		})
+	}
+}
+
+func TestOlderComponentThanACheckAsksForIsUnsupported(t *testing.T) {
+	check := &Check{ID: "O-SAVE-P", Since: map[Component]string{Libvirt: "8.4.0"}}
+	for version, want := range map[string]string{
+		"7.0":  "needs libvirt 8.4.0, the cell has 7.0",
+		"9.0":  "",
+		"11.3": "",
+	} {
+		cell := &Cell{Kind: KVM, Stack: []Choice{{Component: Libvirt, Version: version}}}
+		if got := check.inapplicable(cell); got != want {
+			t.Errorf("libvirt %s: got %q, want %q", version, got, want)
+		}
+	}
+}

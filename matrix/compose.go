@@ -1,0 +1,66 @@
+package matrix
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// tied lists the components of a kind that must come from one release. Xen's
+// toolstack talks to its hypervisor through interface numbers that change with
+// most releases, and libvirt's Xen driver links that toolstack.
+var tied = map[Kind][]Component{Xen: {XenHyp, Libvirt}}
+
+// compose chooses a release for each component of a stack: one for all of them
+// if there is one. Otherwise libvirt's preferred release is the userland, what
+// that serves too comes from there, and the rest from where it is preferred.
+func (c *Catalog) compose(kind Kind, versions map[Component]string) (Cell, error) {
+	serving := map[Component][]string{}
+	for _, comp := range kind.Components() {
+		v, err := c.Version(comp, versions[comp])
+		if err != nil {
+			return Cell{}, err
+		}
+		serving[comp] = v.Releases
+	}
+	cell := Cell{Kind: kind, Composition: Native}
+	userland, ok := common(serving, kind.Components())
+	if !ok {
+		cell.Composition = Bundled
+		must := append([]Component{Libvirt}, tied[kind]...)
+		if userland, ok = common(serving, must); !ok {
+			return Cell{}, untied(kind, versions, serving)
+		}
+	}
+	cell.Userland = userland
+	for _, comp := range kind.Components() {
+		release := userland
+		if !slices.Contains(serving[comp], userland) {
+			release = serving[comp][0]
+		}
+		cell.Stack = append(cell.Stack, Choice{Component: comp, Version: versions[comp], Release: release})
+	}
+	cell.ID = CellID(kind, cell.Stack)
+	return cell, nil
+}
+
+// common returns the first release, in libvirt's order of preference, that
+// serves all these components.
+func common(serving map[Component][]string, all []Component) (release string, ok bool) {
+	for _, r := range serving[Libvirt] {
+		serves := func(comp Component) bool { return slices.Contains(serving[comp], r) }
+		if !slices.ContainsFunc(all, func(comp Component) bool { return !serves(comp) }) {
+			return r, true
+		}
+	}
+	return "", false
+}
+
+func untied(kind Kind, versions map[Component]string, serving map[Component][]string) error {
+	var where []string
+	for _, comp := range tied[kind] {
+		where = append(where, fmt.Sprintf("%s %s is in %s", comp, versions[comp], strings.Join(serving[comp], ", ")))
+	}
+	return fmt.Errorf("%s of a %s cell must come from one release, but %s",
+		strings.Join(plain(tied[kind]), " and "), kind, strings.Join(where, "; "))
+}

@@ -1,0 +1,231 @@
+package matrix
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// small is a catalog in few lines; a test spoils one of its files.
+var small = map[string]string{
+	"releases.yaml": `releases:
+  - name: bookworm
+    source: apt
+    suites: [bookworm, bookworm-updates]
+  - name: trixie
+    source: apt
+    suites: [trixie]
+`,
+	"components.yaml": `components:
+  linux: {6.1: [bookworm], 6.12: [trixie]}
+  qemu: {7.2: [bookworm], 10.0: [trixie]}
+  libvirt: {9.0: [bookworm], 11.3: [trixie]}
+  xen: {4.17: [bookworm], 4.20: [trixie]}
+`,
+	"checks.yaml": `boot: {kvm: IK-BOOT, xen: IX-BOOT}
+checks:
+  - id: IK-BOOT
+    title: The kernel boots
+    area: inbound
+    kinds: [kvm, xen]
+    tier: nested
+  - id: IX-BOOT
+    title: Xen boots
+    area: inbound
+    kinds: [xen]
+    tier: nested
+    unsupported: {kvm: no Xen}
+`,
+	"profiles.yaml": `profiles:
+  - name: smoke
+    description: A few cells
+    cells:
+      - {kind: kvm, linux: 6.1, qemu: 7.2, libvirt: 9.0}
+      - {kind: xen, linux: 6.1, xen: 4.17, libvirt: 9.0}
+    checks:
+      xen: [IX-BOOT]
+`,
+}
+
+func files(spoilt, old, new string) fstest.MapFS {
+	fsys := fstest.MapFS{}
+	for name, text := range small {
+		if name == spoilt {
+			text = strings.Replace(text, old, new, 1)
+		}
+		fsys[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return fsys
+}
+
+func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
+	for _, c := range []struct {
+		about, file, old, new, want string
+	}{
+		{"unknown top key", "releases.yaml", "releases:", "release:",
+			`releases.yaml:1:1: unknown key "release"; did you mean "releases"?`},
+		{"unknown key", "releases.yaml", "suites: [trixie]", "suits: [trixie]",
+			`releases.yaml:7:5: unknown key "suits"; did you mean "suites"?`},
+		{"missing key", "releases.yaml", "    suites: [trixie]\n", "",
+			`releases.yaml:5:5: the key "suites" is missing`},
+		{"duplicate key", "releases.yaml", "    suites: [trixie]", "    source: apt",
+			`releases.yaml:7:5: duplicate key "source", first in line 6`},
+		{"duplicate release", "releases.yaml", "name: trixie", "name: bookworm",
+			`releases.yaml:5:11: duplicate release "bookworm"`},
+		{"duplicate suite", "releases.yaml", "bookworm-updates", "bookworm",
+			`releases.yaml:4:24: duplicate suite "bookworm"`},
+		{"unknown source", "releases.yaml", "source: apt", "source: atp",
+			`releases.yaml:3:13: unknown source "atp"; there are apt`},
+		{"unknown parent", "releases.yaml", "suites: [trixie]", "suites: [trixie]\n    parents: [bokworm]",
+			`releases.yaml:8:15: unknown release "bokworm"; did you mean "bookworm"?`},
+		{"parent of itself", "releases.yaml", "suites: [trixie]", "suites: [trixie]\n    parents: [trixie]",
+			`releases.yaml:8:15: unknown release "trixie"; there are bookworm`},
+		{"no truth value", "releases.yaml", "suites: [trixie]", "suites: [trixie]\n    check_valid_until: never",
+			`releases.yaml:8:24: want true or false here, found string`},
+		{"text instead of list", "releases.yaml", "[trixie]", "trixie",
+			`releases.yaml:7:13: want a list here, found string`},
+		{"empty list", "releases.yaml", "[trixie]", "[]",
+			`releases.yaml:7:13: the list is empty`},
+		{"nothing after a key", "releases.yaml", "[trixie]", "",
+			`releases.yaml:7:13: want a list here, found null`},
+		{"list instead of text", "releases.yaml", "name: trixie", "name: [trixie]",
+			`releases.yaml:5:11: want a text here, found sequence`},
+		{"empty text", "releases.yaml", "name: trixie", `name: ""`,
+			`releases.yaml:5:11: the text is empty`},
+		{"list instead of mapping", "releases.yaml", "releases:\n", "",
+			`releases.yaml:1:3: want a mapping here, found sequence`},
+		{"alias", "releases.yaml", "[trixie]", "*others",
+			`releases.yaml:7:13: want a list here, found alias`},
+		{"second document", "releases.yaml", "[trixie]", "[trixie]\n---\nreleases: []",
+			`releases.yaml:8:1: a second document begins here; keep one`},
+		{"not YAML", "releases.yaml", "[trixie]", "[trixie",
+			`releases.yaml:7:13: sequence end token ']' not found`},
+
+		{"unknown component", "components.yaml", "  qemu:", "  qemuu:",
+			`components.yaml:3:3: unknown component "qemuu"; did you mean "qemu"?`},
+		{"unknown release of a version", "components.yaml", "10.0: [trixie]", "10.0: [trixy]",
+			`components.yaml:3:34: unknown release "trixy"; did you mean "trixie"?`},
+		{"duplicate version", "components.yaml", "10.0:", "7.2:",
+			`components.yaml:3:27: duplicate key "7.2", first in line 3`},
+		{"not a version", "components.yaml", "10.0:", "newest:",
+			`components.yaml:3:27: "newest" is not a version`},
+
+		{"unknown area", "checks.yaml", "area: inbound", "area: inbond",
+			`checks.yaml:5:11: unknown area "inbond"; did you mean "inbound"?`},
+		{"unknown kind", "checks.yaml", "kinds: [kvm, xen]", "kinds: [kvm, zen]",
+			`checks.yaml:6:18: unknown kind "zen"; did you mean "xen"?`},
+		{"unknown tier", "checks.yaml", "tier: nested", "tier: nestd",
+			`checks.yaml:7:11: unknown tier "nestd"; did you mean "nested"?`},
+		{"duplicate check", "checks.yaml", "id: IX-BOOT", "id: IK-BOOT",
+			`checks.yaml:8:9: duplicate check "IK-BOOT"`},
+		{"unknown need", "checks.yaml", "    unsupported:", "    needs: [IK-BOT]\n    unsupported:",
+			`checks.yaml:13:13: unknown check above this one "IK-BOT"; did you mean "IK-BOOT"?`},
+		{"need of itself", "checks.yaml", "    unsupported:", "    needs: [IX-BOOT]\n    unsupported:",
+			`checks.yaml:13:13: unknown check above this one "IX-BOOT"; did you mean "IK-BOOT"?`},
+		{"silently dropped kind", "checks.yaml", "\n    unsupported: {kvm: no Xen}", "",
+			`checks.yaml:8:5: check IX-BOOT does not apply to kvm; say why in unsupported`},
+		{"kind both ways", "checks.yaml", "{kvm: no Xen}", "{kvm: no Xen, xen: perhaps}",
+			`checks.yaml:8:5: check IX-BOOT has xen both in kinds and in unsupported`},
+		{"unknown unsupported kind", "checks.yaml", "{kvm: no Xen}", "{kmv: no Xen}",
+			`checks.yaml:13:19: unknown kind "kmv"; there are kvm, xen`},
+		{"since a component the kind lacks", "checks.yaml", "    unsupported:", "    since: {qemu: 7.2}\n    unsupported:",
+			`checks.yaml:8:5: check IX-BOOT asks since which qemu it applies, which a xen cell does not have`},
+		{"since an unknown component", "checks.yaml", "    unsupported:", "    since: {libvrt: 7.2}\n    unsupported:",
+			`checks.yaml:13:13: unknown component "libvrt"; did you mean "libvirt"?`},
+		{"since no version", "checks.yaml", "    unsupported:", "    since: {libvirt: old}\n    unsupported:",
+			`checks.yaml:13:22: "old" is not a version`},
+		{"unknown boot check", "checks.yaml", "xen: IX-BOOT", "xen: IX-BOOTS",
+			`checks.yaml:1:27: unknown check "IX-BOOTS"; did you mean "IX-BOOT"?`},
+		{"boot check of another kind", "checks.yaml", "kvm: IK-BOOT", "kvm: IX-BOOT",
+			`checks.yaml:1:13: check IX-BOOT cannot be the boot check of kvm: it must apply to every kvm cell and need nothing`},
+
+		{"duplicate profile", "profiles.yaml", "checks:\n      xen: [IX-BOOT]", "checks:\n      xen: [IX-BOOT]\n  - name: smoke",
+			`profiles.yaml:9:11: duplicate profile "smoke"`},
+		{"unknown kind of cell", "profiles.yaml", "kind: kvm", "kind: kwm",
+			`profiles.yaml:5:16: unknown kind "kwm"; did you mean "kvm"?`},
+		{"no kind", "profiles.yaml", "kind: kvm, ", "",
+			`profiles.yaml:5:10: the key "kind" is missing`},
+		{"unknown axis", "profiles.yaml", "qemu: 7.2", "qemuu: 7.2",
+			`profiles.yaml:5:33: unknown key "qemuu"; did you mean "qemu"?`},
+		{"axis of another kind", "profiles.yaml", "qemu: 7.2", "xen: 4.17",
+			`profiles.yaml:5:33: unknown key "xen"; there are kind, linux, qemu, libvirt`},
+		{"axis left out", "profiles.yaml", "qemu: 7.2, ", "",
+			`profiles.yaml:5:10: the key "qemu" is missing`},
+		{"unknown version", "profiles.yaml", "qemu: 7.2", "qemu: 7.3",
+			`profiles.yaml:5:39: unknown version of qemu "7.3"; did you mean "7.2"?`},
+		{"duplicate cell", "profiles.yaml", "{kind: xen, linux: 6.1, xen: 4.17, libvirt: 9.0}", "{kind: kvm, linux: 6.1, qemu: 7.2, libvirt: 9.0}",
+			`profiles.yaml:6:10: duplicate cell "kvm_linux-6.1_qemu-7.2_libvirt-9.0"`},
+		{"torn Xen", "profiles.yaml", "xen: 4.17", "xen: 4.20",
+			`profiles.yaml:6:10: xen and libvirt of a xen cell must come from one release, but xen 4.20 is in trixie; libvirt 9.0 is in bookworm`},
+		{"unknown check", "profiles.yaml", "[IX-BOOT]", "[IX-BOOT, IX-BOT]",
+			`profiles.yaml:8:22: nothing matches "IX-BOT"; did you mean "IX-BOOT"?`},
+		{"unknown kind of checks", "profiles.yaml", "      xen: [", "      zen: [",
+			`profiles.yaml:8:7: unknown kind "zen"; did you mean "xen"?`},
+	} {
+		t.Run(c.about, func(t *testing.T) {
+			if !strings.Contains(small[c.file], c.old) {
+				t.Fatalf("the test spoils nothing: no %q in %s", c.old, c.file)
+			}
+			got, err := Load(files(c.file, c.old, c.new))
+			if err == nil {
+				t.Fatal("loaded, want an error")
+			}
+			if want := "cannot load matrix: " + c.want; err.Error() != want {
+				t.Errorf("got  %s\nwant %s", err, want)
+			}
+			if got != nil {
+				t.Error("the catalog is half-loaded")
+			}
+		})
+	}
+}
+
+func TestEmptyFileIsAnError(t *testing.T) {
+	for _, text := range []string{"", "\n", "# nothing here\n"} {
+		fsys := files("", "", "")
+		fsys["checks.yaml"] = &fstest.MapFile{Data: []byte(text)}
+		_, err := Load(fsys)
+		if want := "cannot load matrix: checks.yaml:1:1: the file is empty"; err == nil || err.Error() != want {
+			t.Errorf("%q: got %v\nwant %s", text, err, want)
+		}
+	}
+}
+
+func TestMissingFileIsAnError(t *testing.T) {
+	fsys := files("", "", "")
+	delete(fsys, "profiles.yaml")
+	_, err := Load(fsys)
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "profiles.yaml") {
+		t.Errorf("got %v, want that profiles.yaml does not exist", err)
+	}
+}
+
+func TestVersionsNeedNoQuotes(t *testing.T) {
+	quoted := files("components.yaml", "10.0:", `"10.10":`)
+	bare := files("components.yaml", "10.0:", "10.10:")
+	for about, fsys := range map[string]fstest.MapFS{"quoted": quoted, "bare": bare} {
+		c, err := Load(fsys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Version(QEMU, "10.10"); err != nil {
+			t.Errorf("%s: %v", about, err)
+		}
+	}
+}
+
+func TestFolderLoadsLikeTheEmbeddedFiles(t *testing.T) {
+	got, err := Load(os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(catalog(t), got, cmp.AllowUnexported(Catalog{}), cmpopts.EquateEmpty()); d != "" {
+		t.Error(d)
+	}
+}
