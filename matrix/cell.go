@@ -128,6 +128,10 @@ type PlannedCheck struct {
 	// Unsupported holds the reason why the check does not apply to the cell.
 	// Empty when it applies.
 	Unsupported string `json:"unsupported,omitempty"`
+	// Needs are the checks of the same cell, in its order, whose failure blocks
+	// this one: the cell's boot check, and whatever it builds on. Only checks
+	// that are planned and apply are listed.
+	Needs []string `json:"needs,omitempty"`
 }
 
 // Tier says how a check is exercised.

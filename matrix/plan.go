@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 )
 
 // PlanVersion is the format of plan.json. A plan of another version is refused.
@@ -67,4 +69,32 @@ func (p *Plan) Cell(id string) *Cell {
 		}
 	}
 	return nil
+}
+
+// Write writes the plan as indented JSON.
+func (p *Plan) Write(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	if err := e.Encode(p); err != nil {
+		return fmt.Errorf("cannot write plan: %w", err)
+	}
+	return nil
+}
+
+// ReadPlan reads a sealed plan and verifies it. An unknown key, anything after
+// the plan, and a plan that was edited since it was sealed are errors.
+func ReadPlan(r io.Reader) (*Plan, error) {
+	d := json.NewDecoder(r)
+	d.DisallowUnknownFields()
+	var p Plan
+	if err := d.Decode(&p); err != nil {
+		return nil, fmt.Errorf("cannot read plan: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("cannot read plan: something follows after its end")
+	}
+	if err := p.Verify(); err != nil {
+		return nil, err
+	}
+	return &p, nil
 }
