@@ -1,0 +1,156 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/console"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/qmp"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// Limits at scale 1. A boot is given up when neither the console nor the
+// emulator's processors moved for bootStall, or after bootLimit in all.
+const (
+	bootStall = 60 * time.Second
+	bootLimit = 5 * time.Minute
+	poll      = 50 * time.Millisecond
+)
+
+// connect waits for the agent: first for the emulator's sockets, then for the
+// answer, while the console and the emulator are watched.
+func (vm *VM) connect(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go vm.watchBoot(ctx, cancel)
+	if err := vm.openMonitor(ctx); err != nil {
+		return vm.bootFault(ctx, err)
+	}
+	conn, err := dialWhenThere(ctx, vm.path(sockAgent))
+	if err == nil {
+		vm.agent, err = agent.Connect(ctx, conn)
+	}
+	if err != nil {
+		return vm.bootFault(ctx, err)
+	}
+	return nil
+}
+
+func (vm *VM) openMonitor(ctx context.Context) error {
+	conn, err := dialWhenThere(ctx, vm.path(sockQMP))
+	if err != nil {
+		return err
+	}
+	if vm.qmpLog, err = os.Create(filepath.Join(vm.settings.LogDir, QMPFile)); err != nil {
+		return err
+	}
+	vm.monitor, err = qmp.New(ctx, conn, qmp.Options{Transcript: vm.qmpLog})
+	return err
+}
+
+// dialWhenThere connects to a socket that the emulator makes as it starts.
+func dialWhenThere(ctx context.Context, path string) (net.Conn, error) {
+	for {
+		conn, err := net.Dial("unix", path)
+		if err == nil {
+			return conn, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("cannot connect to emulator: %w", context.Cause(ctx))
+		case <-time.After(poll):
+		}
+	}
+}
+
+// watchBoot cancels the boot with the reason when the host died or stalls.
+func (vm *VM) watchBoot(ctx context.Context, cancel context.CancelCauseFunc) {
+	start := time.Now()
+	last, moved, since := int64(-1), start, vm.proc.Sched()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-vm.proc.Done():
+			// What killed L1 is on its console, which is complete now.
+			cancel(vm.Alive())
+			return
+		case <-time.After(4 * poll):
+		}
+		if err := vm.Alive(); err != nil {
+			cancel(err)
+			return
+		}
+		if size := vm.Console().Size(); size != last {
+			last, moved, since = size, time.Now(), vm.proc.Sched()
+		}
+		idle, total := time.Since(moved), time.Since(start)
+		if idle > vm.settings.limit(bootStall) || total > vm.settings.limit(bootLimit) {
+			cancel(vm.stalled(idle, total, vm.proc.Sched().Sub(since)))
+			return
+		}
+	}
+}
+
+// stalled decides whose fault a silent boot is: the machine's when the emulator
+// waited for a processor, the guest's when it had one and got nowhere.
+func (vm *VM) stalled(idle, total time.Duration, got owner.Sched) error {
+	text, _ := vm.Console().Since(0)
+	const words = "no answer after %s, silent for the last %s, in which the emulator %s; the console ends with:\n%s"
+	args := []any{total.Round(time.Second), idle.Round(time.Second), got, console.Tail(text, 15)}
+	if got.Starved() {
+		return fault.Infraf("boot host on a starved machine", words, args...)
+	}
+	return fault.Productf(vm.bootLayer(text), "boot host", words, args...)
+}
+
+// bootLayer is the layer that was booting when a console ended.
+func (vm *VM) bootLayer(text []byte) matrix.Layer {
+	switch {
+	case bytes.Contains(text, []byte(agent.ReadyLine)):
+		return matrix.LayerManagement
+	case vm.settings.Kind == matrix.Xen && !bytes.Contains(text, []byte("Linux version")):
+		return matrix.LayerHypervisor
+	}
+	return matrix.LayerKernel
+}
+
+// bootFault returns the watcher's reason when it has one: it is the cause, and
+// the failed connection is what followed.
+func (vm *VM) bootFault(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if dead := vm.Alive(); dead != nil {
+		return dead
+	}
+	return fault.Infraf("boot host", "%w", err)
+}
+
+// servicesDone is the agent's note that all services were started.
+const servicesDone = "services: all started"
+
+// awaitServices waits until the agent has started the daemons.
+func (vm *VM) awaitServices(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go vm.watchBoot(ctx, cancel)
+	log := agent.ServiceLog("agent")
+	// The host waits for itself: one command instead of many under emulation.
+	res, err := vm.Exec(ctx, "until grep -q '^"+servicesDone+"' "+log+" 2>/dev/null; do sleep 0.1; done; cat "+log)
+	if err != nil {
+		return vm.bootFault(ctx, err)
+	}
+	if !res.OK() {
+		return fault.Infraf("start services", "%s", res.Text())
+	}
+	return nil
+}

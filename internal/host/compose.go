@@ -1,0 +1,133 @@
+package host
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// Places in L1 that the harness puts things at.
+const (
+	// GuestKernel and GuestInitrd are what L2 boots.
+	GuestKernel = "/virtmatrix/l2/vmlinuz"
+	GuestInitrd = "/virtmatrix/l2/initrd"
+	// ScratchDir is on a real file system: guests' disks belong there.
+	ScratchDir = "/var/lib/libvirt/images"
+	// bundleDir is where a bundled emulator's /usr is mounted.
+	bundleDir = "/virtmatrix/qemu/usr"
+	launcher  = "/virtmatrix/bin/launch"
+	// LibvirtSocket is libvirtd's socket for management.
+	LibvirtSocket = "/run/libvirt/libvirt-sock"
+	// LibvirtROSocket is its socket for readers.
+	LibvirtROSocket = "/run/libvirt/libvirt-sock-ro"
+)
+
+// The serials that tell L1's disks apart.
+const (
+	serialRoot    = "root"
+	serialModules = "modules"
+	serialQEMU    = "qemu"
+	serialScratch = "scratch"
+)
+
+// serviceWait is how long one daemon may take until its socket is there.
+const serviceWait = 2 * time.Minute
+
+// compose says what the agent does to make the host. quirks are the declared
+// adaptations of the product to how it is run here, for the record.
+func compose(p Parts, s Settings) (spec agent.Spec, quirks []string) {
+	spec = agent.Spec{
+		Hostname: "l1",
+		Root:     serialRoot,
+		Images:   []agent.Mount{{Serial: serialModules, Path: "/usr/lib/modules"}},
+		Scratch:  agent.Mount{Serial: serialScratch, Path: ScratchDir},
+		Files: []agent.File{
+			{Path: GuestKernel, From: GuestKernel},
+			{Path: GuestInitrd, From: GuestInitrd},
+			{Path: "/etc/hostname", Content: "l1\n"},
+			{Path: "/etc/hosts", Content: "127.0.0.1 localhost l1\n"},
+			{Path: "/etc/machine-id", Content: "7669727400006d617472697800000001\n"},
+		},
+	}
+	for _, m := range p.BootModules {
+		spec.Modules = append(spec.Modules, bootModule(m))
+	}
+	if p.QEMU != "" {
+		quirks = append(quirks, composeBundle(&spec)...)
+	}
+	if s.Kind == matrix.Xen {
+		return spec, append(quirks, composeXen(&spec, s)...)
+	}
+	composeKVM(&spec, s)
+	return spec, quirks
+}
+
+func bootModule(file string) string { return "/modules/" + filepath.Base(file) }
+
+func composeKVM(spec *agent.Spec, s Settings) {
+	// Both are asked for: the one that fits the processor stays.
+	spec.Modprobe = []string{"kvm_amd", "kvm_intel", "tun", "vhost_net"}
+	spec.Services = []agent.Service{
+		daemon("virtlogd", s, "/run/libvirt/virtlogd-sock", "/usr/sbin/virtlogd"),
+		daemon("libvirtd", s, LibvirtSocket, "/usr/sbin/libvirtd"),
+	}
+}
+
+func daemon(name string, s Settings, socket string, argv ...string) agent.Service {
+	return agent.Service{Name: name, Argv: argv, Wait: socket, Within: s.limit(serviceWait)}
+}
+
+// composeBundle makes an emulator of another release the host's emulator: it
+// runs in a mount namespace in which its own /usr is bound over /usr.
+func composeBundle(spec *agent.Spec) []string {
+	spec.Images = append(spec.Images, agent.Mount{Serial: serialQEMU, Path: bundleDir})
+	spec.Files = append(spec.Files,
+		agent.File{Path: launcher, From: launcher, Mode: 0o755},
+		agent.File{Path: "/usr/bin/qemu-system-x86_64", Link: launcher},
+		agent.File{Path: "/usr/bin/qemu-img", Link: launcher},
+		agent.File{Path: "/usr/bin/qemu-io", Link: launcher},
+		agent.File{Path: "/usr/bin/qemu-nbd", Link: launcher},
+		// The launcher needs CAP_SYS_ADMIN and a view of the bundle, which
+		// libvirt's confinement of the emulator takes away.
+		agent.File{Path: "/etc/libvirt/qemu.conf", Mode: 0o600, Content: `user = "root"
+group = "root"
+namespaces = []
+clear_emulator_capabilities = 0
+security_driver = "none"
+`})
+	return []string{"bundled qemu: libvirt runs it as root, without mount namespace, capability dropping and security driver"}
+}
+
+// composeXen starts the toolstack as the release's init scripts do
+// (/etc/init.d/xen): store, dom0's own entry, consoles, then libvirt.
+func composeXen(spec *agent.Spec, s Settings) []string {
+	spec.Modprobe = []string{"xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "xen-privcmd", "xen-blkback", "xen-netback", "tun"}
+	spec.Services = []agent.Service{
+		{Name: "xenfs", Once: true, Argv: []string{"/bin/mount", "-t", "xenfs", "xenfs", "/proc/xen"}},
+		shell("xen-dirs", "mkdir -p /run/xen /run/xenstored /var/lib/xen /var/log/xen/console"),
+		// The toolstack's programs live in a folder named after its version.
+		daemonShell("xenstored", s, "/run/xenstored/socket", "exec $(echo /usr/lib/xen-4.*/bin/xenstored | cut -d' ' -f1) --no-fork --pid-file=/run/xen/xenstored.pid"),
+		shell("xen-init-dom0", "exec $(echo /usr/lib/xen-4.*/bin/xen-init-dom0 | cut -d' ' -f1)"),
+		{Name: "xenconsoled", Argv: []string{"/bin/sh", "-c", "exec $(ls -d /usr/lib/xen-4.*/bin/xenconsoled /usr/sbin/xenconsoled 2>/dev/null | head -n1) -i --log=guest --log-dir=/var/log/xen/console"}},
+		daemon("virtlogd", s, "/run/libvirt/virtlogd-sock", "/usr/sbin/virtlogd"),
+		daemon("libvirtd", s, LibvirtSocket, "/usr/sbin/libvirtd"),
+	}
+	if s.Accel != "tcg" {
+		return nil
+	}
+	// Under Xen on TCG the processor lacks vme, which every model of libvirt's
+	// CPU map has, and the libxl driver refuses to start without a model.
+	spec.Services = append([]agent.Service{shell("cpu-map-quirk",
+		`f=/usr/share/libvirt/cpu_map/x86_486.xml; test -f $f && sed -i "/name='vme'/d" $f`)}, spec.Services...)
+	return []string{"xen on tcg: libvirt's 486 CPU model without vme, which the emulated processor lacks under Xen"}
+}
+
+func shell(name, script string) agent.Service {
+	return agent.Service{Name: name, Once: true, Argv: []string{"/bin/sh", "-ec", script}}
+}
+
+func daemonShell(name string, s Settings, socket, script string) agent.Service {
+	return daemon(name, s, socket, "/bin/sh", "-c", script)
+}

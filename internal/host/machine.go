@@ -1,0 +1,153 @@
+package host
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// The files of a running host, in its run-time folder.
+const (
+	fileInitramfs = "initramfs"
+	fileScratch   = "scratch.img"
+	sockAgent     = "agent.sock"
+	sockQMP       = "qmp.sock"
+)
+
+// kernelArgs of every L1 and dom0. A panic ends the emulator (-no-reboot)
+// instead of leaving a dead guest to be waited for.
+const kernelArgs = "panic=-1 loglevel=6 printk.time=1 random.trust_cpu=on"
+
+// dom0MemoryMB is left to dom0; the rest of L1's memory is for its guests.
+const dom0MemoryMB = 1024
+
+// commandLine is the L0 emulator's command line for a host.
+func commandLine(p Parts, s Settings, em Emulator, dir string) ([]string, error) {
+	cpu, ok := em.CPU[s.Kind]
+	if !ok || s.Accel == "kvm" {
+		cpu = "max"
+	}
+	argv := []string{
+		"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-name", "virtmatrix-" + s.Name,
+		"-machine", em.Machine + ",accel=" + s.Accel, "-cpu", cpu,
+		"-smp", fmt.Sprint(s.CPUs), "-m", fmt.Sprint(s.MemoryMB),
+		"-display", "none", "-no-reboot",
+		"-serial", "file:" + filepath.Join(s.LogDir, ConsoleFile),
+		"-qmp", "unix:" + filepath.Join(dir, sockQMP) + ",server=on,wait=off",
+		"-device", "virtio-rng-pci",
+		"-device", "virtio-serial-pci",
+		"-chardev", "socket,id=agent,server=on,wait=off,path=" + filepath.Join(dir, sockAgent),
+		"-device", "virtserialport,chardev=agent,name=" + agent.PortName,
+	}
+	for _, d := range disks(p, dir) {
+		argv = append(argv,
+			"-drive", fmt.Sprintf("if=none,id=%s,format=raw,file=%s,readonly=%s,cache=unsafe", d.serial, d.file, onOff(d.readOnly)),
+			"-device", fmt.Sprintf("virtio-blk-pci,drive=%s,serial=%s", d.serial, d.serial))
+	}
+	boot, err := bootArgs(p, s, dir)
+	if err != nil {
+		return nil, err
+	}
+	return append(argv, boot...), nil
+}
+
+type diskImage struct {
+	serial, file string
+	readOnly     bool
+}
+
+func disks(p Parts, dir string) []diskImage {
+	ds := []diskImage{{serialRoot, p.Root, true}, {serialModules, p.Modules, true}}
+	if p.QEMU != "" {
+		ds = append(ds, diskImage{serialQEMU, p.QEMU, true})
+	}
+	return append(ds, diskImage{serialScratch, filepath.Join(dir, fileScratch), false})
+}
+
+func onOff(b bool) string {
+	if b {
+		return "on"
+	}
+	return "off"
+}
+
+// bootArgs loads the kernel directly, or Xen through qemu's multiboot loader
+// with dom0's kernel and initramfs as its modules (docs: -initrd "file args,file").
+func bootArgs(p Parts, s Settings, dir string) ([]string, error) {
+	initrd := filepath.Join(dir, fileInitramfs)
+	if s.Kind != matrix.Xen {
+		return []string{"-kernel", p.Kernel, "-initrd", initrd, "-append", "console=ttyS0 " + kernelArgs}, nil
+	}
+	for _, f := range []string{p.Kernel, initrd} {
+		if strings.ContainsAny(f, ", ") {
+			return nil, fmt.Errorf("cannot boot Xen: its loader splits %q at the comma or space", f)
+		}
+	}
+	return []string{
+		"-kernel", p.Xen,
+		"-initrd", p.Kernel + " console=hvc0 " + kernelArgs + "," + initrd,
+		"-append", fmt.Sprintf("console=com1 com1=115200,8n1 dom0_mem=%dM,max:%dM loglvl=warning guest_loglvl=warning", dom0MemoryMB, dom0MemoryMB),
+	}, nil
+}
+
+// writeInitramfs packs the agent, its spec, and what L2 boots.
+func writeInitramfs(path string, p Parts, spec []byte) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("cannot write initramfs: %w", err)
+	}
+	defer f.Close()
+	guest := filepath.Join(filepath.Dir(path), "l2-initrd")
+	if err := writeGuestInitramfs(guest, p.Guest); err != nil {
+		return err
+	}
+	defer os.Remove(guest)
+	a := newInitramfs(f)
+	a.addFile("/init", 0o755, p.Agent)
+	a.add(agent.SpecPath, 0o644, spec)
+	for _, m := range p.BootModules {
+		a.addFile(bootModule(m), 0o644, m)
+	}
+	a.addFile(GuestKernel, 0o644, p.Guest.Kernel)
+	a.addFile(GuestInitrd, 0o644, guest)
+	if p.QEMU != "" {
+		a.addFile(launcher, 0o755, p.Launcher)
+	}
+	if err := a.close(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("cannot write initramfs: %w", err)
+	}
+	return nil
+}
+
+func writeGuestInitramfs(path string, g GuestParts) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("cannot write guest's initramfs: %w", err)
+	}
+	defer f.Close()
+	a := newInitramfs(f)
+	a.addFile("/init", 0o755, g.Init)
+	// Xen asks a guest to shut down by way of this path.
+	a.link("/sbin/poweroff", "/init")
+	a.link("/sbin/reboot", "/init")
+	var list strings.Builder
+	for _, m := range g.Modules {
+		a.addFile(bootModule(m), 0o644, m)
+		fmt.Fprintln(&list, filepath.Base(m))
+	}
+	a.add("/modules/load", 0o644, []byte(list.String()))
+	if err := a.close(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("cannot write guest's initramfs: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+// Package host boots L1, the virtualization host under test, as a virtual
+// machine of L0: it composes it from read-only images, watches its console and
+// its emulator, and hands out the agent's connection to it.
+package host
+
+import (
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// Parts are the files on L0 that a host is composed from.
+type Parts struct {
+	// Kernel of L1, and its modules: a squashfs of what /usr/lib/modules holds.
+	Kernel, Modules string
+	// BootModules are the module files that the root needs, in load order.
+	BootModules []string
+	// Root is the userland's root file system, a squashfs.
+	Root string
+	// QEMU is a squashfs of a bundled emulator's /usr; empty when the
+	// userland's own emulator is used.
+	QEMU string
+	// Xen is the hypervisor; empty in kvm cells.
+	Xen string
+	// Agent is the static program that becomes PID 1 of L1.
+	Agent string
+	// Launcher is the static program that gives a bundled emulator its /usr.
+	Launcher string
+	// Guest is what L2 boots.
+	Guest GuestParts
+}
+
+// GuestParts are the files on L0 that L2 boots.
+type GuestParts struct {
+	Kernel string
+	// Init is L2's static PID 1, Modules what it inserts, in load order.
+	Init    string
+	Modules []string
+}
+
+// Emulator is the L0 emulator.
+type Emulator struct {
+	// Usr is the squashfs of its /usr; empty for the machine's own.
+	Usr string
+	// Version is the full version of its package, for the record.
+	Version string
+	// Machine is the versioned machine type of L1. An alias would be another
+	// machine with each emulator.
+	Machine string
+	// CPU is the model of L1's processors by hypervisor kind, with what the
+	// emulator cannot do turned off.
+	CPU map[matrix.Kind]string
+}
+
+// Settings say how a host is run.
+type Settings struct {
+	// Name is the cell's identity, for folders and messages.
+	Name string
+	Kind matrix.Kind
+	// Accel is L0's accelerator: "kvm" or "tcg".
+	Accel string
+	// Scale multiplies every time limit: 1 on the machine of reference.
+	Scale float64
+	// CPUs and MemoryMB are L1's size.
+	CPUs, MemoryMB int
+	// LogDir receives the host's console and the emulator's messages.
+	LogDir string
+}
+
+// limit is a duration scaled to the machine.
+func (s Settings) limit(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * max(s.Scale, 1))
+}

@@ -1,0 +1,276 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/console"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/qmp"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// The files that a host leaves in its log folder.
+const (
+	ConsoleFile  = "console.log"
+	EmulatorFile = "emulator.log"
+	QMPFile      = "l0-qmp.ndjson"
+)
+
+// VM is a running L1.
+type VM struct {
+	settings Settings
+	folder   *owner.Folder
+	proc     *owner.Process
+	agent    *agent.Client
+	monitor  *qmp.Conn
+	qmpLog   *os.File
+	quirks   []string
+	argv     []string
+	// Booted is how long it took from the emulator's start to the agent's
+	// answer, and to the services.
+	Booted time.Duration
+
+	mu       sync.Mutex
+	forwards []net.Listener
+}
+
+// Boot starts a host and returns when its agent answers and its services are
+// up. A product fault means that L1's kernel or hypervisor did not come up.
+func Boot(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emulator) (_ *VM, err error) {
+	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
+		return nil, fault.Infraf("boot host", "%w", err)
+	}
+	folder, err := owner.NewFolder(runtimeDir, "vm-")
+	if err != nil {
+		return nil, fault.Infraf("boot host", "%w", err)
+	}
+	vm := &VM{settings: s, folder: folder}
+	defer func() {
+		if err != nil {
+			vm.Close()
+		}
+	}()
+	if err := vm.prepare(p); err != nil {
+		return nil, fault.Infraf("prepare host", "%w", err)
+	}
+	start := time.Now()
+	if err := vm.start(p, em); err != nil {
+		return nil, fault.Infraf("start emulator", "%w", err)
+	}
+	if err := vm.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := vm.awaitServices(ctx); err != nil {
+		return nil, err
+	}
+	vm.Booted = time.Since(start)
+	return vm, nil
+}
+
+func (vm *VM) prepare(p Parts) error {
+	spec, quirks := compose(p, vm.settings)
+	vm.quirks = quirks
+	b, err := json.Marshal(spec)
+	if err != nil {
+		return err
+	}
+	if err := writeInitramfs(vm.path(fileInitramfs), p, b); err != nil {
+		return err
+	}
+	return makeScratch(vm.path(fileScratch))
+}
+
+func (vm *VM) path(name string) string { return filepath.Join(vm.folder.Path, name) }
+
+// scratchBytes is the size of L1's scratch disk. The file is sparse.
+const scratchBytes = 4 << 30
+
+func makeScratch(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("cannot make scratch disk: %w", err)
+	}
+	defer f.Close()
+	if err := f.Truncate(scratchBytes); err != nil {
+		return fmt.Errorf("cannot make scratch disk: %w", err)
+	}
+	out, err := exec.Command("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=1", path).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("cannot format scratch disk: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+func (vm *VM) start(p Parts, em Emulator) error {
+	argv, err := commandLine(p, vm.settings, em, vm.folder.Path)
+	if err != nil {
+		return err
+	}
+	vm.argv = argv
+	log, err := os.Create(filepath.Join(vm.settings.LogDir, EmulatorFile))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	fmt.Fprintln(log, strings.Join(argv, " "))
+	vm.proc, err = owner.Start(owner.Options{Argv: argv, Usr: em.Usr, Output: log, Remove: vm.folder.Path})
+	return err
+}
+
+// Console is the log of L1's console, kernel and hypervisor.
+func (vm *VM) Console() console.Log {
+	return console.Log{Path: filepath.Join(vm.settings.LogDir, ConsoleFile)}
+}
+
+// Quirks are the adaptations of the product that this host runs with.
+func (vm *VM) Quirks() []string { return vm.quirks }
+
+// Monitor is the QMP connection to the L0 emulator.
+func (vm *VM) Monitor() *qmp.Conn { return vm.monitor }
+
+// Alive returns nil while the host can be worked with, and otherwise why not:
+// a product fault when L1 itself died, ours when its emulator did.
+func (vm *VM) Alive() error {
+	if text, err := vm.Console().Since(0); err == nil {
+		for _, f := range console.Scan(text, nil) {
+			if f.Fatal {
+				return vm.died(f.Line)
+			}
+		}
+	}
+	select {
+	case <-vm.proc.Done():
+		return vm.whyEnded()
+	default:
+		return nil
+	}
+}
+
+// died attributes the line that a host died of.
+func (vm *VM) died(line string) error {
+	said, byAgent := strings.CutPrefix(line, agent.FaultLine)
+	switch {
+	case byAgent && strings.HasPrefix(said, "start "):
+		return fault.Productf(matrix.LayerManagement, said[:min(len(said), 40)], "%s", said)
+	case byAgent:
+		return fault.Infraf("compose host", "the agent says: cannot %s", said)
+	case strings.HasPrefix(line, "(XEN)"):
+		return fault.Productf(matrix.LayerHypervisor, "run host", "its console says %q", line)
+	}
+	return fault.Productf(matrix.LayerKernel, "run host", "its console says %q", line)
+}
+
+// whyEnded explains an emulator that ended without a word on the console.
+func (vm *VM) whyEnded() error {
+	if err := vm.proc.Err(); err != nil {
+		return fault.Infraf("run host", "its emulator is gone: %w", err)
+	}
+	return fault.Productf(matrix.LayerKernel, "run host", "L1 powered off or reset by itself")
+}
+
+// Exec runs a shell command in L1. The error is a product fault when L1 died
+// of it, and ours otherwise; a command that failed is in the result.
+func (vm *VM) Exec(ctx context.Context, command string) (agent.Result, error) {
+	return vm.exec(ctx, command, nil)
+}
+
+// Write writes a file of L1.
+func (vm *VM) Write(ctx context.Context, path string, content []byte) error {
+	res, err := vm.exec(ctx, "cat > "+Quote(path), strings.NewReader(string(content)))
+	if err == nil && !res.OK() {
+		err = fault.Infraf("write "+path, "%s", res.Text())
+	}
+	return err
+}
+
+func (vm *VM) exec(ctx context.Context, command string, in io.Reader) (agent.Result, error) {
+	res, err := vm.agent.Exec(ctx, command, in)
+	if err != nil {
+		if dead := vm.Alive(); dead != nil {
+			return res, dead
+		}
+		return res, fault.Infraf("run command in L1", "%w", err)
+	}
+	return res, nil
+}
+
+// Quote quotes a word for L1's shell.
+func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// Dial connects to a Unix socket of L1.
+func (vm *VM) Dial(path string) (net.Conn, error) { return vm.agent.DialUnix(path) }
+
+// OpenTTY opens a terminal of L1.
+func (vm *VM) OpenTTY(path string) (io.ReadWriteCloser, error) { return vm.agent.OpenTTY(path) }
+
+// Forward makes a Unix socket of L1 available on L0 and returns its path
+// there. It ends with the host.
+func (vm *VM) Forward(remote string) (string, error) {
+	vm.mu.Lock()
+	defer vm.mu.Unlock()
+	local := vm.path(fmt.Sprintf("fwd%d.sock", len(vm.forwards)))
+	l, err := net.Listen("unix", local)
+	if err != nil {
+		return "", fault.Infraf("forward "+remote, "%w", err)
+	}
+	vm.forwards = append(vm.forwards, l)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go vm.relay(c, remote)
+		}
+	}()
+	return local, nil
+}
+
+func (vm *VM) relay(local net.Conn, remote string) {
+	defer local.Close()
+	conn, err := vm.agent.DialUnix(remote)
+	if err != nil {
+		return // the client sees the closed connection, as with a daemon that is gone
+	}
+	defer conn.Close()
+	go func() {
+		_, _ = io.Copy(conn, local)
+		conn.Close()
+	}()
+	_, _ = io.Copy(local, conn)
+}
+
+// Close ends the host and removes what it used on L0. Its logs stay.
+func (vm *VM) Close() error {
+	vm.mu.Lock()
+	for _, l := range vm.forwards {
+		l.Close()
+	}
+	vm.mu.Unlock()
+	if vm.agent != nil {
+		vm.agent.Close()
+	}
+	if vm.monitor != nil {
+		vm.monitor.Close()
+	}
+	if vm.qmpLog != nil {
+		vm.qmpLog.Close()
+	}
+	if vm.proc != nil {
+		vm.proc.Kill()
+	}
+	return errors.Join(vm.folder.Remove())
+}
