@@ -1,0 +1,139 @@
+// Package apt gets packages from Debian archives with the machine's own apt,
+// in private directories: the machine's apt state is never touched.
+//
+// Trust goes apt's way: an InRelease file signed by the archive's keyring holds
+// the digests of the indexes, which hold the digests of the package files.
+package apt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/tool"
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+const (
+	// Kind is the name of this kind of repository in releases and package sets.
+	Kind = "apt"
+	// MirrorEnv is the environment variable that overrides the mirror.
+	MirrorEnv = "VIRTMATRIX_MIRROR"
+
+	arch           = "amd64"
+	archiveKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+	// defaultMaxAge is how long indexes are reused. Debian's archive changes
+	// four times a day.
+	defaultMaxAge = 6 * time.Hour
+	aptHelper     = "/usr/lib/apt/apt-helper"
+)
+
+// Options configure a Source.
+type Options struct {
+	// Home is the cache folder: indexes go to HOME/apt, package files to
+	// HOME/packages, logs of failed installations to HOME/logs.
+	Home string
+	// Releases that the source serves.
+	Releases []source.Release
+	// Mirror is the archive's address. Empty means $VIRTMATRIX_MIRROR, or else
+	// the Debian archive in the machine's own apt sources.
+	Mirror string
+	// Keyring that the archive must be signed by. Empty means Debian's.
+	Keyring string
+	// MaxAge is how long an index is used before the mirror is asked again; 0
+	// means six hours.
+	MaxAge time.Duration
+	// Fresh asks the mirror again, once per release, whatever the index's age.
+	Fresh bool
+}
+
+// Source serves the packages of Debian releases.
+type Source struct {
+	opts     Options
+	releases map[string]source.Release
+	// started decides, with Options.Fresh, which indexes are older than this run.
+	started time.Time
+}
+
+var _ source.Source = (*Source)(nil)
+
+// New makes a source. It finds the mirror, but does not ask it anything yet.
+func New(ctx context.Context, opts Options) (*Source, error) {
+	if opts.Keyring == "" {
+		opts.Keyring = archiveKeyring
+	}
+	if opts.MaxAge == 0 {
+		opts.MaxAge = defaultMaxAge
+	}
+	if opts.Mirror == "" {
+		opts.Mirror = os.Getenv(MirrorEnv)
+	}
+	s := &Source{opts: opts, releases: map[string]source.Release{}, started: time.Now()}
+	if err := tool.Require(s.Tools()); err != nil {
+		return nil, err
+	}
+	for _, r := range opts.Releases {
+		if len(r.Suites) == 0 {
+			return nil, fmt.Errorf("cannot use release %q: it has no suites", r.Name)
+		}
+		s.releases[r.Name] = r
+	}
+	if s.opts.Mirror == "" {
+		mirror, err := machineMirror(ctx, opts.Releases)
+		if err != nil {
+			return nil, err
+		}
+		s.opts.Mirror = mirror
+	}
+	s.opts.Mirror = trimSlash(s.opts.Mirror)
+	return s, nil
+}
+
+// Mirror returns the address of the archive in use.
+func (s *Source) Mirror() string { return s.opts.Mirror }
+
+// Tools lists the programs that the source runs.
+func (s *Source) Tools() []tool.Tool {
+	return []tool.Tool{
+		{Name: "apt-get", Package: "apt"},
+		{Name: "apt-cache", Package: "apt"},
+		{Name: aptHelper, Package: "apt"},
+		{Name: "gpgv", Package: "gpgv"},
+		{Name: "dpkg-deb", Package: "dpkg"},
+		{Name: "dpkg-query", Package: "dpkg"},
+		{Name: "tar", Package: "tar"},
+		{Name: "mmdebstrap", Package: "mmdebstrap"},
+		{Name: "unshare", Package: "util-linux"},
+		{Name: s.opts.Keyring, Package: "debian-archive-keyring"},
+	}
+}
+
+func (s *Source) release(name string) (source.Release, error) {
+	r, ok := s.releases[name]
+	if !ok {
+		names := make([]string, 0, len(s.opts.Releases))
+		for _, r := range s.opts.Releases {
+			names = append(names, r.Name)
+		}
+		return source.Release{}, matrix.Unknown("release", name, names)
+	}
+	return r, nil
+}
+
+// fail makes the one kind of error that leaves this package for trouble with
+// a repository. Cancellation and a full disk stay what they are.
+func (s *Source) fail(kind source.Kind, op, release, cure string, err error) error {
+	err = disk.Explain(err, s.opts.Home)
+	var full *disk.FullError
+	if errors.As(err, &full) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("cannot %s of %s: %w", op, release, err)
+	}
+	return &source.Error{Kind: kind, Op: op, Release: release, Mirror: s.opts.Mirror, Cure: cure, Err: err}
+}
+
+func (s *Source) releaseDir(name string) string { return filepath.Join(s.opts.Home, "apt", name) }

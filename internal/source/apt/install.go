@@ -1,0 +1,151 @@
+package apt
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/tool"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// mergedHooks make the root merged-/usr also where the release alone would
+// not (bullseye), as Debian's own installer does.
+const mergedHooks = "/usr/share/mmdebstrap/hooks/merged-usr"
+
+// unneeded are documentation and translations: nothing of it is executed or
+// read by a product. Licence texts stay.
+var unneeded = []string{
+	"path-exclude=/usr/share/man/*",
+	"path-exclude=/usr/share/info/*",
+	"path-exclude=/usr/share/locale/*",
+	"path-exclude=/usr/share/doc/*",
+	"path-include=/usr/share/doc/*/copyright",
+	"path-exclude=/usr/share/gtk-doc/*",
+	"path-exclude=/usr/share/lintian/*",
+}
+
+// Install makes root a file system in which exactly the set is installed. The
+// packages come from a local repository made of the verified files, so that
+// the mirror may move on between resolving and installing.
+func (s *Source) Install(ctx context.Context, set matrix.PackageSet, root string) error {
+	const op = "install packages"
+	r, err := s.release(set.Release)
+	if err != nil {
+		return err
+	}
+	if err := s.ready(set, op); err != nil {
+		return err
+	}
+	if err := emptyDir(root); err != nil {
+		return fmt.Errorf("cannot install packages of %s: %w", set.Release, err)
+	}
+	repo, err := os.MkdirTemp(filepath.Dir(root), "repository-")
+	if err != nil {
+		return s.fail(source.Failed, op, set.Release, "", err)
+	}
+	defer os.RemoveAll(repo)
+	if err := s.makeRepository(ctx, set, repo); err != nil {
+		return s.fail(source.Failed, op, set.Release, "", err)
+	}
+	if err := s.bootstrap(ctx, r, set, repo, root); err != nil {
+		return s.fail(source.Failed, op, set.Release, "", err)
+	}
+	if err := checkInstalled(ctx, set, root); err != nil {
+		return s.fail(source.Failed, op, set.Release, "", err)
+	}
+	return nil
+}
+
+// makeRepository makes dir a flat repository of the set's files.
+func (s *Source) makeRepository(ctx context.Context, set matrix.PackageSet, dir string) error {
+	var index bytes.Buffer
+	for _, p := range set.Packages {
+		control, _, err := tool.Run(ctx, tool.Command{Argv: []string{"dpkg-deb", "--field", s.path(p)}})
+		if err != nil {
+			return fmt.Errorf("cannot read package %s: %w", p.Name, err)
+		}
+		name := fmt.Sprintf("%s_%s.deb", p.Name, p.Arch)
+		if err := os.Symlink(s.path(p), filepath.Join(dir, name)); err != nil {
+			return err
+		}
+		fmt.Fprintf(&index, "%s\nFilename: ./%s\nSize: %d\nSHA256: %s\n\n", bytes.TrimSpace(control), name, p.Size, p.SHA256)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "Packages"), index.Bytes(), 0o644); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(index.Bytes())
+	text := fmt.Sprintf("Suite: %s\nCodename: %s\nSHA256:\n %x %d Packages\n", set.Release, set.Release, sum, index.Len())
+	return os.WriteFile(filepath.Join(dir, "Release"), []byte(text), 0o644)
+}
+
+// bootstrap installs every package of the repository into root. The log of a
+// failure is kept and named.
+func (s *Source) bootstrap(ctx context.Context, r source.Release, set matrix.PackageSet, repo, root string) error {
+	logs := filepath.Join(s.opts.Home, "logs")
+	if err := os.MkdirAll(logs, 0o755); err != nil {
+		return err
+	}
+	log, err := os.Create(filepath.Join(logs, fmt.Sprintf("install-%s-%.12s.log", set.Release, set.Key())))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	names := make([]string, len(set.Packages))
+	for i, p := range set.Packages {
+		names[i] = p.Name
+	}
+	argv := []string{
+		"mmdebstrap", "--mode=root", "--format=directory", "--variant=essential", "--architectures=" + arch,
+		"--hook-directory=" + mergedHooks, "--include=" + strings.Join(names, ","),
+	}
+	for _, o := range unneeded {
+		argv = append(argv, "--dpkgopt="+o)
+	}
+	argv = append(argv, r.Suites[0], root, "deb [trusted=yes] copy://"+repo+" ./")
+	_, _, err = tool.Run(ctx, tool.Command{
+		Argv: argv, Log: log, Isolated: true,
+		// Its own temporary files are ours to clean up.
+		Env: []string{"TMPDIR=" + repo},
+	})
+	if err != nil {
+		return fmt.Errorf("%w (log: %s)", err, log.Name())
+	}
+	return os.Remove(log.Name())
+}
+
+// checkInstalled compares what dpkg says is installed in root with the set.
+func checkInstalled(ctx context.Context, set matrix.PackageSet, root string) error {
+	out, _, err := tool.Run(ctx, tool.Command{Argv: []string{
+		"dpkg-query", "--admindir=" + filepath.Join(root, "var/lib/dpkg"),
+		"--show", "--showformat=${Package} ${Version} ${Architecture} ${db:Status-Abbrev}\n",
+	}})
+	if err != nil {
+		return fmt.Errorf("cannot list what is installed: %w", err)
+	}
+	var want []string
+	for _, p := range set.Packages {
+		want = append(want, fmt.Sprintf("%s %s %s ii", p.Name, p.Version, p.Arch))
+	}
+	got := strings.Split(strings.TrimSpace(string(out)), "\n")
+	for i := range got {
+		got[i] = strings.TrimSpace(got[i])
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if slices.Equal(want, got) {
+		return nil
+	}
+	return fmt.Errorf("what is installed is not what was resolved: missing %q, not asked for %q", less(want, got), less(got, want))
+}
+
+// less returns what is in a and not in b.
+func less(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
+}

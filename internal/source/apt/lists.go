@@ -1,0 +1,182 @@
+package apt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/tool"
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
+)
+
+// apt is a private apt of one release: its own lists, cache and settings, and
+// a system in which nothing is installed.
+type private struct {
+	src     *Source
+	release source.Release
+	dir     string
+}
+
+// open locks the release's private apt and makes its indexes fresh enough.
+func (s *Source) open(ctx context.Context, name string) (p *private, release func(), err error) {
+	r, err := s.release(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	p = &private{src: s, release: r, dir: s.releaseDir(name)}
+	release, err = disk.Lock(ctx, filepath.Join(s.opts.Home, "apt", name+".lock"))
+	if err != nil {
+		return nil, nil, s.fail(source.Failed, "open the index", name, "", err)
+	}
+	if err := p.refresh(ctx); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return p, release, nil
+}
+
+// sources is the text of sources.list. It is also what decides whether lists
+// on disk are the right ones.
+func (p *private) sources() string {
+	valid := ""
+	if !p.release.CheckValidUntil {
+		valid = " check-valid-until=no"
+	}
+	var b strings.Builder
+	for _, suite := range append(append([]string{}, p.release.Suites...), p.release.Parents...) {
+		fmt.Fprintf(&b, "deb [arch=%s signed-by=%s%s] %s %s main\n", arch, p.src.opts.Keyring, valid, p.src.opts.Mirror, suite)
+	}
+	return b.String()
+}
+
+// config is the text of apt.conf. Every directory is named, so that nothing of
+// the machine's own apt is read or written.
+func (p *private) config(transport string) string {
+	var b strings.Builder
+	for _, kv := range [][2]string{
+		{"Dir", p.dir + "/"},
+		{"Dir::State", "state"}, {"Dir::State::status", p.dir + "/status"},
+		{"Dir::Cache", "cache"}, {"Dir::Log", "log"},
+		{"Dir::Etc", "etc"}, {"Dir::Etc::sourcelist", "sources.list"}, {"Dir::Etc::sourceparts", "empty"},
+		{"Dir::Etc::main", "none"}, {"Dir::Etc::parts", "empty"},
+		{"Dir::Etc::preferences", "none"}, {"Dir::Etc::preferencesparts", "empty"},
+		{"Dir::Etc::trusted", "none"}, {"Dir::Etc::trustedparts", "empty"},
+		{"APT::Architecture", arch}, {"APT::Architectures", arch},
+		{"APT::Install-Recommends", "false"},
+		// The cache may be below a folder that apt's own user cannot enter.
+		{"APT::Sandbox::User", "root"},
+		// Without it apt-get update ends with 0 when a mirror does not answer.
+		{"APT::Update::Error-Mode", "any"},
+		{"Acquire::Languages", "none"},
+		{"Acquire::AllowInsecureRepositories", "false"},
+		{"Acquire::ForceHash", "SHA256"},
+	} {
+		fmt.Fprintf(&b, "%s %q;\n", kv[0], kv[1])
+	}
+	if len(p.release.Parents) > 0 {
+		fmt.Fprintf(&b, "APT::Default-Release %q;\n", p.release.Suites[0])
+	}
+	return b.String() + transport
+}
+
+// refresh writes the settings and updates the indexes, unless those on disk
+// are of the same sources and young enough.
+func (p *private) refresh(ctx context.Context) error {
+	if p.fresh() {
+		return nil
+	}
+	transport, err := transportSettings(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.write(transport); err != nil {
+		return p.src.fail(source.Failed, "write the settings", p.release.Name, "", err)
+	}
+	if _, err := p.run(ctx, "apt-get", "update", "-q"); err != nil {
+		kind, cure := explainUpdate(err)
+		return p.src.fail(kind, "update the index", p.release.Name, cure, err)
+	}
+	// Written last: lists without a stamp are lists that may be half there.
+	if err := os.WriteFile(p.stamp(), []byte(p.sources()), 0o644); err != nil {
+		return p.src.fail(source.Failed, "stamp the index", p.release.Name, "", err)
+	}
+	return nil
+}
+
+func (p *private) stamp() string { return filepath.Join(p.dir, "updated") }
+
+func (p *private) fresh() bool {
+	text, err := os.ReadFile(p.stamp())
+	if err != nil || string(text) != p.sources() {
+		return false
+	}
+	info, err := os.Stat(p.stamp())
+	if err != nil {
+		return false
+	}
+	if p.src.opts.Fresh && info.ModTime().Before(p.src.started) {
+		return false
+	}
+	age := time.Since(info.ModTime())
+	return age >= 0 && age < p.src.opts.MaxAge
+}
+
+func (p *private) write(transport string) error {
+	if err := os.Remove(p.stamp()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, d := range []string{"state/lists/partial", "cache/archives/partial", "etc/empty", "log"} {
+		if err := os.MkdirAll(filepath.Join(p.dir, d), 0o755); err != nil {
+			return err
+		}
+	}
+	for name, text := range map[string]string{
+		"apt.conf": p.config(transport), "status": "", "etc/sources.list": p.sources(),
+	} {
+		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run runs one of apt's programs on the private directories.
+func (p *private) run(ctx context.Context, argv ...string) (string, error) {
+	out, _, err := tool.Run(ctx, tool.Command{Argv: argv, Env: []string{"APT_CONFIG=" + filepath.Join(p.dir, "apt.conf")}})
+	return string(out), err
+}
+
+// explainUpdate tells what kind of trouble `apt-get update` had. apt says it
+// only in words; they are those of apt 2.2 to 2.9, untranslated. The order
+// matters: a bad signature is also reported as a failed fetch.
+func explainUpdate(err error) (source.Kind, string) {
+	text := err.Error()
+	for _, k := range []struct {
+		kind  source.Kind
+		words []string
+		cure  string
+	}{
+		{source.BadSignature, []string{"NO_PUBKEY", "BADSIG", "EXPKEYSIG", "REVKEYSIG", "GPG error", "OpenPGP", "is not signed", "NODATA", "NOSPLIT"},
+			"the metadata is not what the archive's keyring signed: try another mirror (" + MirrorEnv + "), or update the package debian-archive-keyring"},
+		{source.Expired, []string{"is expired", "is not valid yet", "no longer valid"},
+			"the mirror lags or the machine's clock is wrong: try another mirror (" + MirrorEnv + "), or declare check_valid_until: false for the release"},
+		{source.BadDigest, []string{"Hash Sum mismatch", "unexpected size"},
+			"the mirror is being updated or is broken: try later or another mirror (" + MirrorEnv + ")"},
+		{source.NotServed, []string{"404", "does not have a Release file", "no longer has a Release file", "File not found"},
+			"check the release's suites, or try another mirror (" + MirrorEnv + ")"},
+		{source.Unreachable, []string{"Could not connect", "Connection failed", "Could not resolve", "Temporary failure resolving", "Unable to connect", "Connection timed out", "Connection refused", "Failed to fetch", "Some index files failed"},
+			"check the network, or name another mirror with " + MirrorEnv},
+	} {
+		for _, w := range k.words {
+			if strings.Contains(text, w) {
+				return k.kind, k.cure
+			}
+		}
+	}
+	return source.Failed, ""
+}
