@@ -1,0 +1,260 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// Code is the exit code of a decision.
+type Code int
+
+// The decisions.
+const (
+	// Ship: every question was answered, and nothing holds.
+	Ship Code = 0
+	// Hold: the product misbehaved.
+	Hold Code = 1
+	// NoAnswer: the run does not say whether the product behaves.
+	NoAnswer Code = 2
+)
+
+// String returns the decision in capitals.
+func (c Code) String() string {
+	switch c {
+	case Ship:
+		return "SHIP"
+	case Hold:
+		return "HOLD"
+	}
+	return "COULD NOT JUDGE"
+}
+
+// Decision is what the gate says about a matrix.
+type Decision struct {
+	Code Code `json:"code"`
+	// Reasons in words, most important first; never empty.
+	Reasons []string `json:"reasons"`
+	// Retried are the checks that passed only at a second try, as
+	// "CHECK on CELL".
+	Retried []string `json:"retried,omitempty"`
+}
+
+// Gate decides whether what was tested may be released. It counts the results
+// itself and trusts no stored total. In order of weight:
+//
+//   - a matrix that cannot be judged (no cells, nothing executed, a cell
+//     without any record, strays) is NoAnswer, whatever else it holds;
+//   - a verdict that the policy blocks on is Hold;
+//   - INFRA, MISSING, an unreadable journal line, and BLOCKED behind one of
+//     them are NoAnswer;
+//   - the rest is Ship.
+func Gate(m *Matrix, p Policy) Decision {
+	g := sift(m, p)
+	unfit := unfit(m)
+	var d Decision
+	for _, r := range g.retried {
+		d.Retried = append(d.Retried, r.Check+" on "+r.Cell)
+	}
+	switch {
+	case len(unfit) > 0:
+		d.Code = NoAnswer
+	case len(g.holding) > 0:
+		d.Code = Hold
+	case len(g.unanswered) > 0:
+		d.Code = NoAnswer
+	}
+	for _, reasons := range [][]string{unfit, g.holding, g.unanswered, g.remarks} {
+		d.Reasons = append(d.Reasons, reasons...)
+	}
+	if d.Code == Ship {
+		d.Reasons = append([]string{summary(m)}, d.Reasons...)
+	}
+	return d
+}
+
+// summary says in a line what a matrix without a blemish rests on.
+func summary(m *Matrix) string {
+	totals := count(m.Results)
+	s := fmt.Sprintf("%s of %s passed", number(totals[matrix.Pass], "check"), number(len(m.Cells), "cell"))
+	if n := totals[matrix.Unsupported]; n > 0 {
+		s += fmt.Sprintf(", %d do not apply", n)
+	}
+	return s
+}
+
+// unfit says why a matrix allows no decision at all.
+func unfit(m *Matrix) []string {
+	if len(m.Cells) == 0 {
+		return []string{"the plan has no cells; an empty run proves nothing"}
+	}
+	var reasons []string
+	if n := len(m.Stray); n > 0 {
+		s := m.Stray[0]
+		reasons = append(reasons, fmt.Sprintf("%s of the journal answer no question of this plan (first: %s of %s: %s); judge with the plan that was run",
+			number(n, "record"), oneline(s.Check, 80), oneline(s.Cell, 80), oneline(s.Problem, 200)))
+	}
+	executed, answered := 0, map[string]bool{}
+	for i := range m.Results {
+		r := &m.Results[i]
+		answered[r.Cell] = answered[r.Cell] || r.Record != nil
+		switch r.Verdict {
+		case matrix.Pass, matrix.Fail, matrix.Known, matrix.Fixed:
+			executed++
+		}
+	}
+	if executed == 0 {
+		reasons = append(reasons, "no check was executed; an empty run proves nothing")
+	}
+	var silent []string
+	for _, c := range m.Cells {
+		if !answered[c.ID] {
+			silent = append(silent, c.ID)
+		}
+	}
+	if len(silent) > 0 {
+		reasons = append(reasons, fmt.Sprintf("%s without any result: %s; run them, or plan without them",
+			number(len(silent), "cell"), some(silent, 3)))
+	}
+	return reasons
+}
+
+// sifted are the reasons of a matrix by what they lead to.
+type sifted struct {
+	holding, unanswered, remarks []string
+	retried                      []*Result
+}
+
+// unanswerable is the word for what is blocked through no fault of the product.
+const unanswerable = "BLOCKED by what gave no answer itself"
+
+func sift(m *Matrix, p Policy) sifted {
+	var g sifted
+	holding, unanswered, tolerated := tally{}, tally{}, tally{}
+	for i := range m.Results {
+		r := &m.Results[i]
+		switch {
+		case r.Retried():
+			g.retried = append(g.retried, r)
+		case r.Verdict == matrix.Infra || r.Verdict == matrix.Missing:
+			unanswered.add(string(r.Verdict), r)
+		case r.Verdict == matrix.Blocked && !blames(m, r):
+			unanswered.add(unanswerable, r)
+		case p.blocks(r.Verdict):
+			holding.add(string(r.Verdict), r)
+		case r.Verdict != matrix.Pass && r.Verdict != matrix.Unsupported:
+			tolerated.add(string(r.Verdict)+" (tolerated)", r)
+		}
+	}
+	g.holding = holding.reasons("FAIL", "FIXED", "BLOCKED", "KNOWN", "UNSUPPORTED")
+	g.unanswered = unanswered.reasons("INFRA", "MISSING", unanswerable)
+	g.remarks = tolerated.reasons("FIXED (tolerated)", "BLOCKED (tolerated)", "KNOWN (tolerated)")
+	g.retries(p)
+	g.damage(m)
+	if n := len(m.Run.Harness); n > 1 {
+		g.remarks = append(g.remarks, fmt.Sprintf("%d revisions of virtmatrix gave the answers: %s", n, oneline(some(m.Run.Harness, 3), 400)))
+	}
+	return g
+}
+
+// retries reports passes at a second try, and holds when they are too many.
+func (g *sifted) retries(p Policy) {
+	n := len(g.retried)
+	if n == 0 {
+		return
+	}
+	reason := fmt.Sprintf("%d passed only at a second try: %s", n, places(g.retried))
+	if p.MaxRetried != nil && n > *p.MaxRetried {
+		g.holding = append(g.holding, fmt.Sprintf("%s (the policy allows %d)", reason, *p.MaxRetried))
+		return
+	}
+	g.remarks = append(g.remarks, reason)
+}
+
+// damage reports lines of the journal that could not be read. A torn line was
+// never an answer, any other may have been one.
+func (g *sifted) damage(m *Matrix) {
+	var broken, torn []string
+	for _, d := range m.Damage {
+		if d.Torn {
+			torn = append(torn, fmt.Sprintf("%s:%d", oneline(d.File, 80), d.Line))
+		} else {
+			broken = append(broken, oneline(d.String(), 200))
+		}
+	}
+	if len(broken) > 0 {
+		g.unanswered = append(g.unanswered, fmt.Sprintf("%s of the journal cannot be read, an answer may be lost: %s",
+			number(len(broken), "line"), some(broken, 3)))
+	}
+	if len(torn) > 0 {
+		g.remarks = append(g.remarks, fmt.Sprintf("%s of the journal was cut short by a kill and answers nothing: %s",
+			number(len(torn), "line"), some(torn, 3)))
+	}
+}
+
+// blames follows a BLOCKED result to the step that blocked it and says whether
+// the product is to blame. Without a step that says otherwise, it is.
+func blames(m *Matrix, r *Result) bool {
+	seen := map[*Result]bool{}
+	for r != nil && r.Verdict == matrix.Blocked && r.Record != nil && !seen[r] {
+		if r.Record.Layer == matrix.LayerHarness {
+			return false
+		}
+		seen[r] = true
+		r = m.Result(r.Cell, r.Record.BlockedBy)
+	}
+	return r == nil || (r.Verdict != matrix.Infra && r.Verdict != matrix.Missing)
+}
+
+// tally collects results under a word.
+type tally map[string][]*Result
+
+func (t tally) add(word string, r *Result) { t[word] = append(t[word], r) }
+
+// reasons puts the collected results into words, in the given order.
+func (t tally) reasons(order ...string) []string {
+	var out []string
+	for _, word := range order {
+		if results := t[word]; len(results) > 0 {
+			out = append(out, fmt.Sprintf("%d %s: %s", len(results), word, places(results)))
+		}
+	}
+	return out
+}
+
+// places says where results are in as few words as it can: by check when few
+// checks went wrong on many cells, else by cell.
+func places(results []*Result) string {
+	checks, cells := map[string][]string{}, map[string][]string{}
+	var checkOrder, cellOrder []string
+	for _, r := range results {
+		if checks[r.Check] == nil {
+			checkOrder = append(checkOrder, r.Check)
+		}
+		if cells[r.Cell] == nil {
+			cellOrder = append(cellOrder, r.Cell)
+		}
+		checks[r.Check] = append(checks[r.Check], r.Cell)
+		cells[r.Cell] = append(cells[r.Cell], r.Check)
+	}
+	var parts []string
+	if len(checks) <= len(cells) {
+		for _, check := range checkOrder {
+			parts = append(parts, check+" on "+few(checks[check], "cell"))
+		}
+	} else {
+		for _, cell := range cellOrder {
+			parts = append(parts, few(cells[cell], "check")+" on "+cell)
+		}
+	}
+	return oneline(some(parts, 3), shownText)
+}
+
+// few names one or two things and counts more.
+func few(names []string, noun string) string {
+	if len(names) > 2 {
+		return number(len(names), noun)
+	}
+	return strings.Join(names, " and ")
+}

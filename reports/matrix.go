@@ -1,0 +1,249 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// MatrixVersion is the format of matrix.json. Another version is refused.
+const MatrixVersion = 1
+
+// Matrix is a judged run: one result for each planned check of each cell.
+type Matrix struct {
+	Version int    `json:"version"`
+	Run     Run    `json:"run"`
+	Cells   []Cell `json:"cells"`
+	// Totals counts the results by verdict.
+	Totals map[matrix.Verdict]int `json:"totals"`
+	// Results are in the order of the plan: cell by cell, check by check.
+	Results []Result `json:"results"`
+	// Stray are records that answer no question of the plan.
+	Stray []Stray `json:"stray,omitempty"`
+	// Damage are the lines of the journal that could not be read.
+	Damage journal.Damage `json:"damage,omitempty"`
+	// PackageSets are the plan's, by key: what the verdicts are about.
+	PackageSets map[string]matrix.PackageSet `json:"package_sets,omitempty"`
+	// Decision is what Gate said; nil before it was asked.
+	Decision *Decision `json:"decision,omitempty"`
+}
+
+// Run says which run was judged and how it was made.
+type Run struct {
+	Profile string `json:"profile"`
+	// Plan is the hash of the plan.
+	Plan string `json:"plan"`
+	Seed int64  `json:"seed"`
+	// Harness holds the revisions of virtmatrix that gave answers. More than
+	// one means that a run was continued with another harness.
+	Harness []string `json:"harness,omitempty"`
+	// Started is the begin of the first check, Finished the end of the last.
+	Started  time.Time `json:"started,omitzero"`
+	Finished time.Time `json:"finished,omitzero"`
+	// WallSeconds is the time between them. The command that ran the plan may
+	// replace it by its own measure, which includes planning and building.
+	WallSeconds float64 `json:"wall_seconds"`
+	// GuestSeconds is the sum of what all checks spent waiting for L1 or L2.
+	GuestSeconds float64 `json:"guest_seconds"`
+	// Accelerators that were seen, by layer: {"L1": ["tcg"], "L2": ["kvm"]}.
+	Accelerators map[string][]string `json:"accelerators,omitempty"`
+	// Emulators are the L0 emulators that ran L1, with their versions.
+	Emulators []string `json:"emulators,omitempty"`
+}
+
+// Cell is one column: a stack of the plan.
+type Cell struct {
+	ID          string             `json:"id"`
+	Kind        matrix.Kind        `json:"kind"`
+	Composition matrix.Composition `json:"composition"`
+	Stack       []matrix.Choice    `json:"stack"`
+	Images      []matrix.ImageRef  `json:"images,omitempty"`
+}
+
+// Result is the verdict on one check of one cell.
+type Result struct {
+	Cell    string         `json:"cell"`
+	Check   string         `json:"check"`
+	Tier    matrix.Tier    `json:"tier"`
+	Verdict matrix.Verdict `json:"verdict"`
+	// Reason says in words why the verdict is not PASS.
+	Reason string `json:"reason,omitempty"`
+	// Earlier are the verdicts of older records for the same question, oldest
+	// first. The newest record is the answer.
+	Earlier []matrix.Verdict `json:"earlier,omitempty"`
+	// Record is the answer; nil when there is none.
+	Record *journal.Record `json:"record,omitempty"`
+}
+
+// Retried says whether the check passed, but not at the first try.
+func (r *Result) Retried() bool {
+	return r.Verdict == matrix.Pass && r.Record != nil && (r.Record.Attempts > 1 || len(r.Earlier) > 0)
+}
+
+// Layer is where it failed, or "" when it did not or nobody knows.
+func (r *Result) Layer() matrix.Layer {
+	if r.Record == nil {
+		return ""
+	}
+	return r.Record.Layer
+}
+
+// Stray is a record that the plan did not ask for.
+type Stray struct {
+	Cell    string         `json:"cell"`
+	Check   string         `json:"check"`
+	Verdict matrix.Verdict `json:"verdict"`
+	// Problem says why it is no answer to the plan.
+	Problem string `json:"problem"`
+}
+
+// Result returns the result of a check on a cell, or nil when it is not in the
+// matrix.
+func (m *Matrix) Result(cell, check string) *Result {
+	for i := range m.Results {
+		if r := &m.Results[i]; r.Cell == cell && r.Check == check {
+			return r
+		}
+	}
+	return nil
+}
+
+// Cell returns the cell with the given identity, or nil.
+func (m *Matrix) Cell(id string) *Cell {
+	for i := range m.Cells {
+		if m.Cells[i].ID == id {
+			return &m.Cells[i]
+		}
+	}
+	return nil
+}
+
+// Count makes Totals agree with Results. Whoever changes a verdict calls it.
+func (m *Matrix) Count() { m.Totals = count(m.Results) }
+
+func count(results []Result) map[matrix.Verdict]int {
+	totals := map[matrix.Verdict]int{}
+	for i := range results {
+		totals[results[i].Verdict]++
+	}
+	return totals
+}
+
+// ReadMatrix reads a stored matrix.json. An unknown key, another format, an
+// unknown verdict and totals that do not agree with the results are errors.
+func ReadMatrix(path string) (*Matrix, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read matrix: %w", err)
+	}
+	m, err := decodeMatrix(data)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read matrix %s: %w", path, err)
+	}
+	return m, nil
+}
+
+func decodeMatrix(data []byte) (*Matrix, error) {
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, atLine(data, err)
+	}
+	if head.Version != MatrixVersion {
+		return nil, fmt.Errorf("it has format %d, this virtmatrix reads format %d; judge the run again", head.Version, MatrixVersion)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	m := new(Matrix)
+	if err := dec.Decode(m); err != nil {
+		return nil, atLine(data, err)
+	}
+	return m, m.check()
+}
+
+// atLine adds the line to an error that knows its offset.
+func atLine(data []byte, err error) error {
+	var offset int64
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &kind):
+		offset = kind.Offset
+	default:
+		return err
+	}
+	line := 1 + bytes.Count(data[:min(offset, int64(len(data)))], []byte("\n"))
+	return fmt.Errorf("line %d: %w", line, err)
+}
+
+// check holds what no decoder sees: the words and the sums.
+func (m *Matrix) check() error {
+	for i := range m.Results {
+		r := &m.Results[i]
+		if !slices.Contains(matrix.Verdicts, r.Verdict) {
+			return fmt.Errorf("%s of %s: %w", r.Check, r.Cell, matrix.Unknown("verdict", string(r.Verdict), words(matrix.Verdicts)))
+		}
+		if r.Verdict == matrix.Pass && r.Record == nil {
+			return fmt.Errorf("%s of %s is PASS without a record; judge the run again", r.Check, r.Cell)
+		}
+		if m.Cell(r.Cell) == nil {
+			return fmt.Errorf("%s: %w", r.Check, matrix.Unknown("cell", r.Cell, m.cellIDs()))
+		}
+	}
+	if d := m.Decision; d != nil && (len(d.Reasons) == 0 || d.Code < Ship || d.Code > NoAnswer) {
+		return errors.New("its decision has no reason or no exit code of ours; gate it again")
+	}
+	if !maps.Equal(m.Totals, count(m.Results)) {
+		return errors.New("its totals do not agree with its results; it was edited, judge the run again")
+	}
+	return nil
+}
+
+func (m *Matrix) cellIDs() []string {
+	ids := make([]string, len(m.Cells))
+	for i := range m.Cells {
+		ids[i] = m.Cells[i].ID
+	}
+	return ids
+}
+
+func words[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, w := range list {
+		out[i] = string(w)
+	}
+	return out
+}
+
+// writeJSON writes the matrix as it is stored: what ReadMatrix reads. Control
+// and invisible characters are written as escapes, so that the file is safe to
+// look at in a terminal and still holds every one of them.
+func writeJSON(w io.Writer, m *Matrix) error {
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("cannot render matrix: %w", err)
+	}
+	var out bytes.Buffer
+	for _, r := range string(data) {
+		if r == '\n' || printable(r) {
+			out.WriteRune(r)
+			continue
+		}
+		jsonEscape(&out, r)
+	}
+	out.WriteByte('\n')
+	_, err = w.Write(out.Bytes())
+	return err
+}

@@ -1,0 +1,122 @@
+package reports
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+//go:embed policy.yaml
+var defaultPolicy string
+
+// Policy says which verdicts hold a release.
+type Policy struct {
+	// BlockOn are the verdicts that hold. FAIL is always among them.
+	BlockOn Verdicts `yaml:"block_on"`
+	// MaxRetried is how many checks may have passed only at a second try; nil
+	// is any number.
+	MaxRetried *int `yaml:"max_retried"`
+}
+
+// blocks says whether a verdict holds. FAIL does, even without a policy.
+func (p Policy) blocks(v matrix.Verdict) bool {
+	return v == matrix.Fail || slices.Contains(p.BlockOn, v)
+}
+
+// policyKeys are the keys of a policy file, for the error that names the
+// nearest.
+var policyKeys = []string{"block_on", "max_retried"}
+
+// blockable are the verdicts about the product that a policy may hold on.
+var blockable = []matrix.Verdict{matrix.Fail, matrix.Blocked, matrix.Fixed, matrix.Known, matrix.Unsupported}
+
+// DefaultPolicy returns the policy that is used when none is given.
+func DefaultPolicy() Policy {
+	p, err := parsePolicy("policy.yaml", strings.NewReader(defaultPolicy))
+	if err != nil {
+		panic(err) // The file is part of the program, and a test reads it.
+	}
+	return p
+}
+
+// ReadPolicy reads a policy file. An unknown key or verdict is an error that
+// names file, line and the nearest valid name.
+func ReadPolicy(path string) (Policy, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Policy{}, fmt.Errorf("cannot read policy: %w", err)
+	}
+	defer f.Close()
+	p, err := parsePolicy(path, f)
+	if err != nil {
+		return Policy{}, fmt.Errorf("cannot read policy: %w", err)
+	}
+	return p, nil
+}
+
+func parsePolicy(file string, r io.Reader) (Policy, error) {
+	var p Policy
+	dec := yaml.NewDecoder(r, yaml.DisallowUnknownField())
+	if err := dec.Decode(&p); err != nil && err != io.EOF {
+		return Policy{}, inPolicy(file, err)
+	}
+	if err := dec.Decode(new(Policy)); err != io.EOF {
+		return Policy{}, fmt.Errorf("%s: a second document follows the policy; keep one", file)
+	}
+	switch {
+	case p.BlockOn == nil:
+		return Policy{}, fmt.Errorf("%s: the key \"block_on\" is missing", file)
+	case !slices.Contains(p.BlockOn, matrix.Fail):
+		return Policy{}, fmt.Errorf("%s: block_on lacks FAIL; a policy that ships failures is no gate", file)
+	case p.MaxRetried != nil && *p.MaxRetried < 0:
+		return Policy{}, fmt.Errorf("%s: max_retried is %d, want 0 or more; leave it out for any number", file, *p.MaxRetried)
+	}
+	return p, nil
+}
+
+// inPolicy gives an error of the decoder its file, its line and the cure.
+func inPolicy(file string, err error) error {
+	var at yaml.Error
+	if !errors.As(err, &at) || at.GetToken() == nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	problem := errors.New(at.GetMessage())
+	if unknown := (*yaml.UnknownFieldError)(nil); errors.As(err, &unknown) {
+		problem = matrix.Unknown("key", at.GetToken().Value, policyKeys)
+	}
+	return fmt.Errorf("%s:%d: %w", file, at.GetToken().Position.Line, problem)
+}
+
+// Verdicts is the list of verdicts in a policy file. Reading it from YAML says
+// where in the file a wrong one is.
+type Verdicts []matrix.Verdict
+
+// UnmarshalYAML reads a list of the verdicts that a policy may hold on.
+func (l *Verdicts) UnmarshalYAML(n ast.Node) error {
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		return &yaml.SyntaxError{Message: "want a list of verdicts here", Token: n.GetToken()}
+	}
+	*l = Verdicts{}
+	for _, v := range list.Values {
+		word := v.GetToken().Value
+		if !slices.Contains(blockable, matrix.Verdict(word)) {
+			err := matrix.Unknown("verdict", word, words(blockable))
+			if word == string(matrix.Infra) || word == string(matrix.Missing) {
+				err = fmt.Errorf("%s is no verdict on the product and always means \"could not judge\"; leave it out", word)
+			}
+			return &yaml.SyntaxError{Message: err.Error(), Token: v.GetToken()}
+		}
+		*l = append(*l, matrix.Verdict(word))
+	}
+	return nil
+}
