@@ -1,0 +1,150 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// meanings say what a verdict asks of the reader.
+var meanings = map[matrix.Verdict]string{
+	matrix.Pass:        "the check ran and held",
+	matrix.Fail:        "the product did not behave",
+	matrix.Known:       "failed, and a known-issue rule matches version and text",
+	matrix.Fixed:       "a known-issue rule applies, but the check passed: remove the rule",
+	matrix.Unsupported: "does not apply to this cell",
+	matrix.Blocked:     "an earlier step that it needs failed",
+	matrix.Infra:       "our fault or the machine's: no answer about the product",
+	matrix.Missing:     "planned, but there is no result",
+}
+
+// Explain tells everything known about one result in words. For a cell or a
+// check that is not in the matrix it names the nearest one that is.
+func Explain(m *Matrix, cell, check string) string {
+	c := m.Cell(cell)
+	if c == nil {
+		return matrix.Unknown("cell", cell, m.cellIDs()).Error() + "\n"
+	}
+	r := m.Result(cell, check)
+	if r == nil {
+		return fmt.Sprintf("on %s: %v\n", cell, matrix.Unknown("check", check, m.checksOf(cell)))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s on %s\n", oneline(r.Check, 200), oneline(r.Cell, 200))
+	fmt.Fprintf(&b, "  %s: %s\n", r.Verdict, meanings[r.Verdict])
+	e := explainer{&b}
+	e.failure(m, r)
+	e.stack(m, c, r)
+	if r.Record != nil {
+		e.run(r)
+		e.guest(r.Record)
+	}
+	e.elsewhere(m, r)
+	if r.Record != nil {
+		e.line("evidence", evidencePath(r.Record))
+		e.line("repeat", oneline(r.Record.Repeat, 1000))
+	}
+	return b.String()
+}
+
+func (m *Matrix) checksOf(cell string) []string {
+	var ids []string
+	for i := range m.Results {
+		if m.Results[i].Cell == cell {
+			ids = append(ids, m.Results[i].Check)
+		}
+	}
+	return ids
+}
+
+// explainer writes labelled lines and leaves out what is not known.
+type explainer struct{ b *strings.Builder }
+
+func (e explainer) line(label, text string) {
+	if text == "" {
+		return
+	}
+	for i, l := range strings.Split(text, "\n") {
+		if i > 0 {
+			label = ""
+		}
+		fmt.Fprintf(e.b, "  %-13s %s\n", label, l)
+	}
+}
+
+func (e explainer) failure(m *Matrix, r *Result) {
+	e.line("layer", oneline(string(r.Layer()), 40))
+	e.line("reason", visible(r.Reason, storedText))
+	if r.Record == nil || r.Record.BlockedBy == "" {
+		return
+	}
+	by := oneline(r.Record.BlockedBy, 200)
+	if step := m.Result(r.Cell, r.Record.BlockedBy); step != nil {
+		by += fmt.Sprintf(" (%s: %s)", step.Verdict, oneline(step.Reason, 400))
+	}
+	e.line("blocked by", by)
+}
+
+func (e explainer) stack(m *Matrix, c *Cell, r *Result) {
+	var stack []string
+	for _, s := range c.Stack {
+		text := fmt.Sprintf("%s %s from %s", s.Component, s.Version, s.Release)
+		if s.Package != "" {
+			text += " (" + s.Package + ")"
+		}
+		stack = append(stack, oneline(text, 200))
+	}
+	e.line("stack", strings.Join(stack, "\n"))
+	e.line("composition", string(c.Composition))
+	for _, i := range m.images(c, r) {
+		e.line("image", oneline(fmt.Sprintf("%s from %s: %s, set %.12s", i.Role, i.Release, number(i.Count, "package"), i.Key), 200))
+		for _, p := range i.Leading {
+			e.line("", oneline(p.Name+" "+p.Version, 200))
+		}
+	}
+}
+
+func (e explainer) run(r *Result) {
+	rec := r.Record
+	e.line("tier", string(r.Tier))
+	e.line("ran", fmt.Sprintf("%s, %s of it waiting for guests, from %s", duration(rec.Seconds), duration(rec.GuestSeconds),
+		rec.Started.UTC().Format("2006-01-02 15:04:05 UTC")))
+	attempts := number(rec.Attempts, "attempt")
+	if len(r.Earlier) > 0 {
+		attempts += fmt.Sprintf(", after %s (%s)", number(len(r.Earlier), "earlier answer"), strings.Join(words(r.Earlier), ", "))
+	}
+	e.line("attempts", attempts)
+	var layers []string
+	for _, l := range sortedKeys(rec.Accelerators) {
+		layers = append(layers, oneline(l+" "+rec.Accelerators[l], 80))
+	}
+	e.line("accelerators", strings.Join(layers, ", "))
+	e.line("L0 emulator", oneline(rec.Emulator, 200))
+	e.line("quirks", visible(strings.Join(rec.Quirks, "\n"), storedText))
+	e.line("harness", oneline(fmt.Sprintf("%s, seed %d, plan %.12s", rec.Harness, rec.Seed, rec.Plan), 200))
+}
+
+func (e explainer) guest(rec *journal.Record) {
+	e.line("L2 said", visible(strings.Join(rec.Said, "\n"), storedText))
+	e.line("notes", visible(strings.Join(rec.Notes, "\n"), storedText))
+}
+
+// elsewhere says how the same check did on the other cells, which is often the
+// shortest way to what broke it.
+func (e explainer) elsewhere(m *Matrix, r *Result) {
+	others := map[matrix.Verdict][]string{}
+	for i := range m.Results {
+		if o := &m.Results[i]; o.Check == r.Check && o.Cell != r.Cell {
+			others[o.Verdict] = append(others[o.Verdict], o.Cell)
+		}
+	}
+	label := "elsewhere"
+	for _, v := range matrix.Verdicts {
+		if cells := others[v]; len(cells) > 0 {
+			e.line(label, fmt.Sprintf("%s on %s", v, some(cells, 4)))
+			label = ""
+		}
+	}
+}

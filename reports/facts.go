@@ -1,0 +1,93 @@
+package reports
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// facts are what a reader must know about a run, each in a few words.
+func (run *Run) facts() []string {
+	facts := []string{
+		"profile " + oneline(run.Profile, 80),
+		fmt.Sprintf("plan %.12s", run.Plan),
+		fmt.Sprintf("seed %d", run.Seed),
+	}
+	if len(run.Harness) > 0 {
+		facts = append(facts, "virtmatrix "+oneline(some(run.Harness, 2), 120))
+	}
+	if !run.Started.IsZero() {
+		facts = append(facts, "started "+run.Started.UTC().Format("2006-01-02 15:04 UTC"),
+			duration(run.WallSeconds)+" in all", duration(run.GuestSeconds)+" waiting for guests")
+	}
+	if s := accelerators(run.Accelerators); s != "" {
+		facts = append(facts, s)
+	}
+	if len(run.Emulators) > 0 {
+		facts = append(facts, "L0 emulator "+oneline(some(run.Emulators, 2), 160))
+	}
+	return facts
+}
+
+// accelerators writes {"L1": ["tcg"]} as "L1 tcg".
+func accelerators(byLayer map[string][]string) string {
+	var parts []string
+	for _, layer := range sortedKeys(byLayer) {
+		parts = append(parts, oneline(layer+" "+strings.Join(byLayer[layer], "/"), 80))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// leadingNames are the packages that carry a component, by the beginnings of
+// their names: what a maintainer looks for first in a package set.
+var leadingNames = []string{
+	"linux-image-", "linux-binary-", "kernel-core", "kernel-ml", "kernel-lt",
+	"qemu-system-x86", "qemu-kvm", "seabios",
+	"libvirt-daemon", "libvirt0", "libvirt-libs",
+	"xen-hypervisor-", "xen-utils-", "libxenmisc",
+}
+
+// leading returns the packages of a set that carry a component.
+func leading(set matrix.PackageSet) []matrix.Package {
+	var out []matrix.Package
+	for _, p := range set.Packages {
+		for _, name := range leadingNames {
+			exact := p.Name == name
+			family := strings.HasSuffix(name, "-") && strings.HasPrefix(p.Name, name) && !strings.HasSuffix(p.Name, "-common")
+			if exact || family {
+				out = append(out, p)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// image is one image of a cell's host with what is known of its packages.
+type image struct {
+	Role    string           `json:"role"`
+	Release string           `json:"release"`
+	Key     string           `json:"key"`
+	Count   int              `json:"count"`
+	Leading []matrix.Package `json:"leading,omitempty"`
+}
+
+// images returns what a cell's host is made of. The record's own package sets
+// win over the plan's: they are what really ran.
+func (m *Matrix) images(c *Cell, r *Result) []image {
+	var out []image
+	for _, ref := range c.Images {
+		key := ref.Packages
+		if r.Record != nil && r.Record.PackageSets[ref.Role] != "" {
+			key = r.Record.PackageSets[ref.Role]
+		}
+		set := m.PackageSets[key]
+		out = append(out, image{ref.Role, ref.Release, key, len(set.Packages), leading(set)})
+	}
+	return out
+}

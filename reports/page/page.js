@@ -1,0 +1,194 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("detail").textContent);
+  const panel = document.getElementById("panel");
+  const grid = document.querySelector(".grid");
+  const tiles = new Map();
+  if (grid) for (const b of grid.querySelectorAll("button[data-i]")) tiles.set(+b.dataset.i, b);
+
+  // Everything a guest printed reaches the page as text, never as markup.
+  const el = (tag, attrs, ...kids) => {
+    const e = document.createElement(tag);
+    for (const [k, v] of Object.entries(attrs || {})) {
+      if (k === "onclick") e.addEventListener("click", v);
+      else if (v !== undefined && v !== false) e.setAttribute(k, v === true ? "" : v);
+    }
+    e.append(...kids.filter((k) => k !== null && k !== undefined && k !== ""));
+    return e;
+  };
+  const glyph = (i) => tiles.get(i).querySelector("i").textContent;
+
+  const section = (title, ...kids) => {
+    const shown = kids.filter(Boolean);
+    return shown.length ? [el("h4", {}, title), ...shown] : [];
+  };
+
+  const facts = (pairs) => el("dl", { class: "facts" },
+    ...pairs.filter(([, v]) => v).flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, v)]));
+
+  const tower = (cell, r) => el("ol", { class: "tower", reversed: true },
+    ...cell.layers.filter((l) => l.name !== "harness" || r.layer === "harness").map((l) => {
+      const struck = l.name === r.layer;
+      const short = l.name.split(" ")[0];
+      const accel = l.name === "L2" ? (r.accelerators || {}).L2 : l.name === "L1 kernel" ? (r.accelerators || {}).L1 : "";
+      const what = l.what || (l.name === "L0" ? r.emulator : "") || (l.name === "harness" ? r.harness : "") || (short === "L2" ? "the guest" : "");
+      const mark = struck ? (r.verdict === "INFRA" ? "gave no answer" : "failed here") : accel;
+      return el("li", { class: struck ? (l.name === "harness" || l.name === "L0" ? "struck ours" : "struck") : false },
+        el("b", {}, l.name), el("span", {}, what || ""), el("em", {}, mark || ""));
+    }));
+
+  const copyable = (text) => {
+    const button = el("button", { type: "button", onclick: async () => {
+      try { await navigator.clipboard.writeText(text); button.textContent = "copied"; }
+      catch { getSelection().selectAllChildren(pre); button.textContent = "selected"; }
+    } }, "copy");
+    const pre = el("pre", {}, text);
+    return el("div", { class: "copy" }, pre, button);
+  };
+
+  const size = (n) => n < 1024 ? n + " B" : n < 1048576 ? (n / 1024).toFixed(1) + " KiB" : (n / 1048576).toFixed(1) + " MiB";
+
+  const evidence = (e) => !e ? [] : section("evidence",
+    ...(e.files || []).map((f) => el("details", {},
+      el("summary", {}, f.name + " ", el("small", {}, size(f.size) + (f.note ? " · " + f.note : ""))),
+      f.text ? el("pre", { tabindex: 0 }, f.text) : null)),
+    e.note ? el("p", { class: "path" }, e.note) : null,
+    el("p", { class: "path" }, e.path));
+
+  const packages = (images) => (images || []).map((i) => el("details", {},
+    el("summary", {}, i.role + " ", el("small", {}, `${i.release} · ${i.count} packages · ${i.key.slice(0, 12)}`)),
+    el("ul", { class: "pk" }, ...(i.leading || []).map((p) => el("li", {}, `${p.name} ${p.version}`)))));
+
+  // The same check on every cell: where else it went wrong is half the answer.
+  const elsewhere = (at) => {
+    const row = tiles.get(at).closest("tr").querySelectorAll("button[data-i]");
+    return el("div", { class: "row" }, ...[...row].map((b) => el("button", {
+      type: "button", class: "v-" + b.dataset.v, title: b.title, "aria-label": b.title,
+      "aria-current": +b.dataset.i === at ? "true" : false, onclick: () => open(+b.dataset.i),
+    }, glyph(+b.dataset.i))));
+  };
+
+  let current = -1;
+  const open = (at, focus) => {
+    const r = data.results[at];
+    if (!r) return;
+    const cell = data.cells[r.cell];
+    if (tiles.has(current)) tiles.get(current).removeAttribute("aria-current");
+    current = at;
+    const tries = [r.attempts > 1 ? r.attempts + " attempts" : "", (r.earlier || []).length ? "earlier answers: " + r.earlier.join(", ") : ""].filter(Boolean).join("; ");
+    panel.replaceChildren(
+      el("button", { type: "button", class: "close", "aria-label": "close", onclick: close }, "×"),
+      el("h2", {}, r.check), el("p", { class: "cell" }, cell.id),
+      el("span", { class: "badge v-" + r.verdict }, r.verdict),
+      el("span", { class: "meaning" }, data.meaning[r.verdict] + (r.retried ? ", but only at the second try" : "")),
+      ...section(r.verdict === "PASS" ? "note" : "reason", r.reason ? el("pre", { tabindex: 0 }, r.reason) : null),
+      ...section("where", tower(cell, r)),
+      ...section("on every cell", elsewhere(at)),
+      ...section("facts", facts([
+        ["blocked by", r.blockedBy], ["took", r.took && `${r.took}, ${r.guest} of it waiting for guests`], ["tries", tries],
+        ["started", r.started], ["tier", r.tier], ["packages", cell.composition],
+        ["L0 emulator", r.emulator], ["accelerators", Object.entries(r.accelerators || {}).sort().map((a) => a.join(" ")).join(", ")],
+        ["harness", r.harness]])),
+      ...section("repeat", r.repeat ? copyable(r.repeat) : null),
+      ...section("L2's own words", (r.said || []).length ? el("pre", { class: "said", tabindex: 0 }, r.said.join("\n")) : null),
+      ...section("notes", (r.notes || []).length ? el("pre", {}, r.notes.join("\n")) : null),
+      ...section("quirks applied", (r.quirks || []).length ? el("pre", {}, r.quirks.join("\n")) : null),
+      ...evidence(r.evidence),
+      ...section("package sets", ...packages(r.images || cell.images)));
+    panel.hidden = false;
+    panel.scrollTop = 0;
+    const tile = tiles.get(at);
+    if (tile) { tile.setAttribute("aria-current", "true"); tile.scrollIntoView({ block: "nearest", inline: "nearest" }); roam(tile); }
+    if (focus) panel.focus({ preventScroll: true });
+    history.replaceState(null, "", "#" + encodeURIComponent(cell.id) + "/" + encodeURIComponent(r.check));
+  };
+  const close = () => {
+    panel.hidden = true;
+    const tile = tiles.get(current);
+    if (tile) { tile.removeAttribute("aria-current"); tile.focus(); }
+    current = -1;
+    history.replaceState(null, "", location.pathname + location.search);
+  };
+
+  // One tile is in the tab order; arrow keys move it.
+  let stop = null;
+  const roam = (tile) => { if (stop) stop.tabIndex = -1; stop = tile; tile.tabIndex = 0; };
+  const step = (tile, dx, dy) => {
+    const row = tile.closest("tr"), column = tile.parentElement.cellIndex;
+    const rows = [...grid.querySelectorAll("tr[data-check]:not(.none)")];
+    let y = rows.indexOf(row), x = column;
+    for (;;) {
+      x += dx; y += dy;
+      const cell = rows[y] && rows[y].cells[x];
+      if (!cell || x < 1) return null;
+      const b = cell.querySelector("button");
+      if (b) return b;
+    }
+  };
+  const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  if (tiles.size) {
+    roam(tiles.get([...tiles.keys()].find((i) => data.results[i].verdict === "FAIL") ?? 0) || tiles.values().next().value);
+    grid.addEventListener("keydown", (e) => {
+      const move = arrows[e.key], tile = e.target.closest("td button");
+      if (!move || !tile) return;
+      e.preventDefault();
+      const next = step(tile, ...move);
+      if (!next) return;
+      roam(next); next.focus();
+      if (!panel.hidden) open(+next.dataset.i);
+    });
+    let hot = [];
+    grid.addEventListener("mouseover", (e) => {
+      const td = e.target.closest("td");
+      for (const t of hot) t.classList.remove("hot");
+      hot = td && td.parentElement.dataset.check !== undefined
+        ? [...grid.querySelectorAll("tr[data-check]")].map((r) => r.cells[td.cellIndex]).concat([...td.parentElement.querySelectorAll("td")]) : [];
+      for (const t of hot) t.classList.add("hot");
+    });
+    grid.addEventListener("mouseleave", () => { for (const t of hot) t.classList.remove("hot"); hot = []; });
+  }
+  document.querySelector(".body").addEventListener("click", (e) => {
+    const b = e.target.closest("button[data-i]");
+    if (b && !panel.contains(b)) open(+b.dataset.i, true);
+  });
+  document.addEventListener("keydown", (e) => { if (e.key === "Escape" && !panel.hidden) close(); });
+
+  // Filters: the chosen verdicts and a part of a check's name.
+  const chosen = new Set(), find = document.getElementById("find");
+  const filter = () => {
+    const text = find.value.trim().toLowerCase();
+    grid.classList.toggle("filtered", chosen.size > 0 || text !== "");
+    for (const row of grid.querySelectorAll("tr[data-check]")) {
+      let any = false;
+      for (const b of row.querySelectorAll("button")) {
+        const hit = !chosen.size || chosen.has(b.dataset.v);
+        b.classList.toggle("dim", !hit);
+        any = any || hit;
+      }
+      row.classList.toggle("none", !any || !row.dataset.check.toLowerCase().includes(text));
+    }
+    for (const body of grid.tBodies) body.querySelector(".area").classList.toggle("none", !body.querySelector("tr[data-check]:not(.none)"));
+    for (const p of document.querySelectorAll(".problem")) p.classList.toggle("none", chosen.size > 0 && !chosen.has(p.dataset.v));
+  };
+  for (const chip of document.querySelectorAll(".chip")) chip.addEventListener("click", () => {
+    const v = chip.dataset.verdict;
+    if (!chosen.delete(v)) chosen.add(v);
+    chip.setAttribute("aria-pressed", chosen.has(v));
+    filter();
+  });
+  if (find) find.addEventListener("input", filter);
+
+  const root = document.documentElement, themes = ["", "light", "dark"];
+  const dress = (t) => { if (t) root.dataset.theme = t; else delete root.dataset.theme; };
+  let theme = "";
+  try { theme = localStorage.getItem("virtmatrix-theme") || ""; } catch { /* a file: page may have no storage */ }
+  dress(theme);
+  document.getElementById("theme").addEventListener("click", () => {
+    theme = themes[(themes.indexOf(theme) + 1) % themes.length];
+    dress(theme);
+    try { localStorage.setItem("virtmatrix-theme", theme); } catch { /* then it holds until the page is left */ }
+  });
+
+  const [cellID, check] = location.hash.slice(1).split("/").map((s) => { try { return decodeURIComponent(s); } catch { return s; } });
+  if (check) open(data.results.findIndex((r) => data.cells[r.cell].id === cellID && r.check === check));
+})();
