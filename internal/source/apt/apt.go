@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
@@ -91,6 +92,11 @@ func New(ctx context.Context, opts Options) (*Source, error) {
 		s.opts.Mirror = mirror
 	}
 	s.opts.Mirror = trimSlash(s.opts.Mirror)
+	// apt answers "file:" with links to the mirror's own files, which may
+	// change under us.
+	if path, ok := strings.CutPrefix(s.opts.Mirror, "file:"); ok {
+		s.opts.Mirror = "copy:" + path
+	}
 	return s, nil
 }
 

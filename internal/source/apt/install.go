@@ -15,9 +15,9 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// mergedHooks make the root merged-/usr also where the release alone would
-// not (bullseye), as Debian's own installer does.
-const mergedHooks = "/usr/share/mmdebstrap/hooks/merged-usr"
+// mergeHook makes the root merged-/usr from the start, as Debian's own
+// installer does also where the packages alone would not (up to bookworm).
+const mergeHook = `for d in bin sbin lib lib64; do mkdir -p "$1/usr/$d"; ln -s "usr/$d" "$1/$d"; done`
 
 // unneeded are documentation and translations: nothing of it is executed or
 // read by a product. Licence texts stay.
@@ -58,6 +58,9 @@ func (s *Source) Install(ctx context.Context, set matrix.PackageSet, root string
 		return s.fail(source.Failed, op, set.Release, "", err)
 	}
 	if err := checkInstalled(ctx, set, root); err != nil {
+		return s.fail(source.Failed, op, set.Release, "", err)
+	}
+	if err := checkMerged(root); err != nil {
 		return s.fail(source.Failed, op, set.Release, "", err)
 	}
 	return nil
@@ -103,7 +106,7 @@ func (s *Source) bootstrap(ctx context.Context, r source.Release, set matrix.Pac
 	}
 	argv := []string{
 		"mmdebstrap", "--mode=root", "--format=directory", "--variant=essential", "--architectures=" + arch,
-		"--hook-directory=" + mergedHooks, "--include=" + strings.Join(names, ","),
+		"--setup-hook=" + mergeHook, "--include=" + strings.Join(names, ","),
 	}
 	for _, o := range unneeded {
 		argv = append(argv, "--dpkgopt="+o)

@@ -14,7 +14,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 )
 
-// apt is a private apt of one release: its own lists, cache and settings, and
+// private is an apt of one release's own: its own lists, cache and settings, and
 // a system in which nothing is installed.
 type private struct {
 	src     *Source
@@ -72,7 +72,7 @@ func (p *private) config(transport string) string {
 		{"APT::Sandbox::User", "root"},
 		// Without it apt-get update ends with 0 when a mirror does not answer.
 		{"APT::Update::Error-Mode", "any"},
-		{"Acquire::Languages", "none"},
+		{"Acquire::Languages", "none"}, {"Acquire::Retries", "1"},
 		{"Acquire::AllowInsecureRepositories", "false"},
 		{"Acquire::ForceHash", "SHA256"},
 	} {
@@ -167,7 +167,7 @@ func explainUpdate(err error) (source.Kind, string) {
 			"the mirror lags or the machine's clock is wrong: try another mirror (" + MirrorEnv + "), or declare check_valid_until: false for the release"},
 		{source.BadDigest, []string{"Hash Sum mismatch", "unexpected size"},
 			"the mirror is being updated or is broken: try later or another mirror (" + MirrorEnv + ")"},
-		{source.NotServed, []string{"404", "does not have a Release file", "no longer has a Release file", "File not found"},
+		{source.NotServed, []string{"404", "does not have a Release file", "no longer has a Release file", "File not found", "Failed to stat"},
 			"check the release's suites, or try another mirror (" + MirrorEnv + ")"},
 		{source.Unreachable, []string{"Could not connect", "Connection failed", "Could not resolve", "Temporary failure resolving", "Unable to connect", "Connection timed out", "Connection refused", "Failed to fetch", "Some index files failed"},
 			"check the network, or name another mirror with " + MirrorEnv},

@@ -37,13 +37,18 @@ func (s *Source) Resolve(ctx context.Context, req source.Request) (matrix.Packag
 		return matrix.PackageSet{}, err
 	}
 	defer release()
-	argv := append([]string{"apt-get", "install", "-qq", "--print-uris"}, req.Names...)
+	names := slices.Clone(req.Names)
 	if req.Base {
-		argv = append(argv, base)
+		names = append(names, base)
 	}
-	out, err := p.run(ctx, argv...)
+	out, err := p.run(ctx, append([]string{"apt-get", "install", "-qq", "--print-uris"}, names...)...)
 	if err != nil {
 		kind, cure := p.explainResolve(ctx, err)
+		if kind == source.Unsatisfiable {
+			// Only a louder try says, on standard output, which packages it is about.
+			said, _ := p.run(ctx, append([]string{"apt-get", "install", "-q", "--simulate"}, names...)...)
+			err = fmt.Errorf("%w: %s", err, strings.TrimSpace(said))
+		}
 		return matrix.PackageSet{}, s.fail(kind, op, req.Release, cure, err)
 	}
 	files, err := parseURIs(out)

@@ -1,0 +1,29 @@
+package apt
+
+import (
+	"testing"
+
+	"github.com/virtmatrix/virtmatrix/internal/source"
+)
+
+func TestTheMirrorIsTheDebianArchiveOfTheMachinesSources(t *testing.T) {
+	releases := []source.Release{{Name: "bookworm", Suites: []string{"bookworm", "bookworm-updates"}}}
+	for name, tc := range map[string]struct{ targets, want string }{
+		"security is another archive": {
+			"http://m/debian-security/\tbookworm-security\tDebian\tDebian-Security\nhttp://m/debian/\tbookworm\tDebian\tDebian\n", "http://m/debian"},
+		"backports have another label": {
+			"http://m/debian/\tbookworm-backports\tDebian Backports\tDebian Backports\nhttp://n/debian/\tbookworm\tDebian\tDebian\n", "http://n/debian"},
+		"an index that was never fetched has a suite only": {
+			"https://other/\tnodistro\t\t\nhttp://m/debian-security/\tbookworm-security\t\t\nhttp://m/debian/\tbookworm\t\t\n", "http://m/debian"},
+		"a known origin beats a name": {
+			"http://copy/\tbookworm\t\t\nhttp://m/debian/\tbookworm\tDebian\tDebian\n", "http://m/debian"},
+		"another distribution": {"http://m/ubuntu/\tjammy\tUbuntu\tUbuntu\n", ""},
+		"nothing":              {"", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := pickMirror(tc.targets, releases); got != tc.want {
+				t.Errorf("picked %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
