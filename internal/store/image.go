@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
@@ -86,13 +87,27 @@ func (s *Store) load(name string) (Image, error) {
 	return image, nil
 }
 
-// verify checks every file of an image against its record, once per process.
+// verify checks an image once per process; different images at the same time.
 func (s *Store) verify(image Image) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.verified[image.Name] {
-		return nil
+	check, ok := s.verified[image.Name]
+	if !ok {
+		check = sync.OnceValue(func() error { return compare(image) })
+		s.verified[image.Name] = check
 	}
+	s.mu.Unlock()
+	err := check()
+	if err != nil {
+		// Once it was removed and built again it deserves another look.
+		s.mu.Lock()
+		delete(s.verified, image.Name)
+		s.mu.Unlock()
+	}
+	return err
+}
+
+// compare checks every file of an image against its record.
+func compare(image Image) error {
 	there, err := record(image.Dir)
 	if err != nil {
 		return fmt.Errorf("cannot verify image %s: %w", image.Name, err)
@@ -111,7 +126,6 @@ func (s *Store) verify(image Image) error {
 	for path, sum := range is {
 		return &ChangedError{Image: image.Name, File: path, Is: sum}
 	}
-	s.verified[image.Name] = true
 	return nil
 }
 

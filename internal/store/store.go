@@ -106,9 +106,10 @@ func (i Image) Size() int64 {
 // Store is the folder of images under one home.
 type Store struct {
 	home string
-	// mu guards verified: the images whose files this process has checked.
+	// mu guards verified: what this process found when it checked an image's
+	// files, by name.
 	mu       sync.Mutex
-	verified map[string]bool
+	verified map[string]func() error
 }
 
 // Open opens the store below home, making it when needed, and removes what
@@ -118,7 +119,7 @@ func Open(home string) (*Store, error) {
 	if err != nil {
 		return nil, fault.Infraf("open image store", "%w", err)
 	}
-	s := &Store{home: abs, verified: map[string]bool{}}
+	s := &Store{home: abs, verified: map[string]func() error{}}
 	if err := os.MkdirAll(s.images(), 0o755); err != nil {
 		return nil, fault.Infraf("open image store", "%w", disk.Explain(err, abs))
 	}

@@ -103,8 +103,9 @@ func New(ctx context.Context, opts Options) (*Source, error) {
 // Mirror returns the address of the archive in use.
 func (s *Source) Mirror() string { return s.opts.Mirror }
 
-// Tools lists the programs that the source runs.
-func (s *Source) Tools() []tool.Tool {
+// Tools lists the programs that any source of this kind runs, so a nil one
+// will do, and the keyring of Debian.
+func (*Source) Tools() []tool.Tool {
 	return []tool.Tool{
 		{Name: "apt-get", Package: "apt"},
 		{Name: "apt-cache", Package: "apt"},
@@ -115,7 +116,7 @@ func (s *Source) Tools() []tool.Tool {
 		{Name: "tar", Package: "tar"},
 		{Name: "mmdebstrap", Package: "mmdebstrap"},
 		{Name: "unshare", Package: "util-linux"},
-		{Name: s.opts.Keyring, Package: "debian-archive-keyring"},
+		{Name: archiveKeyring, Package: "debian-archive-keyring"},
 	}
 }
 

@@ -167,6 +167,20 @@ func TestAnIndexIsReusedWhileItIsYoung(t *testing.T) {
 	}
 }
 
+func TestAFreshIndexGivesFreshAnswers(t *testing.T) {
+	a := newArchive(t)
+	s := a.source(t, nil)
+	resolve(t, s)
+	a.add(t, "app", "1:1.1-1", "Depends: libapp", "usr/bin/app")
+	a.publish(t)
+	fresh := a.source(t, func(o *Options) { o.Home, o.Fresh = s.opts.Home, true })
+	for _, s := range []*Source{fresh, s} {
+		if set := resolve(t, s); set.Version("app") != "1:1.1-1" {
+			t.Errorf("resolved app %s", set.Version("app"))
+		}
+	}
+}
+
 func TestTheLeadingSuiteWinsAndParentsServeTheRest(t *testing.T) {
 	a := newArchive(t)
 	a.suite = "next"

@@ -2,7 +2,6 @@ package apt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,8 +39,10 @@ func (s *Source) open(ctx context.Context, name string) (p *private, release fun
 	return p, release, nil
 }
 
-// sources is the text of sources.list. It is also what decides whether lists
-// on disk are the right ones.
+// settings decide whether the index on disk is the right one.
+func (p *private) settings() string { return p.sources() + p.config("") }
+
+// sources is the text of sources.list.
 func (p *private) sources() string {
 	valid := ""
 	if !p.release.CheckValidUntil {
@@ -102,7 +103,7 @@ func (p *private) refresh(ctx context.Context) error {
 		return p.src.fail(kind, "update the index", p.release.Name, cure, err)
 	}
 	// Written last: lists without a stamp are lists that may be half there.
-	if err := os.WriteFile(p.stamp(), []byte(p.sources()), 0o644); err != nil {
+	if err := os.WriteFile(p.stamp(), []byte(p.settings()), 0o644); err != nil {
 		return p.src.fail(source.Failed, "stamp the index", p.release.Name, "", err)
 	}
 	return nil
@@ -112,7 +113,7 @@ func (p *private) stamp() string { return filepath.Join(p.dir, "updated") }
 
 func (p *private) fresh() bool {
 	text, err := os.ReadFile(p.stamp())
-	if err != nil || string(text) != p.sources() {
+	if err != nil || string(text) != p.settings() {
 		return false
 	}
 	info, err := os.Stat(p.stamp())
@@ -127,8 +128,11 @@ func (p *private) fresh() bool {
 }
 
 func (p *private) write(transport string) error {
-	if err := os.Remove(p.stamp()); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	// Answers of the old index go with its stamp.
+	for _, old := range []string{p.stamp(), p.answers()} {
+		if err := os.RemoveAll(old); err != nil {
+			return err
+		}
 	}
 	for _, d := range []string{"state/lists/partial", "cache/archives/partial", "etc/empty", "log"} {
 		if err := os.MkdirAll(filepath.Join(p.dir, d), 0o755); err != nil {

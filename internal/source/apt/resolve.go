@@ -2,6 +2,10 @@ package apt
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -41,6 +45,9 @@ func (s *Source) Resolve(ctx context.Context, req source.Request) (matrix.Packag
 	if req.Base {
 		names = append(names, base)
 	}
+	if set, ok := p.recall(names); ok {
+		return set, nil
+	}
 	out, err := p.run(ctx, append([]string{"apt-get", "install", "-qq", "--print-uris"}, names...)...)
 	if err != nil {
 		kind, cure := p.explainResolve(ctx, err)
@@ -59,10 +66,40 @@ func (s *Source) Resolve(ctx context.Context, req source.Request) (matrix.Packag
 	for _, f := range files {
 		set.Packages = append(set.Packages, f.pkg)
 	}
-	if err := s.remember(files); err != nil {
+	if err := errors.Join(s.remember(files), p.note(names, set)); err != nil {
 		return matrix.PackageSet{}, s.fail(source.Failed, op, req.Release, "", err)
 	}
 	return set, nil
+}
+
+// answers is where answers of the present index are noted: apt takes the
+// better part of a second for each, and the same index gives the same answer.
+func (p *private) answers() string { return filepath.Join(p.dir, "answers") }
+
+func (p *private) answer(names []string) string {
+	key := sha256.Sum256([]byte(strings.Join(names, " ")))
+	return filepath.Join(p.answers(), hex.EncodeToString(key[:])+".json")
+}
+
+// recall returns the noted answer. One that cannot be read is none.
+func (p *private) recall(names []string) (set matrix.PackageSet, ok bool) {
+	text, err := os.ReadFile(p.answer(names))
+	if err != nil {
+		return set, false
+	}
+	err = json.Unmarshal(text, &set)
+	return set, err == nil && len(set.Packages) > 0
+}
+
+func (p *private) note(names []string, set matrix.PackageSet) error {
+	text, err := json.Marshal(set)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(p.answers(), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(p.answer(names), text, 0o644)
 }
 
 var (
