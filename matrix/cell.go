@@ -123,6 +123,8 @@ func (c *Cell) String() string { return c.ID }
 // PlannedCheck is one question that a cell must answer.
 type PlannedCheck struct {
 	ID string `json:"id"`
+	// Title is the behaviour in a short sentence.
+	Title string `json:"title,omitempty"`
 	// Tier says how the check is exercised.
 	Tier Tier `json:"tier"`
 	// Unsupported holds the reason why the check does not apply to the cell.

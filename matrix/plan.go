@@ -20,6 +20,8 @@ type Plan struct {
 	// Seed orders the specs; it is stored so that an order can be repeated.
 	Seed  int64  `json:"seed"`
 	Cells []Cell `json:"cells"`
+	// Emulator is the image of the L0 emulator that runs every L1.
+	Emulator ImageRef `json:"emulator,omitzero"`
 	// PackageSets holds the exact packages of every image, by key.
 	PackageSets map[string]PackageSet `json:"package_sets,omitempty"`
 	Hash        string                `json:"hash"`

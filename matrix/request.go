@@ -101,9 +101,9 @@ func (c *Catalog) planned(cell *Cell, want []string) []PlannedCheck {
 		switch {
 		case slices.Contains(applying, check.ID):
 			needs := keep(c.prerequisites(check.ID, cell.Kind), applying)
-			checks = append(checks, PlannedCheck{ID: check.ID, Tier: check.Tier, Needs: needs})
+			checks = append(checks, PlannedCheck{ID: check.ID, Title: check.Title, Tier: check.Tier, Needs: needs})
 		case slices.Contains(excused, check.ID):
-			checks = append(checks, PlannedCheck{ID: check.ID, Tier: check.Tier, Unsupported: check.inapplicable(cell)})
+			checks = append(checks, PlannedCheck{ID: check.ID, Title: check.Title, Tier: check.Tier, Unsupported: check.inapplicable(cell)})
 		}
 	}
 	return checks

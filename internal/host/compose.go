@@ -15,9 +15,10 @@ const (
 	GuestInitrd = "/virtmatrix/l2/initrd"
 	// ScratchDir is on a real file system: guests' disks belong there.
 	ScratchDir = "/var/lib/libvirt/images"
-	// bundleDir is where a bundled emulator's /usr is mounted.
+	// bundleDir is where a bundled emulator's /usr is mounted, launcher what the
+	// initramfs holds to start its programs.
 	bundleDir = "/virtmatrix/qemu/usr"
-	launcher  = "/virtmatrix/bin/launch"
+	launcher  = "/launch"
 	// LibvirtSocket is libvirtd's socket for management.
 	LibvirtSocket = "/run/libvirt/libvirt-sock"
 	// LibvirtROSocket is its socket for readers.
@@ -70,6 +71,8 @@ func composeKVM(spec *agent.Spec, s Settings) {
 	// Both are asked for: the one that fits the processor stays.
 	spec.Modprobe = []string{"kvm_amd", "kvm_intel", "tun", "vhost_net"}
 	spec.Services = []agent.Service{
+		// What udev's rules do (50-udev-default.rules); no udev runs here.
+		shell("dev-nodes", "for n in kvm vhost-net; do test ! -e /dev/$n || { chown root:kvm /dev/$n; chmod 660 /dev/$n; }; done; test ! -e /dev/net/tun || chmod 666 /dev/net/tun"),
 		daemon("virtlogd", s, "/run/libvirt/virtlogd-sock", "/usr/sbin/virtlogd"),
 		daemon("libvirtd", s, LibvirtSocket, "/usr/sbin/libvirtd"),
 	}
@@ -83,12 +86,12 @@ func daemon(name string, s Settings, socket string, argv ...string) agent.Servic
 // runs in a mount namespace in which its own /usr is bound over /usr.
 func composeBundle(spec *agent.Spec) []string {
 	spec.Images = append(spec.Images, agent.Mount{Serial: serialQEMU, Path: bundleDir})
+	// Copies, not links: the launcher goes by the name it is called by, and
+	// libvirt may follow a link before it calls.
+	for _, name := range []string{"qemu-system-x86_64", "qemu-img", "qemu-io", "qemu-nbd"} {
+		spec.Files = append(spec.Files, agent.File{Path: "/usr/bin/" + name, From: launcher, Mode: 0o755})
+	}
 	spec.Files = append(spec.Files,
-		agent.File{Path: launcher, From: launcher, Mode: 0o755},
-		agent.File{Path: "/usr/bin/qemu-system-x86_64", Link: launcher},
-		agent.File{Path: "/usr/bin/qemu-img", Link: launcher},
-		agent.File{Path: "/usr/bin/qemu-io", Link: launcher},
-		agent.File{Path: "/usr/bin/qemu-nbd", Link: launcher},
 		// The launcher needs CAP_SYS_ADMIN and a view of the bundle, which
 		// libvirt's confinement of the emulator takes away.
 		agent.File{Path: "/etc/libvirt/qemu.conf", Mode: 0o600, Content: `user = "root"

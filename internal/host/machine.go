@@ -102,7 +102,7 @@ func writeInitramfs(path string, p Parts, spec []byte) error {
 	}
 	defer f.Close()
 	guest := filepath.Join(filepath.Dir(path), "l2-initrd")
-	if err := writeGuestInitramfs(guest, p.Guest); err != nil {
+	if err := WriteGuestInitramfs(guest, p.Guest); err != nil {
 		return err
 	}
 	defer os.Remove(guest)
@@ -126,7 +126,8 @@ func writeInitramfs(path string, p Parts, spec []byte) error {
 	return nil
 }
 
-func writeGuestInitramfs(path string, g GuestParts) error {
+// WriteGuestInitramfs packs what L2 starts with.
+func WriteGuestInitramfs(path string, g GuestParts) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return fmt.Errorf("cannot write guest's initramfs: %w", err)

@@ -274,3 +274,14 @@ func (vm *VM) Close() error {
 	}
 	return errors.Join(vm.folder.Remove())
 }
+
+// Sched is how the host's emulator fared with L0's scheduler so far.
+func (vm *VM) Sched() owner.Sched {
+	if vm.proc == nil {
+		return owner.Sched{}
+	}
+	return vm.proc.Sched()
+}
+
+// LogDir is where the host's logs are on L0.
+func (vm *VM) LogDir() string { return vm.settings.LogDir }

@@ -37,7 +37,7 @@ func TestProto(t *testing.T) {
 		}
 		st := time.Now()
 		r, err := vm.Exec(context.Background(), line)
-				fmt.Printf("--- %s (%.1fs) code %d err %v\n%s\n", line, time.Since(st).Seconds(), r.Code, err, r.Text())
+		fmt.Printf("--- %s (%.1fs) code %d err %v\n%s\n", line, time.Since(st).Seconds(), r.Code, err, r.Text())
 		if r.Code != 0 {
 			t.FailNow()
 		}

@@ -5,17 +5,34 @@ package driver
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"os"
+	"time"
 
+	"github.com/virtmatrix/virtmatrix/fixtures"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/apt"
+	"github.com/virtmatrix/virtmatrix/internal/source/tool"
+	"github.com/virtmatrix/virtmatrix/internal/store"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
+// DefaultRuntime is where sockets and the files of running hosts are. It is
+// short, because a Unix socket's path may have 107 bytes.
+const DefaultRuntime = "/run/virtmatrix"
+
+// RuntimeEnv is the environment variable that overrides DefaultRuntime.
+const RuntimeEnv = "VIRTMATRIX_RUNTIME"
+
 // Config says where a driver works.
 type Config struct {
-	// Home is the cache: packages and images.
+	// Home is the cache: packages and images; empty means store.Home().
 	Home string
-	// Runtime is the folder for sockets and hosts' files, /run/virtmatrix.
+	// Runtime is the folder for sockets and hosts' files; empty means
+	// $VIRTMATRIX_RUNTIME or DefaultRuntime.
 	Runtime string
 	// Mirror overrides the package mirror of the machine's apt sources.
 	Mirror string
@@ -27,17 +44,100 @@ type Config struct {
 
 // Driver resolves, builds and boots.
 type Driver struct {
-	config Config
+	config  Config
+	recipes *fixtures.Recipes
+	store   *store.Store
+	// Swept are the folders of killed runs that Open removed.
+	Swept []string
 }
 
 // Open prepares a driver and removes what killed runs left behind.
-func Open(c Config) (*Driver, error) { return &Driver{config: c}, nil }
+func Open(c Config) (*Driver, error) {
+	if c.Home == "" {
+		c.Home = store.Home()
+	}
+	if c.Runtime == "" {
+		c.Runtime = os.Getenv(RuntimeEnv)
+	}
+	if c.Runtime == "" {
+		c.Runtime = DefaultRuntime
+	}
+	if c.Events == nil {
+		c.Events = func(progress.Event) {}
+	}
+	recipes, err := fixtures.Load()
+	if err != nil {
+		return nil, err
+	}
+	st, err := store.Open(c.Home)
+	if err != nil {
+		return nil, err
+	}
+	swept, err := owner.Sweep(c.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	return &Driver{config: c, recipes: recipes, store: st, Swept: swept}, nil
+}
+
+// Runtime is the folder for sockets and hosts' files.
+func (d *Driver) Runtime() string { return d.config.Runtime }
+
+func (d *Driver) tell(e progress.Event) {
+	e.Time = time.Now().UTC()
+	d.config.Events(e)
+}
+
+// sources makes the sources of a catalogue's releases.
+func (d *Driver) sources(ctx context.Context, cat *matrix.Catalog) (source.Sources, error) {
+	var releases []source.Release
+	for _, r := range cat.Releases {
+		if r.Source != apt.Kind {
+			return nil, fault.Infraf("use release "+r.Name, "there is no source of kind %q", r.Source)
+		}
+		lineage, err := cat.Lineage(r.Name)
+		if err != nil {
+			return nil, err
+		}
+		var parents []string
+		for _, p := range lineage[1:] {
+			parents = append(parents, p.Suites...)
+		}
+		releases = append(releases, source.Release{Name: r.Name, Suites: r.Suites, Parents: parents, CheckValidUntil: r.CheckValidUntil})
+	}
+	src, err := apt.New(ctx, apt.Options{Home: d.config.Home, Releases: releases, Mirror: d.config.Mirror, Fresh: d.config.Fresh})
+	if err != nil {
+		return nil, err
+	}
+	sources := source.Sources{}
+	for _, r := range releases {
+		sources[r.Name] = src
+	}
+	return sources, nil
+}
+
+// Tools lists the programs that a driver needs on the machine.
+func Tools() []tool.Tool {
+	return append(fixtures.Tools(), (*apt.Source)(nil).Tools()...)
+}
 
 // Plan freezes what is asked for: cells and checks from the catalogue, exact
 // packages from the sources. The plan is sealed.
 func (d *Driver) Plan(ctx context.Context, cat *matrix.Catalog, req matrix.Request) (*matrix.Plan, error) {
-	return nil, errors.ErrUnsupported
+	plan, err := matrix.New(cat, req)
+	if err != nil {
+		return nil, err
+	}
+	sources, err := d.sources(ctx, cat)
+	if err != nil {
+		return nil, err
+	}
+	d.tell(progress.Event{Phase: progress.Resolving, Text: fmt.Sprintf("packages of %d cells", len(plan.Cells))})
+	if err := d.recipes.Resolve(ctx, plan, sources); err != nil {
+		return nil, err
+	}
+	if err := d.resolveEmulator(ctx, plan, sources); err != nil {
+		return nil, err
+	}
+	return plan, plan.Seal()
 }
-
-// Build makes every image that the plan's cells need, and the L0 emulator.
-func (d *Driver) Build(ctx context.Context, plan *matrix.Plan) error { return errors.ErrUnsupported }

@@ -1,0 +1,195 @@
+// Package accel finds out by booting what runs L1 on this machine.
+//
+// A device node proves nothing: a /dev/kvm may open, answer its ioctls and
+// still hang every kernel. So a real kernel is booted to a known line, once per
+// accelerator, and the answer is kept.
+package accel
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/fixtures/l2"
+	"github.com/virtmatrix/virtmatrix/internal/console"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// The accelerators, as qemu names them.
+const (
+	KVM = "kvm"
+	TCG = "tcg"
+)
+
+// Result is what a machine can do.
+type Result struct {
+	// Accel is the accelerator to use.
+	Accel string `json:"accel"`
+	// Seconds is how long the probe's kernel took to its line with it.
+	Seconds float64 `json:"seconds"`
+	// Scale multiplies every time limit: this machine's probe time over that
+	// of the machine the limits were measured on, at least 1.
+	Scale float64 `json:"scale"`
+	// WhyNotKVM says what happened to the kvm probe; empty when kvm is used.
+	WhyNotKVM string `json:"why_not_kvm,omitempty"`
+}
+
+// Probe is what a probe boots, and where its answer is kept.
+type Probe struct {
+	Emulator host.Emulator
+	Guest    host.GuestParts
+	// Runtime is the folder for the probe's files, Cache the answer's file.
+	Runtime, Cache string
+}
+
+// referenceSeconds is the probe's boot under tcg on the machine on which the
+// time limits were measured.
+const referenceSeconds = 4.0
+
+// The deadlines of a probe's boot. An accelerator that works needs a fraction
+// of the first; emulation on a starved machine must still get its chance.
+const (
+	kvmDeadline = 20 * time.Second
+	tcgDeadline = 3 * time.Minute
+)
+
+// Run returns the kept answer when it is about this machine, and otherwise
+// boots with each accelerator, the fastest first, until one works.
+func (p Probe) Run(ctx context.Context) (Result, error) {
+	id := p.identity()
+	if r, ok := p.load(id); ok {
+		return r, nil
+	}
+	r, err := p.measure(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	r.Scale = max(1, r.Seconds/referenceSeconds)
+	return r, p.save(id, r)
+}
+
+func (p Probe) measure(ctx context.Context) (Result, error) {
+	why := "there is no /dev/kvm"
+	if _, err := os.Stat("/dev/kvm"); err == nil {
+		seconds, err := p.boot(ctx, KVM, kvmDeadline)
+		if err == nil {
+			return Result{Accel: KVM, Seconds: seconds}, nil
+		}
+		if ctx.Err() != nil {
+			return Result{}, fault.Infraf("probe accelerator", "%w", context.Cause(ctx))
+		}
+		why = err.Error()
+	}
+	seconds, err := p.boot(ctx, TCG, tcgDeadline)
+	if err != nil {
+		return Result{}, fault.Infraf("probe accelerator", "no kernel boots here, not even emulated: %w", err)
+	}
+	return Result{Accel: TCG, Seconds: seconds, WhyNotKVM: why}, nil
+}
+
+// boot runs the probe's kernel until its init speaks, and returns the seconds.
+func (p Probe) boot(ctx context.Context, accel string, limit time.Duration) (float64, error) {
+	folder, err := owner.NewFolder(p.Runtime, "probe-")
+	if err != nil {
+		return 0, err
+	}
+	defer folder.Remove()
+	initrd, serial := filepath.Join(folder.Path, "initrd"), filepath.Join(folder.Path, "console")
+	if err := host.WriteGuestInitramfs(initrd, p.Guest); err != nil {
+		return 0, err
+	}
+	log, err := os.Create(filepath.Join(folder.Path, "emulator"))
+	if err != nil {
+		return 0, err
+	}
+	defer log.Close()
+	cpu := "max"
+	if accel == TCG {
+		cpu = p.Emulator.CPU[matrix.KVM]
+	}
+	start := time.Now()
+	proc, err := owner.Start(owner.Options{Usr: p.Emulator.Usr, Output: log, Argv: []string{
+		"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", p.Emulator.Machine + ",accel=" + accel,
+		"-cpu", cpu, "-m", "256", "-display", "none", "-no-reboot", "-serial", "file:" + serial,
+		"-kernel", p.Guest.Kernel, "-initrd", initrd, "-append", "console=ttyS0 panic=-1 " + l2.TokenArg + accel,
+	}})
+	if err != nil {
+		return 0, err
+	}
+	defer proc.Kill()
+	return awaitLine(ctx, proc, console.Log{Path: serial}, log.Name(), limit, start)
+}
+
+func awaitLine(ctx context.Context, proc *owner.Process, con console.Log, log string, limit time.Duration, start time.Time) (float64, error) {
+	for {
+		text, err := con.Since(0)
+		if err != nil {
+			return 0, err
+		}
+		if bytes.Contains(text, []byte(l2.Prefix)) {
+			return time.Since(start).Seconds(), nil
+		}
+		select {
+		case <-proc.Done():
+			said, _ := os.ReadFile(log)
+			return 0, fmt.Errorf("the emulator ended: %w: %s", errors.Join(proc.Err()), strings.TrimSpace(console.Tail(said, 5)))
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Since(start) > limit {
+			return 0, fmt.Errorf("a kernel did not come up within %s; its console ends with %q", limit, console.Tail(text, 1))
+		}
+	}
+}
+
+// identity is what an answer depends on: the machine's kernel and processor,
+// the emulator and the kernel that was booted.
+func (p Probe) identity() string {
+	h := sha256.New()
+	for _, f := range []string{"/proc/sys/kernel/osrelease", "/proc/sys/kernel/random/boot_id"} {
+		b, _ := os.ReadFile(f)
+		h.Write(b)
+	}
+	fmt.Fprintln(h, p.Emulator.Version, p.Emulator.Machine, p.Emulator.CPU[matrix.KVM], p.Guest.Kernel)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+type kept struct {
+	Identity string `json:"identity"`
+	Result   Result `json:"result"`
+}
+
+func (p Probe) load(id string) (Result, bool) {
+	var k kept
+	b, err := os.ReadFile(p.Cache)
+	if err != nil || json.Unmarshal(b, &k) != nil || k.Identity != id {
+		return Result{}, false
+	}
+	return k.Result, true
+}
+
+func (p Probe) save(id string, r Result) error {
+	b, err := json.MarshalIndent(kept{id, r}, "", "  ")
+	if err == nil {
+		tmp := fmt.Sprintf("%s.%d", p.Cache, os.Getpid())
+		if err = os.WriteFile(tmp, b, 0o644); err == nil {
+			err = os.Rename(tmp, p.Cache)
+		}
+	}
+	if err != nil {
+		return fault.Infraf("keep the probe's answer", "%w", err)
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package cell
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"libvirt.org/go/libvirt"
+	"libvirt.org/go/libvirtxml"
+)
+
+// stateLimit bounds how long a domain may take to reach a state that it was
+// asked for, at scale 1.
+const stateLimit = 2 * time.Minute
+
+// Domain is a libvirt domain of the cell.
+type Domain struct {
+	t *T
+	*libvirt.Domain
+	// Name and Token identify the guest; XML is what it was made from.
+	Name, Token, XML string
+}
+
+// NewGuest names a guest and gives it a token of its own.
+func (t *T) NewGuest() domain.Guest {
+	var raw [6]byte
+	_, _ = rand.Read(raw[:])
+	token := hex.EncodeToString(raw[:])
+	return domain.Guest{
+		Name: "l2-" + token[:6], Token: token,
+		Kernel: host.GuestKernel, Initrd: host.GuestInitrd,
+	}
+}
+
+// Machine is the versioned machine type of the cell's guests: the newest that
+// the cell's qemu has, by its version's number.
+func (t *T) Machine() string { return "pc-q35-" + t.Version(matrix.QEMU) }
+
+// Describe builds the smallest domain of the cell's kind.
+func (t *T) Describe(g domain.Guest, opts ...domain.Option) *libvirtxml.Domain {
+	if t.Kind() == matrix.Xen {
+		return domain.NewPV(g, opts...)
+	}
+	return domain.New(g, t.Machine(), opts...)
+}
+
+// Marshal is the XML text of a domain.
+func (t *T) Marshal(d *libvirtxml.Domain) string {
+	xml, err := d.Marshal()
+	t.must(err, "write domain XML")
+	return xml
+}
+
+// Define defines the smallest domain of the cell's kind, shut off. It is gone
+// when the check is over.
+func (t *T) Define(ctx context.Context, opts ...domain.Option) *Domain {
+	g := t.NewGuest()
+	xml := t.Marshal(t.Describe(g, opts...))
+	conn := t.Connect(ctx)
+	d := &Domain{t: t, Name: g.Name, Token: g.Token, XML: xml}
+	t.forget(g.Name)
+	t.Do(ctx, "define domain", func() (err error) {
+		d.Domain, err = conn.DomainDefineXMLFlags(xml, 0)
+		return err
+	})
+	return d
+}
+
+// Create creates the smallest domain of the cell's kind as a transient one.
+func (t *T) Create(ctx context.Context, opts ...domain.Option) *Domain {
+	g := t.NewGuest()
+	xml := t.Marshal(t.Describe(g, opts...))
+	conn := t.Connect(ctx)
+	d := &Domain{t: t, Name: g.Name, Token: g.Token, XML: xml}
+	t.forget(g.Name)
+	t.Do(ctx, "create domain", func() (err error) {
+		d.Domain, err = conn.DomainCreateXML(xml, 0)
+		return err
+	})
+	t.watchGuest(d)
+	return d
+}
+
+// Started defines and starts the smallest domain, and returns when its guest
+// has spoken.
+func (t *T) Started(ctx context.Context, opts ...domain.Option) (*Domain, *Guest) {
+	d := t.Define(ctx, opts...)
+	d.Start(ctx)
+	return d, d.Guest(ctx)
+}
+
+// Start starts the domain.
+func (d *Domain) Start(ctx context.Context) {
+	d.t.watchGuest(d)
+	d.t.Do(ctx, "start domain", func() error { return d.CreateWithFlags(0) })
+}
+
+// Do makes a libvirt call on the domain that must succeed.
+func (d *Domain) Do(ctx context.Context, op string, call func(*libvirt.Domain) error) {
+	d.t.Do(ctx, op, func() error { return call(d.Domain) })
+}
+
+// State returns the domain's state.
+func (d *Domain) State(ctx context.Context) libvirt.DomainState {
+	var state libvirt.DomainState
+	d.t.Do(ctx, "ask for domain state", func() (err error) {
+		state, _, err = d.GetState()
+		return err
+	})
+	return state
+}
+
+// Reaches waits until the domain is in the state.
+func (d *Domain) Reaches(ctx context.Context, want libvirt.DomainState) {
+	var last libvirt.DomainState
+	d.t.Until(ctx, stateLimit, fmt.Sprintf("domain is in state %d", want), func() bool {
+		last = d.State(ctx)
+		return last == want
+	})
+}
+
+// Gone waits until no domain of the name is there.
+func (d *Domain) Gone(ctx context.Context) {
+	conn := d.t.Connect(ctx)
+	d.t.Until(ctx, stateLimit, "domain "+d.Name+" is gone", func() bool {
+		err := d.t.Try(ctx, "look domain up", func() error {
+			found, err := conn.LookupDomainByName(d.Name)
+			if err == nil {
+				_ = found.Free()
+			}
+			return err
+		})
+		if err != nil && Code(err) != libvirt.ERR_NO_DOMAIN {
+			d.t.Fail(matrix.LayerManagement, "looking up a domain that is gone gives error %d: %v", Code(err), err)
+		}
+		return err != nil
+	})
+}
+
+// Dump returns the domain's XML.
+func (d *Domain) Dump(ctx context.Context, flags libvirt.DomainXMLFlags) string {
+	var xml string
+	d.t.Do(ctx, "dump domain XML", func() (err error) {
+		xml, err = d.GetXMLDesc(flags)
+		return err
+	})
+	return xml
+}
+
+// forget removes what a check may leave of a domain, with virsh in L1: it needs
+// no connection of ours, which may be what broke.
+func (t *T) forget(name string) {
+	t.Cleanup(func(ctx context.Context) error {
+		ctx, cancel := t.Within(ctx, time.Minute)
+		defer cancel()
+		v := "virsh -q -c " + t.URI() + " "
+		script := strings.Join([]string{
+			v + "destroy " + name + " >/dev/null 2>&1",
+			v + "undefine " + name + " --managed-save --snapshots-metadata >/dev/null 2>&1 || " + v + "undefine " + name + " >/dev/null 2>&1",
+			"rm -f " + domain.ConsoleLog(name) + " " + domain.ConsoleSocket(name),
+			"! " + v + "domstate " + name + " >/dev/null 2>&1",
+		}, "; ")
+		res, err := t.cell.vm.Exec(ctx, script)
+		if err == nil && !res.OK() {
+			err = fmt.Errorf("domain %s is still there: %s", name, res.Text())
+		}
+		return err
+	})
+}

@@ -1,0 +1,191 @@
+package cell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"libvirt.org/go/libvirt"
+)
+
+// callLimit bounds one libvirt call at scale 1. Starting a guest under an
+// emulated host takes some 15 s, the first call after the daemon's start 25 s.
+const callLimit = 3 * time.Minute
+
+// link is an open libvirt connection of L0 to L1's daemon.
+type link struct {
+	conn  *libvirt.Connect
+	calls sync.WaitGroup
+}
+
+func (l *link) close() {
+	// A call that hangs holds its connection; it ends when the forwarded
+	// socket does, with the host.
+	go func() {
+		l.calls.Wait()
+		_, _ = l.conn.Close()
+	}()
+}
+
+var eventLoop sync.Once
+
+// startEventLoop gives libvirt the event loop it needs for events and
+// keepalive. It must run before the first connection, once per process, and
+// cannot be stopped (libvirt's virEventRegisterDefaultImpl).
+func startEventLoop() error {
+	var err error
+	eventLoop.Do(func() {
+		if err = libvirt.EventRegisterDefaultImpl(); err != nil {
+			return
+		}
+		go func() {
+			for {
+				if libvirt.EventRunDefaultImpl() != nil {
+					return
+				}
+			}
+		}()
+	})
+	return err
+}
+
+// URI is the libvirt URI of the cell's driver, as a user in L1 gives it.
+func (t *T) URI() string {
+	if t.Kind() == matrix.Xen {
+		return "xen:///system"
+	}
+	return "qemu:///system"
+}
+
+// Connect returns the cell's connection from L0 to libvirtd in L1, opening it
+// when there is none.
+func (t *T) Connect(ctx context.Context) *libvirt.Connect {
+	vm := t.Host(ctx)
+	if t.cell.link == nil {
+		t.cell.link = &link{conn: t.open(ctx, vm, host.LibvirtSocket, false)}
+	}
+	return t.cell.link.conn
+}
+
+// ConnectReadOnly opens a connection of its own to the socket for readers.
+func (t *T) ConnectReadOnly(ctx context.Context) *libvirt.Connect {
+	conn := t.open(ctx, t.Host(ctx), host.LibvirtROSocket, true)
+	t.Cleanup(func(context.Context) error {
+		_, err := conn.Close()
+		return err
+	})
+	return conn
+}
+
+func (t *T) open(ctx context.Context, vm *host.VM, socket string, readOnly bool) *libvirt.Connect {
+	t.must(startEventLoop(), "start libvirt's event loop")
+	local, err := vm.Forward(socket)
+	t.must(err, "forward libvirt's socket")
+	driver := "qemu"
+	if t.Kind() == matrix.Xen {
+		driver = "xen"
+	}
+	uri := fmt.Sprintf("%s+unix:///system?socket=%s", driver, local)
+	var conn *libvirt.Connect
+	t.Do(ctx, "connect to "+t.URI(), func() (err error) {
+		if readOnly {
+			conn, err = libvirt.NewConnectReadOnly(uri)
+		} else {
+			conn, err = libvirt.NewConnect(uri)
+		}
+		return err
+	})
+	return conn
+}
+
+// Do makes a libvirt call that must succeed.
+func (t *T) Do(ctx context.Context, op string, call func() error) {
+	if err := t.Try(ctx, op, call); err != nil {
+		panic(stop{&fault.Product{Layer: matrix.LayerManagement, Op: op, Err: err}})
+	}
+}
+
+// Try makes a libvirt call and returns libvirt's error. It ends the attempt
+// when the call was not answered: by a dead host or daemon, or in time.
+func (t *T) Try(ctx context.Context, op string, call func() error) error {
+	vm := t.Host(ctx)
+	since, start := vm.Sched(), time.Now()
+	done := make(chan error, 1)
+	go func() { done <- call() }()
+	limit := time.NewTimer(t.cell.limit(callLimit))
+	defer limit.Stop()
+	var err error
+	select {
+	case err = <-done:
+		t.cell.spent(time.Since(start))
+	case <-limit.C:
+		t.cell.spent(time.Since(start))
+		t.layer = matrix.LayerManagement
+		t.late(since, fmt.Sprintf("%s: libvirt did not answer within %s", op, t.cell.limit(callLimit)))
+	case <-ctx.Done():
+		t.must(context.Cause(ctx), op)
+	}
+	if err != nil && unanswered(err) {
+		t.must(t.lostDaemon(ctx, op, err), op)
+	}
+	return err
+}
+
+// unanswered says that an error is about the way to the daemon, not an answer
+// of it.
+func unanswered(err error) bool {
+	var e libvirt.Error
+	if !errors.As(err, &e) {
+		return true
+	}
+	switch e.Domain {
+	case libvirt.FROM_RPC, libvirt.FROM_REMOTE, libvirt.FROM_STREAMS:
+		return e.Code == libvirt.ERR_SYSTEM_ERROR || e.Code == libvirt.ERR_INTERNAL_ERROR || e.Code == libvirt.ERR_RPC
+	}
+	return e.Code == libvirt.ERR_NO_CONNECT
+}
+
+// lostDaemon explains a connection that broke: L1 is dead, its daemon is, or
+// it was us.
+func (t *T) lostDaemon(ctx context.Context, op string, err error) error {
+	vm := t.Host(ctx)
+	if dead := vm.Alive(); dead != nil {
+		return dead
+	}
+	res, execErr := vm.Exec(ctx, "pidof libvirtd || tail -n 20 "+agent.ServiceLog("agent")+" "+agent.ServiceLog("libvirtd"))
+	if execErr != nil {
+		return execErr
+	}
+	if !startsWithDigit(res.Stdout) {
+		return fault.Productf(matrix.LayerManagement, op, "libvirtd is not running (%w); its log ends with:\n%s", err, res.Text())
+	}
+	return fault.Infraf(op, "the connection to libvirtd broke, which is still running: %w", err)
+}
+
+func startsWithDigit(b []byte) bool { return len(b) > 0 && b[0] >= '0' && b[0] <= '9' }
+
+// Code returns the number of a libvirt error, 0 for none.
+func Code(err error) libvirt.ErrorNumber {
+	var e libvirt.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return 0
+}
+
+// Refuses asserts that a libvirt call is refused with the given error number.
+func (t *T) Refuses(ctx context.Context, op string, want libvirt.ErrorNumber, call func() error) {
+	err := t.Try(ctx, op, call)
+	if err == nil {
+		t.Fail(matrix.LayerManagement, "%s succeeded, but must be refused with error %d", op, want)
+	}
+	if got := Code(err); got != want {
+		t.Fail(matrix.LayerManagement, "%s was refused with error %d, not %d: %v", op, got, want, err)
+	}
+}

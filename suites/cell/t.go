@@ -1,0 +1,206 @@
+package cell
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/console"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// T is one attempt of a check. Its steps do not return errors: what goes wrong
+// ends the attempt with a fault that was classified where it happened.
+type T struct {
+	cell    *Cell
+	check   matrix.PlannedCheck
+	attempt int
+	// layer is what an assertion of this check is about.
+	layer  matrix.Layer
+	gomega *gomega.WithT
+
+	said, notes []string
+	cleanups    []func(context.Context) error
+	guests      []*Guest
+	logs        []l1Log
+	consoleAt   int64
+	sched       schedMark
+}
+
+// stop ends an attempt.
+type stop struct{ err error }
+
+func newT(c *Cell, p matrix.PlannedCheck, attempt int) *T {
+	t := &T{cell: c, check: p, attempt: attempt, layer: layerOf(p.ID)}
+	t.gomega = gomega.NewGomega(func(message string, _ ...int) {
+		panic(stop{fault.Productf(t.layer, "hold "+p.ID, "%s", strings.TrimSpace(message))})
+	}).(*gomega.WithT)
+	return t
+}
+
+// layerOf is the layer that a check's own assertions speak about, by the
+// family in its ID.
+func layerOf(id string) matrix.Layer {
+	switch {
+	case strings.HasPrefix(id, "IK-"):
+		return matrix.LayerKernel
+	case strings.HasPrefix(id, "IQ-"), strings.HasPrefix(id, "IX-"):
+		return matrix.LayerHypervisor
+	}
+	return matrix.LayerManagement
+}
+
+// Expect asserts something about the product.
+func (t *T) Expect(actual any, extra ...any) types.Assertion {
+	return t.gomega.Expect(actual, extra...)
+}
+
+// Fail ends the attempt: the product did not behave.
+func (t *T) Fail(layer matrix.Layer, format string, args ...any) {
+	panic(stop{fault.Productf(layer, "hold "+t.check.ID, format, args...)})
+}
+
+// must ends the attempt when err is set. An error that nobody classified is
+// ours.
+func (t *T) must(err error, op string) {
+	if err == nil {
+		return
+	}
+	if v, _ := fault.Classify(err); v == matrix.Infra && !classifiedInfra(err) {
+		err = fault.Infraf(op, "%w", err)
+	}
+	panic(stop{err})
+}
+
+func classifiedInfra(err error) bool {
+	_, ok := err.(*fault.Infra)
+	return ok
+}
+
+// Note keeps a fact that decides nothing.
+func (t *T) Note(format string, args ...any) {
+	t.notes = append(t.notes, fmt.Sprintf(format, args...))
+}
+
+// Kind is the hypervisor kind of the cell.
+func (t *T) Kind() matrix.Kind { return t.cell.Plan.Kind }
+
+// Native says that all packages of the cell come from one release.
+func (t *T) Native() bool { return t.cell.Plan.Composition == matrix.Native }
+
+// Version is the version of a component as the matrix names it ("9.0").
+func (t *T) Version(c matrix.Component) string {
+	ch, err := t.cell.choice(c)
+	t.must(err, "ask for version")
+	return ch.Version
+}
+
+// Package is the full version of a component's leading package.
+func (t *T) Package(c matrix.Component) string {
+	ch, err := t.cell.choice(c)
+	t.must(err, "ask for package")
+	return ch.Package
+}
+
+// KernelRelease is what uname -r must print in L1 and in L2.
+func (t *T) KernelRelease() string {
+	r, err := t.cell.run.Boot.KernelRelease(t.cell.Plan)
+	t.must(err, "ask for kernel release")
+	return r
+}
+
+// bootHost makes sure of a host, and remembers where its console stands: that
+// of a host booted for this check is part of the check.
+func (t *T) bootHost(ctx context.Context) {
+	had := t.cell.vm
+	vm := t.Host(ctx)
+	t.sched = schedMark{vm, vm.Sched()}
+	if vm == had {
+		t.consoleAt = vm.Console().Size()
+	}
+}
+
+// Host is the cell's host.
+func (t *T) Host(ctx context.Context) *host.VM {
+	vm, err := t.cell.host(ctx)
+	t.must(err, "boot host")
+	return vm
+}
+
+// Run runs a shell command in L1 and returns how it ended, whatever that is.
+func (t *T) Run(ctx context.Context, command string) agent.Result {
+	vm := t.Host(ctx)
+	start := time.Now()
+	res, err := vm.Exec(ctx, command)
+	t.cell.spent(time.Since(start))
+	t.must(err, "run "+command)
+	return res
+}
+
+// Sh runs a shell command in L1 that must succeed and returns what it printed
+// on standard output, trimmed.
+func (t *T) Sh(ctx context.Context, command string) string {
+	res := t.Run(ctx, command)
+	if !res.OK() {
+		t.Fail(t.layer, "%q ended with status %d%s:\n%s", command, res.Code, signalWords(res.Signal), console.Tail([]byte(res.Text()), 20))
+	}
+	return strings.TrimSpace(string(res.Stdout))
+}
+
+func signalWords(sig string) string {
+	if sig == "" {
+		return ""
+	}
+	return " (signal " + sig + ")"
+}
+
+// Put writes a file of L1.
+func (t *T) Put(ctx context.Context, path, content string) {
+	t.must(t.Host(ctx).Write(ctx, path, []byte(content)), "write "+path)
+}
+
+// Within bounds a context by a limit at scale 1.
+func (t *T) Within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, t.cell.limit(d))
+}
+
+// Until asks again until the condition holds. It fails the check, in words,
+// when that takes longer than the limit at scale 1; on a machine that starved
+// the host meanwhile, that is our fault and not the product's.
+func (t *T) Until(ctx context.Context, limit time.Duration, what string, holds func() bool) {
+	since, deadline := t.Host(ctx).Sched(), time.Now().Add(t.cell.limit(limit))
+	for !holds() {
+		if err := ctx.Err(); err != nil {
+			t.must(context.Cause(ctx), "wait until "+what)
+		}
+		if time.Now().After(deadline) {
+			t.late(since, fmt.Sprintf("wait until %s: not so after %s", what, t.cell.limit(limit)))
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// Cleanup runs f when the attempt is over, last first.
+func (t *T) Cleanup(f func(context.Context) error) { t.cleanups = append(t.cleanups, f) }
+
+// cleanUp undoes what the attempt did. A host that cannot be cleaned is given
+// up, so that the next check starts on a fresh one.
+func (t *T) cleanUp(ctx context.Context) {
+	for i := len(t.cleanups) - 1; i >= 0; i-- {
+		if t.cell.vm == nil || t.cell.vm.Alive() != nil {
+			break
+		}
+		if err := t.cleanups[i](ctx); err != nil {
+			t.Note("the host was given up: %v", err)
+			t.cell.Discard()
+			break
+		}
+	}
+	t.cleanups = nil
+}

@@ -1,0 +1,97 @@
+package cell
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/virtmatrix/virtmatrix/internal/console"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+//go:embed allow.yaml
+var allowText []byte
+
+// Allowances are the console lines that mean no trouble, from allow.yaml.
+func Allowances() ([]console.Allowance, error) {
+	var list []console.Allowance
+	if err := yaml.UnmarshalWithOptions(allowText, &list, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("cannot read allow.yaml: %w", err)
+	}
+	for i := range list {
+		if err := list[i].Compile(); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// schedMark is when an attempt began, as its emulator's scheduler counts.
+type schedMark struct {
+	vm *host.VM
+	at owner.Sched
+}
+
+// late ends the attempt because something took too long. Whose fault it is
+// depends on whether the host had a processor meanwhile.
+func (t *T) late(since owner.Sched, what string) {
+	got := t.cell.vm.Sched().Sub(since)
+	if got.Starved() {
+		t.must(fault.Infraf("work on a starved machine", "%s; L1's emulator %s", what, got), what)
+	}
+	t.Fail(t.layer, "%s (L1's emulator %s)", what, got)
+}
+
+// watched looks at every console that the attempt could have written to, and
+// returns the first trouble that is not allowed.
+func (t *T) watched(ctx context.Context) error {
+	allowed, err := Allowances()
+	if err != nil {
+		return fault.Infraf("watch consoles", "%w", err)
+	}
+	if vm := t.cell.vm; vm != nil {
+		text, err := vm.Console().Since(t.consoleAt)
+		if err != nil {
+			return fault.Infraf("watch console", "%w", err)
+		}
+		if found := console.Scan(text, allowed); len(found) > 0 {
+			return t.trouble("L1", found, matrix.LayerKernel)
+		}
+	}
+	for _, g := range t.guests {
+		text, err := g.consoleText(ctx)
+		if err != nil {
+			return err
+		}
+		if found := console.Scan(text, allowed); len(found) > 0 {
+			return t.trouble("L2 "+g.Name, found, matrix.LayerL2)
+		}
+	}
+	return nil
+}
+
+// trouble attributes what a console said. A lockup of a host that waited for a
+// processor more than it ran is the machine's.
+func (t *T) trouble(who string, found []console.Finding, layer matrix.Layer) error {
+	var lines []string
+	lockups := true
+	for _, f := range found {
+		lines = append(lines, f.String())
+		lockups = lockups && (f.Pattern == "lockup" || f.Pattern == "hung task")
+		if strings.HasPrefix(f.Line, "(XEN)") {
+			layer = matrix.LayerHypervisor
+		}
+	}
+	text := strings.Join(lines[:min(len(lines), 10)], "\n")
+	if vm := t.cell.vm; lockups && vm != nil && vm == t.sched.vm {
+		if got := vm.Sched().Sub(t.sched.at); got.Starved() {
+			return fault.Infraf("watch consoles on a starved machine", "%s says, while its emulator %s:\n%s", who, got, text)
+		}
+	}
+	return fault.Productf(layer, "keep the console of "+who+" clean", "it says:\n%s", text)
+}

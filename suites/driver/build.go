@@ -1,0 +1,134 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/store"
+	"github.com/virtmatrix/virtmatrix/matrix"
+
+	"github.com/virtmatrix/virtmatrix/fixtures"
+)
+
+// resolveEmulator puts the L0 emulator's packages into the plan.
+func (d *Driver) resolveEmulator(ctx context.Context, plan *matrix.Plan, sources source.Sources) error {
+	ref := d.recipes.L0Emulator()
+	set, err := d.recipes.ResolveImage(ctx, ref, sources)
+	if err != nil {
+		return fmt.Errorf("cannot resolve L0 emulator: %w", err)
+	}
+	ref.Packages = set.Key()
+	plan.PackageSets[ref.Packages] = set
+	plan.Emulator = ref
+	return nil
+}
+
+// Build makes every image that the plan's cells need, and the L0 emulator.
+func (d *Driver) Build(ctx context.Context, cat *matrix.Catalog, plan *matrix.Plan) (*Images, error) {
+	if plan.Emulator.Packages == "" {
+		return nil, fault.Infraf("build images", "the plan's packages are not resolved; plan again")
+	}
+	sources, err := d.sources(ctx, cat)
+	if err != nil {
+		return nil, err
+	}
+	images := &Images{byRef: map[matrix.ImageRef]store.Image{}}
+	for _, ref := range refsOf(plan) {
+		set, ok := plan.PackageSets[ref.Packages]
+		if !ok {
+			return nil, fault.Infraf("build image "+ref.Role, "the plan has no package set %.12s; plan again", ref.Packages)
+		}
+		start := time.Now()
+		img, err := d.recipes.Build(ctx, ref, set, d.store, sources, d.tellBuild)
+		if err != nil {
+			return nil, err
+		}
+		images.byRef[ref] = img
+		d.tell(progress.Event{Phase: progress.Finished, Image: img.Name, Seconds: time.Since(start).Seconds()})
+	}
+	return images, nil
+}
+
+// refsOf lists each image of a plan once, the emulator first.
+func refsOf(plan *matrix.Plan) []matrix.ImageRef {
+	refs := []matrix.ImageRef{plan.Emulator}
+	seen := map[matrix.ImageRef]bool{plan.Emulator: true}
+	for _, c := range plan.Cells {
+		for _, ref := range c.Images {
+			if !seen[ref] {
+				seen[ref] = true
+				refs = append(refs, ref)
+			}
+		}
+	}
+	return refs
+}
+
+func (d *Driver) tellBuild(e fixtures.Event) {
+	switch e.Stage {
+	case "fetch":
+		d.tell(progress.Event{Phase: progress.Fetching, Image: e.Image, Done: e.Done, Total: e.Total})
+	case "build":
+		d.tell(progress.Event{Phase: progress.Building, Image: e.Image})
+	}
+}
+
+// Images are the built images of a plan.
+type Images struct {
+	byRef map[matrix.ImageRef]store.Image
+}
+
+// file returns a file of a cell's image with one of the roles.
+func (im *Images) file(cell *matrix.Cell, name string, roles ...string) string {
+	for _, role := range roles {
+		if ref, ok := cell.Image(role); ok {
+			return im.byRef[ref].Path(name)
+		}
+	}
+	return ""
+}
+
+// programs are the static programs of the guests, as import paths.
+var programs = map[string]string{
+	"l1init": "./internal/agent/l1init",
+	"launch": "./internal/agent/launch",
+	"l2init": "./fixtures/l2/init",
+}
+
+// ModuleRoot finds the folder of this module from the working directory up:
+// the guests' programs are built from source, as the suites are.
+func ModuleRoot(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	mod := strings.TrimSpace(string(out))
+	if err != nil || mod == "" || mod == os.DevNull {
+		return "", fault.Infraf("find virtmatrix's source", "no go.mod from the working directory upwards; run from a checkout of virtmatrix")
+	}
+	return filepath.Dir(mod), nil
+}
+
+// Programs builds the guests' programs into dir and returns their paths.
+func Programs(ctx context.Context, dir string) (map[string]string, error) {
+	root, err := ModuleRoot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	built := map[string]string{}
+	for name, pkg := range programs {
+		out := filepath.Join(dir, name)
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
+		cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return nil, fault.Infraf("build "+name, "%w: %s", err, strings.TrimSpace(string(text)))
+		}
+		built[name] = out
+	}
+	return built, nil
+}

@@ -1,0 +1,163 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+
+	"github.com/virtmatrix/virtmatrix/fixtures"
+	"github.com/virtmatrix/virtmatrix/internal/accel"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/store"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// Hosts boots the hosts of a plan's cells.
+type Hosts struct {
+	driver   *Driver
+	images   *Images
+	programs map[string]string
+	folder   *owner.Folder
+	emulator host.Emulator
+	probed   accel.Result
+}
+
+// The size of an L1: enough for two small guests, and few enough processors
+// that an emulated one does not starve itself.
+const (
+	hostCPUs     = 2
+	hostMemoryMB = 2048
+)
+
+// Hosts prepares to boot: it builds the guests' programs and finds out, by
+// booting, what accelerates L1 here.
+func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (_ *Hosts, err error) {
+	folder, err := owner.NewFolder(d.config.Runtime, "bin-")
+	if err != nil {
+		return nil, fault.Infraf("prepare hosts", "%w", err)
+	}
+	h := &Hosts{driver: d, images: images, folder: folder}
+	defer func() {
+		if err != nil {
+			h.Close()
+		}
+	}()
+	if h.programs, err = Programs(ctx, folder.Path); err != nil {
+		return nil, err
+	}
+	h.emulator = emulator(plan, images)
+	guest, err := h.guest(&plan.Cells[0])
+	if err != nil {
+		return nil, err
+	}
+	h.probed, err = accel.Probe{
+		Emulator: h.emulator, Guest: guest,
+		Runtime: d.config.Runtime, Cache: filepath.Join(d.config.Home, "accel.json"),
+	}.Run(ctx)
+	return h, err
+}
+
+// emulator describes the L0 emulator of a plan.
+func emulator(plan *matrix.Plan, images *Images) host.Emulator {
+	set := plan.PackageSets[plan.Emulator.Packages]
+	return host.Emulator{
+		Usr:     images.byRef[plan.Emulator].Path("usr.squashfs"),
+		Version: set.Version("qemu-system-x86"),
+		Machine: "pc-q35-7.2",
+		// qemu 7.2 emulates cmpxchg16b wrongly, which crashes kernels from 6.12
+		// on in one of four boots; dom0 dies under Xen when smap is there.
+		CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off", matrix.Xen: "max,cx16=off,smap=off,smep=off"},
+	}
+}
+
+// Accel is the accelerator of L1 and how this machine compares.
+func (h *Hosts) Accel() accel.Result { return h.probed }
+
+// Emulator is the L0 emulator.
+func (h *Hosts) Emulator() host.Emulator { return h.emulator }
+
+// Boot boots a fresh host of a cell; its logs go to logDir.
+func (h *Hosts) Boot(ctx context.Context, cell *matrix.Cell, logDir string) (*host.VM, error) {
+	parts, err := h.parts(cell)
+	if err != nil {
+		return nil, err
+	}
+	return host.Boot(ctx, h.driver.config.Runtime, parts, host.Settings{
+		Name: cell.ID, Kind: cell.Kind, Accel: h.probed.Accel, Scale: h.probed.Scale,
+		CPUs: hostCPUs, MemoryMB: hostMemoryMB, LogDir: logDir,
+	}, h.emulator)
+}
+
+// Close removes what the hosts were prepared with.
+func (h *Hosts) Close() error { return h.folder.Remove() }
+
+func (h *Hosts) parts(cell *matrix.Cell) (host.Parts, error) {
+	boot, dir, err := h.bootModules(cell)
+	if err != nil {
+		return host.Parts{}, err
+	}
+	guest, err := h.guest(cell)
+	if err != nil {
+		return host.Parts{}, err
+	}
+	return host.Parts{
+		Kernel:      guest.Kernel,
+		Modules:     h.images.file(cell, "modules.squashfs", fixtures.KernelCloud, fixtures.KernelFull),
+		BootModules: inDir(dir, boot.Host),
+		Root:        h.images.file(cell, "root.squashfs", fixtures.UserlandKVM, fixtures.UserlandXen),
+		QEMU:        h.images.file(cell, "usr.squashfs", fixtures.QEMU),
+		Xen:         h.images.file(cell, "xen", fixtures.Xen),
+		Agent:       h.programs["l1init"],
+		Launcher:    h.programs["launch"],
+		Guest:       guest,
+	}, nil
+}
+
+func (h *Hosts) guest(cell *matrix.Cell) (host.GuestParts, error) {
+	boot, dir, err := h.bootModules(cell)
+	if err != nil {
+		return host.GuestParts{}, err
+	}
+	return host.GuestParts{
+		Kernel:  h.images.file(cell, "vmlinuz", fixtures.KernelCloud, fixtures.KernelFull),
+		Init:    h.programs["l2init"],
+		Modules: inDir(dir, boot.Guest),
+	}, nil
+}
+
+// bootModules reads which modules the cell's kernel needs early.
+func (h *Hosts) bootModules(cell *matrix.Cell) (boot fixtures.Boot, dir string, err error) {
+	path := h.images.file(cell, "boot.json", fixtures.KernelCloud, fixtures.KernelFull)
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, &boot)
+	}
+	if err != nil {
+		return boot, "", fault.Infraf("compose "+cell.ID, "%w", err)
+	}
+	return boot, filepath.Join(filepath.Dir(path), "boot"), nil
+}
+
+// KernelRelease is what uname -r prints under a cell's kernel.
+func (h *Hosts) KernelRelease(cell *matrix.Cell) (string, error) {
+	b, err := os.ReadFile(h.images.file(cell, "release", fixtures.KernelCloud, fixtures.KernelFull))
+	if err != nil {
+		return "", fault.Infraf("read kernel release", "%w", err)
+	}
+	return string(bytes.TrimSpace(b)), nil
+}
+
+func inDir(dir string, names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = filepath.Join(dir, n)
+	}
+	return out
+}
+
+// Store is the store of images.
+func (d *Driver) Store() *store.Store { return d.store }

@@ -1,0 +1,122 @@
+// Package suites runs a plan: one Ordered container for each cell, one spec for
+// each check that the plan asks of it.
+//
+// `virtmatrix run` makes the plan and judges the answers; `ginkgo run ./suites`
+// alone runs the default profile in the same way and fails when a check does.
+package suites
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"testing"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/cell"
+	"github.com/virtmatrix/virtmatrix/suites/inbound"
+	"github.com/virtmatrix/virtmatrix/suites/outbound"
+)
+
+func TestSuites(t *testing.T) {
+	if testing.Short() {
+		t.Skip("cells boot virtual machines; leave -short out to run the plan")
+	}
+	owner.DieWithParent()
+	gomega.RegisterFailHandler(ginkgo.Fail)
+	s, err := open(ginkgo.GinkgoParallelProcess())
+	if err != nil {
+		t.Fatalf("virtmatrix: %v", err)
+	}
+	defer s.close()
+	ginkgo.ReportAfterSuite("no host is left", func(ginkgo.Report) {
+		gomega.Expect(s.driver.Left()).To(gomega.BeEmpty(), "folders of hosts that were not closed")
+	})
+	for i := range s.plan.Cells {
+		if err := s.describe(&s.plan.Cells[i]); err != nil {
+			t.Fatalf("virtmatrix: %v", err)
+		}
+	}
+	ginkgo.RunSpecs(t, "virtmatrix "+s.plan.Profile)
+}
+
+// bodies are the behaviours of all checks, by ID.
+func bodies() (map[string]cell.Body, error) {
+	all := maps.Clone(outbound.Checks)
+	for id, body := range inbound.Checks {
+		if _, twice := all[id]; twice {
+			return nil, fmt.Errorf("cannot build suites: check %s has two bodies", id)
+		}
+		all[id] = body
+	}
+	return all, nil
+}
+
+// describe builds the specs of a cell. They stay on one process and in order,
+// on one host as long as it is well.
+func (s *suite) describe(plan *matrix.Cell) error {
+	all, err := bodies()
+	if err != nil {
+		return err
+	}
+	for _, p := range plan.Checks {
+		if all[p.ID] == nil {
+			return fmt.Errorf("cannot build suites: the plan asks for check %s, which no suite has", p.ID)
+		}
+	}
+	ginkgo.Describe(plan.ID, ginkgo.Ordered, ginkgo.ContinueOnFailure, ginkgo.Label(plan.ID), func() {
+		c := cell.New(s.run, plan, s.answered[plan.ID])
+		ginkgo.BeforeAll(func() { ginkgo.DeferCleanup(c.Discard) })
+		for _, p := range plan.Checks {
+			if p.Unsupported != "" || s.answered[plan.ID][p.ID] != "" {
+				continue
+			}
+			ginkgo.It(p.ID+" "+p.Title, ginkgo.Label(p.ID), func(ctx ginkgo.SpecContext) {
+				rec, err := c.Answer(ctx, p, all[p.ID])
+				gomega.Expect(err).NotTo(gomega.HaveOccurred())
+				report(rec)
+			})
+		}
+	})
+	return nil
+}
+
+// report tells Ginkgo what the journal knows already.
+func report(rec journal.Record) {
+	if rec.Verdict == matrix.Pass {
+		return
+	}
+	text := string(rec.Verdict)
+	if rec.Layer != "" {
+		text += " in " + string(rec.Layer)
+	}
+	ginkgo.Fail(text + ": " + rec.Reason)
+}
+
+// TestEveryCheckHasABody keeps the catalogue and the suites together.
+func TestEveryCheckHasABody(t *testing.T) {
+	cat, err := matrix.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := bodies()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var missing error
+	for _, id := range cat.CheckIDs() {
+		if all[id] == nil {
+			missing = errors.Join(missing, errors.New(id+" is in the catalogue and in no suite"))
+		}
+		delete(all, id)
+	}
+	for id := range all {
+		missing = errors.Join(missing, errors.New(id+" is in a suite and not in the catalogue"))
+	}
+	if missing != nil {
+		t.Fatal(missing)
+	}
+}
