@@ -60,6 +60,7 @@ type Cell struct {
 
 	vm       *host.VM
 	link     *link
+	shared   *shared
 	booted   int
 	bootErr  error
 	verdicts map[string]matrix.Verdict
@@ -108,6 +109,7 @@ func (c *Cell) host(ctx context.Context) (*host.VM, error) {
 
 // Discard ends the cell's host: the next check gets a fresh one.
 func (c *Cell) Discard() {
+	c.shared = nil
 	if c.link != nil {
 		c.link.close()
 		c.link = nil
