@@ -1,0 +1,105 @@
+package cover
+
+import "slices"
+
+// choose replaces the rows on the board by as many as the budget allows: those
+// that must be there, then from the pool whichever row brings the most new
+// coverage per cost.
+func (g *generator) choose() {
+	rows, fixed := g.snapshot(), slices.Clone(g.fixed)
+	n := len(g.must)
+	g.restore(rows[:n], fixed[:n])
+	g.take(g.pool, g.opts.Budget-n)
+	g.method += ", rows chosen for the budget"
+}
+
+// offer is a row that may be taken.
+type offer struct {
+	row []int
+	// gain is the weight of the tuples it would cover now, or, when stale,
+	// more than that: what was open only shrinks.
+	gain  float64
+	stale bool
+	// change is the cost of its difference from the nearest row taken.
+	change float64
+	taken  bool
+}
+
+func (o *offer) value() float64 { return o.gain / (1 + o.change) }
+
+// take moves up to n rows that cover something new from the pool to the board,
+// the best value first.
+func (g *generator) take(pool [][]int, n int) {
+	offers := make([]offer, len(pool))
+	for i, row := range pool {
+		offers[i] = offer{row: row, gain: g.weightOfNew(row)}
+		for j, r := range g.rows {
+			if d := g.changeCost(r, row); j == 0 || d < offers[i].change {
+				offers[i].change = d
+			}
+		}
+	}
+	for first := len(g.rows) == 0; n > 0; n-- {
+		best := g.bestOffer(offers)
+		if best < 0 {
+			return
+		}
+		offers[best].taken = true
+		g.add(slices.Clone(offers[best].row), nil)
+		for i := range offers {
+			o := &offers[i]
+			o.stale = true
+			if d := g.changeCost(offers[best].row, o.row); first || d < o.change {
+				o.change = d
+			}
+		}
+		first = false
+	}
+}
+
+// bestOffer returns the offer of most value, -1 when none covers anything new.
+// It weighs stale offers again only when they might be the best.
+func (g *generator) bestOffer(offers []offer) int {
+	for {
+		best := -1
+		for i := range offers {
+			o := &offers[i]
+			if !o.taken && o.gain > 0 && (best < 0 || o.value() > offers[best].value()) {
+				best = i
+			}
+		}
+		if best < 0 || !offers[best].stale {
+			return best
+		}
+		offers[best].gain, offers[best].stale = g.weightOfNew(offers[best].row), false
+	}
+}
+
+// weightOfNew returns the weight of the uncovered tuples that a row has. The
+// weight of a tuple is the product of those of its levels.
+func (g *generator) weightOfNew(row []int) float64 {
+	sum := 0.0
+	for i := range g.combos {
+		c := &g.combos[i]
+		if g.count[c.number(row)] != 0 {
+			continue
+		}
+		w := 1.0
+		for _, a := range c.axes {
+			w *= g.weight(a, row[a])
+		}
+		sum += w
+	}
+	return sum
+}
+
+// changeCost returns what it costs to go from one row to another.
+func (g *generator) changeCost(from, to []int) float64 {
+	sum := 0.0
+	for a := range from {
+		if from[a] != to[a] {
+			sum += g.model.Axes[a].Cost
+		}
+	}
+	return sum
+}
