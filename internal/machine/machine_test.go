@@ -1,0 +1,106 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/virtmatrix/virtmatrix/internal/source/tool"
+)
+
+func TestMemoryIsJudgedByWhatIsAvailable(t *testing.T) {
+	for _, c := range []struct {
+		name, meminfo string
+		want          Grade
+		text          string
+	}{
+		{"plenty", "MemTotal: 25165824 kB\nMemAvailable:   16777216 kB\n", Good, "16.0 GiB available"},
+		{"little", "MemTotal: 25165824 kB\nMemAvailable:    3145728 kB\n", Poor, "3.0 GiB available"},
+		{"none", "MemTotal: 25165824 kB\nMemAvailable:    1048576 kB\n", Missing, "1.0 GiB available"},
+	} {
+		f := memory(c.meminfo)
+		if f.Grade != c.want || f.Text != c.text {
+			t.Errorf("%s: got %s %q, want %s %q", c.name, f.Grade, f.Text, c.want, c.text)
+		}
+		if (f.Fix == "") != (f.Grade == Good) {
+			t.Errorf("%s: a %s finding has the fix %q", c.name, f.Grade, f.Fix)
+		}
+	}
+}
+
+func TestSpaceIsThatOfTheNearestFolderThatExists(t *testing.T) {
+	dir := t.TempDir()
+	f := space("disk", filepath.Join(dir, "not", "yet"), 0, 0)
+	if f.Grade != Good || !strings.HasSuffix(f.Text, "GiB free for "+filepath.Join(dir, "not", "yet")) {
+		t.Errorf("got %+v", f)
+	}
+	if f := space("disk", dir, 1<<62, 1<<61); f.Grade != Missing || f.Fix == "" {
+		t.Errorf("a disk that is too small is %+v", f)
+	}
+}
+
+func TestToolsNameWhatBringsThem(t *testing.T) {
+	f := tools([]tool.Tool{
+		{Name: "sh", Package: "dash"},
+		{Name: "no-such-program", Package: "beta"}, {Name: "/no/such/file", Package: "alpha"},
+	})
+	if f.Grade != Missing || f.Text != "not there: no-such-program (package beta), /no/such/file (package alpha)" {
+		t.Errorf("got %s %q", f.Grade, f.Text)
+	}
+	got := Packages([]Finding{f, f, {Packages: []string{"alpha"}}})
+	if want := []string{"alpha", "beta"}; !slices.Equal(got, want) {
+		t.Errorf("packages %q, want %q", got, want)
+	}
+}
+
+func TestOnlyWhatIsMissingKeepsRunsFromWorking(t *testing.T) {
+	if !Works([]Finding{{Grade: Good}, {Grade: Poor}}) {
+		t.Error("a poor machine does not work")
+	}
+	if Works([]Finding{{Grade: Good}, {Grade: Missing}}) {
+		t.Error("a machine works though something is missing")
+	}
+}
+
+func TestMirrorSaysWhyThereIsNone(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+		want Grade
+		text string
+	}{
+		{"found", nil, Good, "http://mirror.example/debian"},
+		{"tools first", &tool.MissingError{Tools: []tool.Tool{{Name: "gpgv", Package: "gpgv"}}}, Missing, "cannot be looked for without its tools"},
+		{"none", errors.New("no archive"), Missing, "no archive"},
+	} {
+		n := Needs{Mirror: func(context.Context) (string, error) { return "http://mirror.example/debian", c.err }}
+		if f := n.mirror(t.Context()); f.Grade != c.want || f.Text != c.text {
+			t.Errorf("%s: got %s %q, want %s %q", c.name, f.Grade, f.Text, c.want, c.text)
+		}
+	}
+}
+
+func TestAcceleratorIsAskedOnlyWhenThereIsOneToAsk(t *testing.T) {
+	n := Needs{Mirror: func(context.Context) (string, error) { return "m", nil }}
+	without := len(n.questions())
+	n.Accelerator = func(context.Context) (string, error) { return "", errors.New("no kernel boots") }
+	if with := len(n.questions()); with != without+1 {
+		t.Errorf("%d questions with an accelerator, %d without", with, without)
+	}
+	if f := n.accelerator(t.Context()); f.Grade != Missing || f.Text != "no kernel boots" {
+		t.Errorf("got %+v", f)
+	}
+}
+
+func TestSettingReadsOSRelease(t *testing.T) {
+	text := "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n"
+	if got := setting(text, "PRETTY_NAME"); got != "Debian GNU/Linux 12 (bookworm)" {
+		t.Errorf("got %q", got)
+	}
+	if got := setting(text, "NAME"); got != "" {
+		t.Errorf("got %q for a key that is not there", got)
+	}
+}
