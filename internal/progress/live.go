@@ -29,7 +29,7 @@ func Show(f *os.File, rows []Row) (Sink, func()) {
 	if Terminal(f) {
 		return Live(f, Colour(f), rows)
 	}
-	return Plain(f)
+	return Plain(f, rows...)
 }
 
 // Live draws a line for each cell, and one for what is fetched and built, and
@@ -42,7 +42,7 @@ func Live(w io.Writer, colour bool, rows []Row) (Sink, func()) {
 func live(rows []Row, colour bool, options ...mpb.ContainerOption) (Sink, func()) {
 	s := &screen{colour: colour, cells: map[string]*state{}, bars: mpb.New(options...)}
 	for _, r := range rows {
-		st := &state{name: r.Cell, doing: "waiting", total: int64(r.Checks), done: int64(r.Done)}
+		st := newState(r)
 		s.cells[r.Cell] = st
 		s.names = max(s.names, utf8.RuneCountInString(r.Cell))
 		s.add(func(now time.Time, width int) string { return s.cell(st, now, width) })

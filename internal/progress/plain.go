@@ -13,9 +13,10 @@ const heartbeat = 30 * time.Second
 
 // Plain writes one line for each event that means something, for logs and for
 // terminals that cannot do more, and when nothing happens for half a minute a
-// line that tells what takes so long. The function it returns ends it.
-func Plain(w io.Writer) (Sink, func()) {
-	p := &plain{w: w}
+// line that tells what takes so long. Of the cells in rows it tells how many
+// checks are done. The function it returns ends it.
+func Plain(w io.Writer, rows ...Row) (Sink, func()) {
+	p := newPlain(w, rows)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -45,6 +46,15 @@ type plain struct {
 	busy Event
 	// since is when it began.
 	since time.Time
+	cells map[string]*state
+}
+
+func newPlain(w io.Writer, rows []Row) *plain {
+	p := &plain{w: w, cells: map[string]*state{}}
+	for _, r := range rows {
+		p.cells[r.Cell] = newState(r)
+	}
+	return p
 }
 
 // take prints an event, unless it only tells how far something has come.
@@ -54,6 +64,7 @@ func (p *plain) take(e Event) {
 	if p.began.IsZero() {
 		p.began, p.spoke = e.Time, e.Time
 	}
+	e = p.counted(e)
 	same := e.Phase == p.busy.Phase && e.Cell == p.busy.Cell && e.Check == p.busy.Check && e.Image == p.busy.Image
 	if e.Phase == Finished {
 		p.busy = Event{}
@@ -67,6 +78,18 @@ func (p *plain) take(e Event) {
 		return // the line comes when the check has ended
 	}
 	p.line(e.Time, describe(e))
+}
+
+// counted puts into an event of a cell how many checks are done, as far as it
+// does not say so itself.
+func (p *plain) counted(e Event) Event {
+	if s := p.cells[e.Cell]; s != nil {
+		s.take(e)
+		if e.Total == 0 && e.Check != "" {
+			e.Done, e.Total = s.done, s.total
+		}
+	}
+	return e
 }
 
 // beat tells what is being done when nothing was said for long.

@@ -19,7 +19,7 @@ func at(seconds float64) time.Time {
 
 func TestPlainTellsWhatMatters(t *testing.T) {
 	var b bytes.Buffer
-	p := &plain{w: &b}
+	p := newPlain(&b, nil)
 	const image = "qemu-trixie-0123456789ab"
 	for _, e := range []Event{
 		{Time: at(0), Phase: Resolving, Text: "packages of 2 cells"},
@@ -55,7 +55,7 @@ func TestPlainTellsWhatMatters(t *testing.T) {
 
 func TestPlainShowsLifeOnlyWhenNothingElseDoes(t *testing.T) {
 	var b bytes.Buffer
-	p := &plain{w: &b}
+	p := newPlain(&b, nil)
 	p.beat(at(0)) // nothing has begun
 	p.take(Event{Time: at(0), Phase: Booting, Cell: cellA})
 	p.beat(at(29)) // too early
@@ -70,6 +70,22 @@ func TestPlainShowsLifeOnlyWhenNothingElseDoes(t *testing.T) {
 		"    31s  still booting kvm_linux-6.1_qemu-7.2_libvirt-9.0 (31s)\n" +
 		"  1m15s  still checking O-SAVE kvm_linux-6.1_qemu-7.2_libvirt-9.0 1/2 (5s)\n" +
 		"  1m20s  PASS        O-SAVE kvm_linux-6.1_qemu-7.2_libvirt-9.0\n"
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("plain output (-want +got):\n%s", diff)
+	}
+}
+
+func TestPlainCountsTheChecksOfItsCells(t *testing.T) {
+	var b bytes.Buffer
+	p := newPlain(&b, []Row{{Cell: cellA, Checks: 3, Done: 1}})
+	for i, cell := range []string{cellA, cellB, cellA} {
+		p.take(Event{Time: at(float64(i)), Phase: Checking, Cell: cell, Check: "O-SAVE"})
+		p.take(Event{Time: at(float64(i)), Phase: Finished, Cell: cell, Check: "O-SAVE", Verdict: matrix.Pass})
+	}
+	want := "" +
+		"     0s  PASS        O-SAVE kvm_linux-6.1_qemu-7.2_libvirt-9.0 2/3\n" +
+		"     1s  PASS        O-SAVE xen_linux-6.1_xen-4.17_libvirt-9.0\n" +
+		"     2s  PASS        O-SAVE kvm_linux-6.1_qemu-7.2_libvirt-9.0 3/3\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("plain output (-want +got):\n%s", diff)
 	}

@@ -29,6 +29,10 @@ type state struct {
 	began, ended time.Time
 }
 
+func newState(r Row) *state {
+	return &state{name: r.Cell, doing: "waiting", done: int64(r.Done), total: int64(r.Checks)}
+}
+
 // red says whether a verdict is nothing to be pleased about.
 func red(v matrix.Verdict) bool {
 	switch v {
