@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+type buildVerb struct {
+	selection
+	Plan string `placeholder:"FILE" help:"Build for this frozen plan."`
+}
+
+// Help is what virtmatrix build --help says beyond the flags.
+func (*buildVerb) Help() string {
+	return `Images are stored by what went into them: what is there already is only verified.
+
+Examples:
+  virtmatrix build -profile smoke
+  virtmatrix build -plan plan.json`
+}
+
+// Run makes the images.
+func (v *buildVerb) Run(a *app) error {
+	plan, err := a.planned(v.Plan, v.selection)
+	if err != nil {
+		return err
+	}
+	sink, done := progress.Show(a.stderr, nil)
+	err = a.build(plan, sink)
+	done()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "the images of %s are in %s\n", number(len(plan.Cells), "cell"), a.Home)
+	return err
+}
+
+// planned is the plan in the file, or a new one when there is no file.
+func (a *app) planned(file string, s selection) (*matrix.Plan, error) {
+	if file != "" {
+		return readPlan(file)
+	}
+	return a.plan(s)
+}
+
+func (a *app) build(plan *matrix.Plan, sink progress.Sink) error {
+	cat, err := a.catalog()
+	if err != nil {
+		return err
+	}
+	d, err := a.driver(sink)
+	if err != nil {
+		return err
+	}
+	_, err = d.Build(a.ctx, cat, plan)
+	return err
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/virtmatrix/virtmatrix/internal/accel"
+	"github.com/virtmatrix/virtmatrix/internal/machine"
+	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/apt"
+	"github.com/virtmatrix/virtmatrix/internal/source/tool"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/driver"
+)
+
+type doctorVerb struct {
+	Boot     bool `help:"Boot a kernel to find out what runs hosts here: the images of one cell are built for that."`
+	Packages bool `help:"Print only the Debian packages that are missing, for ci/setup."`
+}
+
+// Help is what virtmatrix doctor --help says beyond the flags.
+func (*doctorVerb) Help() string {
+	return `Exit code 0 when runs can work here, 2 otherwise. ci/setup installs what is missing.
+
+Examples:
+  virtmatrix doctor
+  virtmatrix doctor -boot`
+}
+
+// Run looks at the machine.
+func (v *doctorVerb) Run(a *app) error {
+	cat, err := a.catalog()
+	if err != nil {
+		return err
+	}
+	needs := machine.Needs{Home: a.Home, Runs: a.Runs, Tools: driver.Tools(), Mirror: func(ctx context.Context) (string, error) {
+		return a.mirror(ctx, cat)
+	}}
+	if v.Boot && !v.Packages {
+		needs.Accelerator = a.accelerator
+	}
+	findings := machine.Look(a.ctx, needs)
+	if v.Packages {
+		for _, p := range machine.Packages(findings) {
+			fmt.Fprintln(a.stdout, p)
+		}
+		return nil
+	}
+	diagnose(a.stdout, findings)
+	if !machine.Works(findings) {
+		fmt.Fprintln(a.stdout, "\nruns cannot work here yet")
+		return exit(exitTrouble)
+	}
+	fmt.Fprintln(a.stdout, "\nruns can work here")
+	if !v.Boot {
+		fmt.Fprintln(a.stdout, "whether with KVM or with emulation is found out by booting: virtmatrix doctor -boot, or the first run")
+	}
+	return nil
+}
+
+func diagnose(w io.Writer, findings []machine.Finding) {
+	for _, f := range findings {
+		fmt.Fprintf(w, "%-8s %-16s %s\n", f.Grade, f.Subject, f.Text)
+		if f.Fix != "" {
+			fmt.Fprintf(w, "%-8s %-16s fix: %s\n", "", "", f.Fix)
+		}
+	}
+}
+
+// mirror finds the package mirror that plans would be resolved with.
+func (a *app) mirror(ctx context.Context, cat *matrix.Catalog) (string, error) {
+	var releases []source.Release
+	for _, r := range cat.Releases {
+		releases = append(releases, source.Release{Name: r.Name, Suites: r.Suites})
+	}
+	s, err := apt.New(ctx, apt.Options{Home: a.Home, Mirror: a.Mirror, Releases: releases})
+	if err != nil {
+		return "", err
+	}
+	return s.Mirror(), nil
+}
+
+// accelerator boots a kernel of the first cell of the default profile.
+func (a *app) accelerator(ctx context.Context) (string, error) {
+	if err := tool.Require(driver.Tools()); err != nil {
+		return "", err
+	}
+	sink, done := progress.Show(a.stderr, nil)
+	defer done()
+	cat, err := a.catalog()
+	if err != nil {
+		return "", err
+	}
+	plan, images, d, err := a.firstCell(ctx, cat, sink)
+	if err != nil {
+		return "", err
+	}
+	hosts, err := d.Hosts(ctx, plan, images)
+	if err != nil {
+		return "", err
+	}
+	defer hosts.Close()
+	return describeAccel(hosts.Accel()), nil
+}
+
+// firstCell plans and builds the first cell of the default profile.
+func (a *app) firstCell(ctx context.Context, cat *matrix.Catalog, sink progress.Sink) (*matrix.Plan, *driver.Images, *driver.Driver, error) {
+	profile, err := cat.Profile(matrix.DefaultProfile)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	d, err := a.driver(sink)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	plan, err := d.Plan(ctx, cat, matrix.Request{Profile: profile.Name, Cells: []string{profile.Cells[0].ID}, Seed: 1})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	images, err := d.Build(ctx, cat, plan)
+	return plan, images, d, err
+}
+
+func describeAccel(r accel.Result) string {
+	text := fmt.Sprintf("%s: a kernel came up in %.1fs", r.Accel, r.Seconds)
+	if r.Scale > 1.05 {
+		text += fmt.Sprintf(", time limits are stretched %.1f times", r.Scale)
+	}
+	if r.WhyNotKVM != "" {
+		if _, err := os.Stat("/dev/kvm"); err == nil {
+			text += "; /dev/kvm is there, but: " + printable(r.WhyNotKVM)
+		} else {
+			text += "; " + r.WhyNotKVM
+		}
+	}
+	return text
+}

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/virtmatrix/virtmatrix/fixtures"
+	"github.com/virtmatrix/virtmatrix/internal/machine"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/rundir"
+	"github.com/virtmatrix/virtmatrix/internal/store"
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+type gcVerb struct {
+	Images []string `placeholder:"NAME" help:"Remove these images; the next build makes them again."`
+	Cache  bool     `help:"Remove the images and packages that the plan of no run in the runs folder names."`
+	DryRun bool     `help:"Only say what would be removed."`
+}
+
+// Help is what virtmatrix gc --help says beyond the flags.
+func (*gcVerb) Help() string {
+	return `Without flags it removes what killed runs left and shows the size of the cache. What belongs to a living run is left alone.
+
+Examples:
+  virtmatrix gc
+  virtmatrix gc -cache -dry-run
+  virtmatrix gc -images qemu-trixie-0123456789ab`
+}
+
+// Run removes what is not needed.
+func (v *gcVerb) Run(a *app) error {
+	g := &collector{app: a, dry: v.DryRun}
+	if err := g.leftovers(); err != nil {
+		return err
+	}
+	st, err := store.Open(a.Home)
+	if err != nil {
+		return err
+	}
+	images, err := st.List()
+	if err != nil {
+		return err
+	}
+	chosen, err := v.choose(a, images)
+	if err != nil {
+		return err
+	}
+	for _, image := range images {
+		if slices.Contains(chosen, image.Name) {
+			if err := g.remove("image "+image.Name, image.Size(), func() error { return st.Remove(image.Name) }); err != nil {
+				return err
+			}
+		}
+	}
+	if v.Cache {
+		if err := g.packages(); err != nil {
+			return err
+		}
+	}
+	return g.sizes()
+}
+
+// choose returns the names of the images that go.
+func (v *gcVerb) choose(a *app, images []store.Image) ([]string, error) {
+	var names, chosen []string
+	for _, i := range images {
+		names = append(names, i.Name)
+	}
+	for _, name := range v.Images {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("cannot remove image: %w", matrix.Unknown("image", name, names))
+		}
+		chosen = append(chosen, name)
+	}
+	if !v.Cache {
+		return chosen, nil
+	}
+	used, err := a.usedImages()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if !used[name] && !slices.Contains(chosen, name) {
+			chosen = append(chosen, name)
+		}
+	}
+	return chosen, nil
+}
+
+// plans reads the plans of all runs. One that cannot be read is an error: what
+// it names is not known, and must not be removed.
+func (a *app) plans() ([]*matrix.Plan, error) {
+	names, err := rundir.List(a.Runs)
+	if err != nil {
+		return nil, err
+	}
+	var plans []*matrix.Plan
+	for _, name := range names {
+		d, err := a.openRun(name)
+		if err != nil {
+			return nil, err
+		}
+		p, err := d.ReadPlan()
+		if err != nil {
+			return nil, fmt.Errorf("cannot tell what run %s uses: %w; remove that run first", name, err)
+		}
+		plans = append(plans, p)
+	}
+	return plans, nil
+}
+
+// usedImages are the names of the images that the plans of runs are made of.
+func (a *app) usedImages() (map[string]bool, error) {
+	plans, err := a.plans()
+	if err != nil {
+		return nil, err
+	}
+	recipes, err := fixtures.Load()
+	if err != nil {
+		return nil, err
+	}
+	used := map[string]bool{}
+	for _, p := range plans {
+		refs := []matrix.ImageRef{p.Emulator}
+		for _, c := range p.Cells {
+			refs = append(refs, c.Images...)
+		}
+		for _, ref := range refs {
+			// A recipe that is gone makes no image any more.
+			if spec, err := recipes.Spec(ref, p.PackageSets[ref.Packages]); err == nil {
+				used[spec.Name()] = true
+			}
+		}
+	}
+	return used, nil
+}
+
+// collector removes, or only says what it would.
+type collector struct {
+	*app
+	dry bool
+}
+
+func (g *collector) remove(what string, bytes int64, remove func() error) error {
+	size := ""
+	if bytes > 0 {
+		size = fmt.Sprintf(" (%s)", megabytes(bytes))
+	}
+	if g.dry {
+		fmt.Fprintf(g.stdout, "would remove %s%s\n", what, size)
+		return nil
+	}
+	if err := remove(); err != nil {
+		return err
+	}
+	fmt.Fprintf(g.stdout, "removed %s%s\n", what, size)
+	return nil
+}
+
+// leftovers removes what runs leave when they are killed: mounts first, lest
+// what is mounted be removed with the folder.
+func (g *collector) leftovers() error {
+	mounts, err := machine.Mounts(g.Runtime)
+	if err != nil {
+		return err
+	}
+	for _, m := range mounts {
+		if err := g.remove("mount "+m, 0, func() error { return machine.Unmount(m) }); err != nil {
+			return err
+		}
+	}
+	loops, err := machine.Loops(g.Home, g.Runtime)
+	if err != nil {
+		return err
+	}
+	for _, l := range loops {
+		if err := g.remove(l.String(), 0, l.Detach); err != nil {
+			return err
+		}
+	}
+	if g.dry {
+		fmt.Fprintf(g.stdout, "would remove the folders in %s whose run is dead, and torn builds in %s\n", g.Runtime, g.Home)
+		return nil
+	}
+	swept, err := owner.Sweep(g.Runtime)
+	for _, path := range swept {
+		fmt.Fprintf(g.stdout, "removed %s\n", path)
+	}
+	return err
+}
+
+// packages removes the package files that no run's plan names.
+func (g *collector) packages() error {
+	plans, err := g.plans()
+	if err != nil {
+		return err
+	}
+	used := map[string]bool{}
+	for _, p := range plans {
+		for _, set := range p.PackageSets {
+			for _, pkg := range set.Packages {
+				used[pkg.SHA256+".deb"] = true
+			}
+		}
+	}
+	dir := filepath.Join(g.Home, "packages")
+	files, err := filepath.Glob(filepath.Join(dir, "*.deb"))
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	release, ok, err := disk.TryLock(filepath.Join(dir, "lock"))
+	if err != nil {
+		return fmt.Errorf("cannot remove packages: %w", err)
+	}
+	if !ok {
+		return errors.New("cannot remove packages: a run is fetching some; try again when it is done")
+	}
+	defer release()
+	var gone, bytes int64
+	for _, f := range files {
+		if used[filepath.Base(f)] {
+			continue
+		}
+		gone++
+		bytes += sizeOf(f)
+		if !g.dry {
+			if err := os.Remove(f); err != nil {
+				return fmt.Errorf("cannot remove package: %w", err)
+			}
+		}
+	}
+	if gone == 0 {
+		return nil
+	}
+	return g.remove(number(gone, "package"), bytes, func() error { return nil })
+}
+
+// sizes prints what the cache takes, by kind.
+func (g *collector) sizes() error {
+	entries, err := os.ReadDir(g.Home)
+	if err != nil {
+		return fmt.Errorf("cannot read cache: %w", err)
+	}
+	fmt.Fprintf(g.stdout, "cache %s:\n", g.Home)
+	var total int64
+	for _, e := range entries {
+		n := sizeOf(filepath.Join(g.Home, e.Name()))
+		total += n
+		if n > 0 && e.IsDir() {
+			fmt.Fprintf(g.stdout, "  %-10s %10s\n", e.Name(), megabytes(n))
+		}
+	}
+	_, err = fmt.Fprintf(g.stdout, "  %-10s %10s\n", "total", megabytes(total))
+	return err
+}
+
+// sizeOf sums the files at and below a path; what vanishes meanwhile is nothing.
+func sizeOf(path string) int64 {
+	var sum int64
+	_ = filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			if info, err := d.Info(); err == nil {
+				sum += info.Size()
+			}
+		}
+		return nil
+	})
+	return sum
+}
+
+func megabytes(n int64) string {
+	return strings.TrimSpace(fmt.Sprintf("%8.1f MB", float64(n)/1e6))
+}

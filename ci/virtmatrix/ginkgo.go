@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/rundir"
+	"github.com/virtmatrix/virtmatrix/internal/source/apt"
+	"github.com/virtmatrix/virtmatrix/internal/store"
+	"github.com/virtmatrix/virtmatrix/suites/driver"
+)
+
+// The environment of the suites, next to what the command itself reads.
+const (
+	// resumeEnv makes the suites skip what the journal answers.
+	resumeEnv = "VIRTMATRIX_RESUME"
+	// keepEnv makes the hosts leave what they made.
+	keepEnv = "VIRTMATRIX_KEEP"
+)
+
+// tags build the libvirt bindings without libvirt's headers.
+const tags = "libvirt_dlopen"
+
+// The time after which a run is given up. A cell's boot and a check take a
+// fraction of these even where everything is emulated on a busy machine.
+const (
+	baseLimit  = 15 * time.Minute
+	cellLimit  = 15 * time.Minute
+	checkLimit = 6 * time.Minute
+)
+
+// ginkgo is the command that runs the suites.
+func (r *runner) ginkgo() []string {
+	checks := 0
+	for i := range r.plan.Cells {
+		n, _ := countChecks(&r.plan.Cells[i])
+		checks += n
+	}
+	limit := baseLimit + time.Duration(len(r.plan.Cells))*cellLimit + time.Duration(checks)*checkLimit
+	argv := []string{
+		"go", "tool", "ginkgo", "run", "--tags=" + tags, "--procs=1", "--randomize-all", fmt.Sprintf("--seed=%d", r.plan.Seed),
+		fmt.Sprintf("--timeout=%s", limit), "--poll-progress-after=3m", "--fail-on-empty", "--keep-going", "--no-color",
+	}
+	if r.Verbose {
+		argv = append(argv, "-v")
+	}
+	return append(argv, "./suites")
+}
+
+// environment is what the suites are told.
+func (r *runner) environment() []string {
+	env := append(os.Environ(),
+		rundir.Env+"="+r.dir.Path(), store.HomeEnv+"="+absolute(r.Home), driver.RuntimeEnv+"="+r.Runtime)
+	if r.Mirror != "" {
+		env = append(env, apt.MirrorEnv+"="+r.Mirror)
+	}
+	if r.Matrix != "" {
+		env = append(env, "VIRTMATRIX_MATRIX="+absolute(r.Matrix))
+	}
+	if r.resumed {
+		env = append(env, resumeEnv+"=1")
+	}
+	if r.keep {
+		env = append(env, keepEnv+"=1")
+	}
+	return env
+}
+
+// absolute makes a path mean the same in another folder.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// sourceRoot finds the checkout whose suites run.
+func (a *app) sourceRoot() (string, error) {
+	if a.Source == "" {
+		return driver.ModuleRoot(a.ctx)
+	}
+	if _, err := os.Stat(filepath.Join(a.Source, "suites")); err != nil {
+		return "", fmt.Errorf("cannot use source %s: %w; give the root of a checkout of virtmatrix", a.Source, err)
+	}
+	return filepath.Abs(a.Source)
+}
+
+// suites is one call of the test runner.
+type suites struct {
+	dir    *rundir.Dir
+	argv   []string
+	env    []string
+	source string
+	// events is told what the suites do, say prints a line for people after
+	// the display of events has ended.
+	events progress.Sink
+	say    func(text string)
+}
+
+// enter starts the runner in its folder and notes its process group, which is
+// what a terminal's ^C would be sent to.
+const enter = `cd "$1" && echo $$ >"$2" && shift 2 && exec "$@"`
+
+// run runs the suites to their end, and ends them at ^C.
+func (s *suites) run() error {
+	// Signals are caught before there is something that they must end.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	return s.runUntil(signals)
+}
+
+// runUntil runs the suites to their end. It fails when they gave no answer at
+// all: then there is nothing to judge.
+func (s *suites) runUntil(signals <-chan os.Signal) error {
+	began := time.Now()
+	log, err := os.OpenFile(s.dir.Log(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("cannot run suites: %w", err)
+	}
+	defer log.Close()
+	group := s.dir.Path("ginkgo.pid")
+	defer os.Remove(group)
+	p, err := owner.Start(owner.Options{
+		Argv: append([]string{"sh", "-c", enter, "sh", s.source, group}, s.argv...), Env: s.env, Output: log,
+	})
+	if err != nil {
+		return fmt.Errorf("cannot run suites: %w", err)
+	}
+	defer p.Kill()
+	stop := s.follow(began)
+	interrupted := s.wait(p, group, signals)
+	stop()
+	return s.ended(p.Err(), interrupted, began)
+}
+
+// follow shows the events of this call; those of an earlier one that a run goes
+// on with are over.
+func (s *suites) follow(began time.Time) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// Without the events there is less to see, and nothing else is lost.
+		_ = progress.Follow(ctx, s.dir.Path(), func(e progress.Event) {
+			if !e.Time.Before(began) {
+				s.events(e)
+			}
+		})
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// wait waits for the runner's end. The first signal asks it to end its guests
+// and to keep what was answered, the second kills it and all it started.
+func (s *suites) wait(p *owner.Process, group string, signals <-chan os.Signal) (interrupted bool) {
+	for {
+		select {
+		case <-p.Done():
+			return interrupted
+		case <-signals:
+			if interrupted {
+				s.say("killing the run; what was answered is kept")
+				p.Kill()
+				continue
+			}
+			interrupted = true
+			s.say("stopping: the guests are ended and what was answered is kept; ^C again kills")
+			if err := interrupt(group); err != nil {
+				s.say("killing the run: " + err.Error())
+				p.Kill()
+			}
+		}
+	}
+}
+
+// interrupt sends SIGINT to the process group in a file.
+func interrupt(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("cannot interrupt suites: %w", err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid <= 1 {
+		return fmt.Errorf("cannot interrupt suites: %s holds %q", file, text)
+	}
+	if err := syscall.Kill(-pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("cannot interrupt suites: %w", err)
+	}
+	return nil
+}
+
+// ended judges how the runner ended. Its own status means little: it fails when
+// a check does. What counts is whether checks were answered.
+func (s *suites) ended(err error, interrupted bool, began time.Time) error {
+	answered, readErr := s.answered(began)
+	switch {
+	case readErr != nil:
+		return readErr
+	case err == nil || answered || interrupted:
+		return nil
+	}
+	return fmt.Errorf("the suites ended before any check was answered: %w; the end of %s:\n%s", err, short(s.dir.Log()), s.lastWords())
+}
+
+// lastWords returns the end of the runner's log.
+func (s *suites) lastWords() string {
+	const lines = 25
+	text, err := os.ReadFile(s.dir.Log())
+	if err != nil {
+		return err.Error()
+	}
+	all := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+	var b strings.Builder
+	for _, line := range all[max(0, len(all)-lines):] {
+		fmt.Fprintf(&b, "  | %s\n", printable(string(line)))
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/rundir"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// runnerOf makes a call of a test runner that a shell script stands for. The
+// script finds the run's folder in $RUN.
+func runnerOf(t *testing.T, script string) (s *suites, said *[]string) {
+	t.Helper()
+	d, err := rundir.New(t.TempDir(), "smoke")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said = new([]string)
+	return &suites{
+		dir: d, source: t.TempDir(), argv: []string{"sh", "-c", script}, env: append(os.Environ(), "RUN="+d.Path()),
+		events: func(progress.Event) {}, say: func(text string) { *said = append(*said, text) },
+	}, said
+}
+
+// answering writes one line into the journal, with a time that has yet to come
+// so that it counts as this call's.
+var answering = fmt.Sprintf(`echo '{"plan":"p","cell":"c","check":"A","tier":"nested","verdict":"FAIL","reason":"r","started":%q,"seconds":1,"guest_seconds":1,"attempts":1,"harness":"h","seed":1}' >>"$RUN/journal-1.ndjson"`,
+	time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+
+// telling writes an event.
+const telling = `echo '{"time":"2999-01-01T00:00:00Z","phase":"checking","cell":"c","check":"A"}' >>"$RUN/progress-1.ndjson"`
+
+func TestSuitesThatAnswerMayFail(t *testing.T) {
+	s, _ := runnerOf(t, answering+"; exit 1")
+	if err := s.runUntil(nil); err != nil {
+		t.Errorf("got %v, want no error: a check failed, and that is judged", err)
+	}
+}
+
+func TestSuitesThatDoNotBuildSayWhy(t *testing.T) {
+	s, _ := runnerOf(t, `printf 'Failed to compile suites:\n\033[1mx.go:3: undefined: y\033[0m\n'; exit 1`)
+	err := s.runUntil(nil)
+	if err == nil {
+		t.Fatal("got no error, want the one of the compiler")
+	}
+	for _, want := range []string{"before any check was answered", "ended with status 1", "ginkgo.log", "  | [1mx.go:3: undefined: y[0m"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "\x1b") {
+		t.Errorf("the error can move the cursor: %q", err)
+	}
+}
+
+func TestAnswersOfAnEarlierCallDoNotCount(t *testing.T) {
+	early := strings.Replace(answering, fmt.Sprint(time.Now().UTC().Year()), "2001", 1)
+	s, _ := runnerOf(t, early+"; exit 1")
+	if err := s.runUntil(nil); err == nil {
+		t.Error("got no error, though nothing was answered")
+	}
+}
+
+func TestSuitesRunInTheSource(t *testing.T) {
+	s, _ := runnerOf(t, answering+`; pwd >"$RUN/pwd"`)
+	if err := s.runUntil(nil); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(s.dir.Path("pwd"))
+	if err != nil || strings.TrimSpace(string(got)) != s.source {
+		t.Errorf("it ran in %q (%v), want %q", got, err, s.source)
+	}
+}
+
+func TestTheFirstInterruptLetsSuitesFinish(t *testing.T) {
+	s, said := runnerOf(t, `trap '`+strings.ReplaceAll(answering, "'", `'\''`)+`; exit 1' INT; `+telling+`; while :; do sleep 0.05; done`)
+	signals := make(chan os.Signal, 2)
+	s.events = func(progress.Event) { signals <- syscall.SIGINT }
+	if err := s.runUntil(signals); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := s.answered(time.Now()); !ok || err != nil {
+		t.Errorf("the answer was not written (%v)", err)
+	}
+	if len(*said) != 1 || !strings.HasPrefix((*said)[0], "stopping") {
+		t.Errorf("people were told %q", *said)
+	}
+}
+
+func TestTheSecondInterruptKills(t *testing.T) {
+	s, said := runnerOf(t, `trap '' INT; `+telling+`; while :; do sleep 0.05; done`)
+	signals := make(chan os.Signal, 2)
+	s.events = func(progress.Event) { signals <- syscall.SIGINT; signals <- syscall.SIGINT }
+	if err := s.runUntil(signals); err != nil {
+		t.Fatal(err)
+	}
+	if len(*said) != 2 || !strings.HasPrefix((*said)[1], "killing") {
+		t.Errorf("people were told %q", *said)
+	}
+}
+
+func TestTheRunnerGetsThePlansSeedAndTimeForIt(t *testing.T) {
+	r := &runner{app: &app{}, plan: samplePlan(t)}
+	argv := strings.Join(r.ginkgo(), " ")
+	// 15 minutes, and as many for each of 2 cells, and 6 for each of 4 checks.
+	for _, want := range []string{"--seed=42", "--timeout=1h9m0s", "--procs=1", "--fail-on-empty", "--tags=libvirt_dlopen", " ./suites"} {
+		if !strings.Contains(argv, want) {
+			t.Errorf("%q is not in %q", want, argv)
+		}
+	}
+}
+
+func TestNarrowKeepsTheSelectionAndItsBootCheck(t *testing.T) {
+	frozen := samplePlan(t)
+	got, err := narrow(frozen, selection{Cells: []string{"kvm"}, Checks: []string{"O-SAVE"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := got.Verify(); err != nil {
+		t.Error(err)
+	}
+	if len(got.Cells) != 1 || got.Seed != frozen.Seed || len(got.PackageSets) != 2 {
+		t.Fatalf("got %d cells, seed %d, %d package sets", len(got.Cells), got.Seed, len(got.PackageSets))
+	}
+	var checks []string
+	for _, c := range got.Cells[0].Checks {
+		checks = append(checks, c.ID+" needs "+strings.Join(c.Needs, ","))
+	}
+	if want := "IK-BOOT needs |O-SAVE needs IK-BOOT"; strings.Join(checks, "|") != want {
+		t.Errorf("got checks %q, want %q", checks, want)
+	}
+	if frozen.Cells[0].Checks[2].Needs[1] != "O-START" {
+		t.Error("the frozen plan was changed")
+	}
+	if _, err := narrow(frozen, selection{Cells: []string{"kvm"}, Checks: []string{"O-SAVED"}}); err == nil || !strings.Contains(err.Error(), `did you mean "O-SAVE"`) {
+		t.Errorf("a misspelt check gives %v", err)
+	}
+}
+
+func TestRowsCountWhatIsLeft(t *testing.T) {
+	d, err := rundir.New(t.TempDir(), "smoke")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := samplePlan(t)
+	records := sampleRecords(p)[:2]
+	records[1].Verdict, records[1].Reason, records[1].Layer = matrix.Infra, "disk full", matrix.LayerHarness
+	if err := os.WriteFile(d.Path("journal-1.ndjson"), lines(t, records), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	rows, left, err := (&runner{app: &app{}, plan: p, dir: d}).rows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left != 3 || len(rows) != 2 || rows[0].Done != 1 || rows[0].Checks != 3 || rows[1].Checks != 1 {
+		t.Errorf("got %d left in %+v, want 3: what failed through our own fault is run again", left, rows)
+	}
+}
+
+func TestLongFlagsMayHaveOneDash(t *testing.T) {
+	for in, want := range map[string]string{
+		"plan -profile smoke -o x": "plan --profile smoke -o x",
+		"plan -seed=5 --cells a":   "plan --seed=5 --cells a",
+		"gc -h":                    "gc -h",
+		"run -seed -5":             "run --seed -5",
+		"why -- -odd":              "why -- -odd",
+		"plan -o=x":                "plan -o=x",
+	} {
+		if got := strings.Join(dashes(strings.Fields(in)), " "); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/virtmatrix/virtmatrix/internal/rundir"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/reports"
+)
+
+type listVerb struct {
+	What string `arg:"" placeholder:"WHAT" help:"cells, checks, profiles, releases, versions or runs."`
+}
+
+// Help is what virtmatrix list --help says beyond the flags.
+func (*listVerb) Help() string {
+	return `Examples:
+  virtmatrix list cells
+  virtmatrix list checks | grep inbound
+  virtmatrix list runs`
+}
+
+// table writes rows of a list, the cells of a row parted by tabs.
+type table func(columns ...any)
+
+// lists are what can be listed, but for runs.
+var lists = map[string]func(*matrix.Catalog, table){
+	"cells": listCells, "checks": listChecks, "profiles": listProfiles, "releases": listReleases, "versions": listVersions,
+}
+
+// Run lists the names.
+func (v *listVerb) Run(a *app) error {
+	valid := []string{"cells", "checks", "profiles", "releases", "versions", "runs"}
+	if !slices.Contains(valid, v.What) {
+		return fmt.Errorf("cannot list: %w", matrix.Unknown("list", v.What, valid))
+	}
+	if v.What == "runs" {
+		return aligned(a.stdout, a.listRuns)
+	}
+	cat, err := a.catalog()
+	if err != nil {
+		return err
+	}
+	return aligned(a.stdout, func(row table) error {
+		lists[v.What](cat, row)
+		return nil
+	})
+}
+
+func aligned(w io.Writer, fill func(table) error) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	err := fill(func(columns ...any) {
+		var words []string
+		for _, c := range columns {
+			words = append(words, fmt.Sprint(c))
+		}
+		fmt.Fprintln(t, strings.Join(words, "\t"))
+	})
+	if err != nil {
+		return err
+	}
+	return t.Flush()
+}
+
+func listCells(cat *matrix.Catalog, row table) {
+	var ids []string
+	composition, profiles := map[string]matrix.Composition{}, map[string][]string{}
+	for _, p := range cat.Profiles {
+		for _, c := range p.Cells {
+			if len(profiles[c.ID]) == 0 {
+				ids = append(ids, c.ID)
+			}
+			composition[c.ID], profiles[c.ID] = c.Composition, append(profiles[c.ID], p.Name)
+		}
+	}
+	for _, id := range ids {
+		row(id, composition[id], strings.Join(profiles[id], ","))
+	}
+}
+
+func listChecks(cat *matrix.Catalog, row table) {
+	for _, c := range cat.Checks {
+		var kinds []string
+		for _, k := range c.Kinds {
+			kinds = append(kinds, string(k))
+		}
+		row(c.ID, c.Area, c.Tier, strings.Join(kinds, ","), c.Title)
+	}
+}
+
+func listProfiles(cat *matrix.Catalog, row table) {
+	for _, p := range cat.Profiles {
+		row(p.Name, number(len(p.Cells), "cell"), p.Description)
+	}
+}
+
+func listReleases(cat *matrix.Catalog, row table) {
+	for _, r := range cat.Releases {
+		row(r.Name, r.Source, strings.Join(r.Suites, ","))
+	}
+}
+
+func listVersions(cat *matrix.Catalog, row table) {
+	for _, axis := range cat.Axes {
+		for _, v := range axis.Versions {
+			row(axis.Component, v.Name, strings.Join(v.Releases, ","))
+		}
+	}
+}
+
+func (a *app) listRuns(row table) error {
+	names, err := rundir.List(a.Runs)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("there is no run in %s yet; make one with: virtmatrix run", a.Runs)
+	}
+	for _, name := range names {
+		row(name, a.standing(name))
+	}
+	return nil
+}
+
+// standing says in a few words how a run stands.
+func (a *app) standing(name string) string {
+	d, err := a.openRun(name)
+	if err != nil {
+		return err.Error()
+	}
+	m, err := judge(d)
+	if err != nil {
+		return err.Error()
+	}
+	answered := 0
+	for _, r := range m.Results {
+		if r.Verdict != matrix.Missing {
+			answered++
+		}
+	}
+	return fmt.Sprintf("%s\t%d/%d answered\t%s", number(len(m.Cells), "cell"), answered, len(m.Results), reports.Gate(m, reports.DefaultPolicy()).Code)
+}

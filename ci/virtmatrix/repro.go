@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/rundir"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+type reproVerb struct {
+	names
+	Profile string `default:"${profile}" placeholder:"NAME" help:"Where the cell is looked for when no run has it (${default})."`
+	Seed    int64  `placeholder:"N" help:"Order the checks by this number."`
+}
+
+// Help is what virtmatrix repro --help says beyond the flags.
+func (*reproVerb) Help() string {
+	return `The packages are exactly those of the run, or of the latest when it has the cell; otherwise they are resolved now. The evidence of passes is kept too.
+
+Examples:
+  virtmatrix repro kvm_linux-6.12_qemu-10.0_libvirt-9.0 O-SAVE
+  virtmatrix repro 20261121-234501-smoke xen IX-PV`
+}
+
+// Run runs the selected check again.
+func (v *reproVerb) Run(a *app) error {
+	run, words := v.split(a)
+	if len(words) != 2 {
+		return fmt.Errorf("cannot repeat %q: give [RUN] CELL CHECK", v.Words)
+	}
+	r := &runner{app: a, began: time.Now(), keep: true}
+	want := selection{Profile: v.Profile, Cells: words[:1], Checks: words[1:], Seed: v.Seed}
+	plan, err := a.repeat(run, want)
+	if err != nil {
+		return err
+	}
+	r.plan = plan
+	return r.execute(policyFlag{})
+}
+
+// repeat plans the selection with the packages of a run. When no run was named
+// and the latest does not have it, the packages are resolved.
+func (a *app) repeat(run string, want selection) (*matrix.Plan, error) {
+	d, plan, err := a.narrowed(run, want)
+	switch {
+	case err == nil:
+		fmt.Fprintf(a.stderr, "packages as in %s\n", short(d.Path()))
+		return plan, nil
+	case run != "":
+		return nil, err
+	}
+	fmt.Fprintf(a.stderr, "packages as they are today: %v\n", err)
+	return a.plan(want)
+}
+
+// narrowed is the part of a run's plan that is selected.
+func (a *app) narrowed(run string, want selection) (*rundir.Dir, *matrix.Plan, error) {
+	d, err := a.openRun(run)
+	if err != nil {
+		return nil, nil, err
+	}
+	frozen, err := d.ReadPlan()
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := narrow(frozen, want)
+	return d, plan, err
+}
+
+// narrow keeps of a frozen plan what is selected, the boot checks, and what
+// they are made of.
+func narrow(frozen *matrix.Plan, want selection) (*matrix.Plan, error) {
+	cells, err := matrix.Select(want.Cells, cellNames(frozen))
+	if err != nil {
+		return nil, fmt.Errorf("cannot select cell: %w", err)
+	}
+	p := &matrix.Plan{Version: frozen.Version, Profile: frozen.Profile, Seed: frozen.Seed, Emulator: frozen.Emulator, PackageSets: map[string]matrix.PackageSet{}}
+	if want.Seed != 0 {
+		p.Seed = want.Seed
+	}
+	keep := func(ref matrix.ImageRef) { p.PackageSets[ref.Packages] = frozen.PackageSets[ref.Packages] }
+	keep(p.Emulator)
+	for _, id := range cells {
+		cell, err := narrowCell(frozen.Cell(id), want.Checks)
+		if err != nil {
+			return nil, fmt.Errorf("cannot select check of %s: %w", id, err)
+		}
+		for _, ref := range cell.Images {
+			keep(ref)
+		}
+		p.Cells = append(p.Cells, cell)
+	}
+	maps.DeleteFunc(p.PackageSets, func(_ string, s matrix.PackageSet) bool { return len(s.Packages) == 0 })
+	return p, p.Seal()
+}
+
+// narrowCell keeps the selected checks and, as planning does, of what they need
+// only the boot check, which is the cell's first.
+func narrowCell(c *matrix.Cell, patterns []string) (matrix.Cell, error) {
+	var names []string
+	for _, check := range c.Checks {
+		names = append(names, check.ID)
+	}
+	wanted, err := matrix.Select(patterns, names)
+	if err != nil {
+		return matrix.Cell{}, err
+	}
+	wanted = append(wanted, names[0])
+	cell := *c
+	cell.Checks = nil
+	for _, check := range c.Checks {
+		if !slices.Contains(wanted, check.ID) {
+			continue
+		}
+		check.Needs = slices.DeleteFunc(slices.Clone(check.Needs), func(id string) bool { return !slices.Contains(wanted, id) })
+		cell.Checks = append(cell.Checks, check)
+	}
+	return cell, nil
+}
+
+func cellNames(p *matrix.Plan) []string {
+	var ids []string
+	for _, c := range p.Cells {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}

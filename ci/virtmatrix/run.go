@@ -1,0 +1,237 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/rundir"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/reports"
+)
+
+type runVerb struct {
+	selection
+	policyFlag
+	Plan   string `placeholder:"FILE" help:"Run this frozen plan." xor:"what"`
+	Resume string `placeholder:"RUN" help:"Go on with a run that was stopped or killed: only what its journal lacks." xor:"what"`
+	Keep   bool   `help:"Keep the evidence of passes too."`
+}
+
+// Help is what virtmatrix run --help says beyond the flags.
+func (*runVerb) Help() string {
+	return `Everything goes to a folder of its own in runs/, and runs/latest leads to it. The exit code is that of virtmatrix gate. The first ^C ends the guests and keeps what was answered; the second kills.
+
+Examples:
+  virtmatrix run                                # the default profile
+  virtmatrix run -profile smoke -cells xen -checks IX-PV
+  virtmatrix run -plan plan.json
+  virtmatrix run -resume latest`
+}
+
+// Run runs the plan and judges it.
+func (v *runVerb) Run(a *app) error {
+	r := &runner{app: a, began: time.Now(), keep: v.Keep}
+	// A policy that cannot be read is told before hours are spent.
+	if _, err := v.policyFlag.read(); err != nil {
+		return err
+	}
+	if err := v.prepare(r); err != nil {
+		return err
+	}
+	return r.execute(v.policyFlag)
+}
+
+// prepare gets the runner its plan, and the folder of a run that goes on.
+func (v *runVerb) prepare(r *runner) (err error) {
+	if v.Resume == "" {
+		r.plan, err = r.planned(v.Plan, v.selection)
+		return err
+	}
+	name := v.Resume
+	if name == rundir.Latest {
+		name = ""
+	}
+	if r.dir, err = r.openRun(name); err != nil {
+		return err
+	}
+	r.resumed = true
+	r.plan, err = r.dir.ReadPlan()
+	return err
+}
+
+// runner carries one run through its stages.
+type runner struct {
+	*app
+	plan *matrix.Plan
+	dir  *rundir.Dir
+	// resumed is set when the run goes on with what an earlier one left.
+	resumed bool
+	// keep leaves what the hosts left.
+	keep bool
+	// began is when the command was started; the others are what it spent on.
+	began                     time.Time
+	planning, building, suite time.Duration
+}
+
+func (r *runner) execute(policy policyFlag) (err error) {
+	r.planning = time.Since(r.began)
+	if r.dir == nil {
+		if r.dir, err = rundir.New(r.Runs, r.plan.Profile); err != nil {
+			return err
+		}
+		if err := r.dir.WritePlan(r.plan); err != nil {
+			return err
+		}
+	}
+	rows, left, err := r.rows()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(r.stderr, "%s: %s on %s, seed %d\n", short(r.dir.Path()), number(left, "check"), number(len(rows), "cell"), r.plan.Seed)
+	if left > 0 {
+		if err := r.answer(rows); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintln(r.stderr, "nothing is left to run: every check has its answer")
+	}
+	return r.judge(policy)
+}
+
+// answer builds the images and runs the suites.
+func (r *runner) answer(rows []progress.Row) error {
+	source, err := r.sourceRoot()
+	if err != nil {
+		return err
+	}
+	show := progress.Show
+	if r.Verbose {
+		show = func(f *os.File, rows []progress.Row) (progress.Sink, func()) { return progress.Plain(f, rows...) }
+	}
+	sink, done := show(r.stderr, rows)
+	defer done()
+	start := time.Now()
+	if err := r.build(r.plan, sink); err != nil {
+		return err
+	}
+	r.building = time.Since(start)
+	start = time.Now()
+	s := &suites{
+		dir: r.dir, argv: r.ginkgo(), env: r.environment(), source: source,
+		events: sink, say: func(text string) { done(); fmt.Fprintln(r.stderr, text) },
+	}
+	err = s.run()
+	done()
+	r.suite = time.Since(start)
+	return err
+}
+
+// rows are the cells of the plan with the checks they must answer, less those
+// that have an answer, and how many checks are left.
+func (r *runner) rows() (rows []progress.Row, left int, err error) {
+	records, _, err := journal.Read(r.dir.Path())
+	if err != nil {
+		return nil, 0, err
+	}
+	answered := map[[2]string]bool{}
+	for _, rec := range records {
+		// Our own faults, and what they blocked, are no answers.
+		if rec.Plan == r.plan.Hash && rec.Verdict != matrix.Infra && rec.Verdict != matrix.Blocked {
+			answered[[2]string{rec.Cell, rec.Check}] = true
+		}
+	}
+	for i := range r.plan.Cells {
+		c := &r.plan.Cells[i]
+		row := progress.Row{Cell: c.ID}
+		for _, check := range c.Checks {
+			if check.Unsupported != "" {
+				continue
+			}
+			row.Checks++
+			if answered[[2]string{c.ID, check.ID}] {
+				row.Done++
+			}
+		}
+		rows, left = append(rows, row), left+row.Checks-row.Done
+	}
+	return rows, left, nil
+}
+
+// judge gives the verdicts, stores the reports and prints the matrix.
+func (r *runner) judge(policy policyFlag) error {
+	m, err := judge(r.dir)
+	if err != nil {
+		return err
+	}
+	m.Run.WallSeconds = time.Since(r.began).Seconds()
+	decision, err := policy.decide(m)
+	if err != nil {
+		return err
+	}
+	if err := r.store(m); err != nil {
+		return err
+	}
+	shown, err := reports.FormatNamed("terminal", reports.Options{Colour: progress.Colour(r.stdout)})
+	if err != nil {
+		return err
+	}
+	if err := shown.Render(r.stdout, m); err != nil {
+		return err
+	}
+	r.times(m)
+	if r.unanswered(m) {
+		fmt.Fprintf(r.stdout, "go on with: virtmatrix run -resume %s\n", short(r.dir.Path()))
+	}
+	return leave(decision.Code)
+}
+
+// store writes every format of the report into the run's folder.
+func (r *runner) store(m *reports.Matrix) error {
+	root, err := os.OpenRoot(r.dir.Path())
+	if err != nil {
+		return fmt.Errorf("cannot open run: %w", err)
+	}
+	defer root.Close()
+	for _, f := range reports.Formats(reports.Options{Evidence: root.FS()}) {
+		if err := r.dir.Write(f.File, func(w *os.File) error { return f.Render(w, m) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// times prints where the time went and where the files are.
+func (r *runner) times(m *reports.Matrix) {
+	guests := r.guestTime(m)
+	wall := time.Since(r.began)
+	outside := max(wall-guests, 0)
+	fmt.Fprintf(r.stdout, "\ntime: %s in all, of which %s inside guests and %s (%.0f%%) not: planning %s, images %s, suites %s\n",
+		spell(wall), spell(guests), spell(outside), 100*outside.Seconds()/max(wall.Seconds(), 0.001),
+		spell(r.planning), spell(r.building), spell(max(r.suite-guests, 0)))
+	fmt.Fprintf(r.stdout, "report: %s   evidence: %s   log: %s\n",
+		short(r.dir.Path("report.html")), short(r.dir.Path("cells")), short(r.dir.Log()))
+}
+
+// guestTime sums what this command's checks spent inside guests; those of a run
+// that it went on with were another command's.
+func (r *runner) guestTime(m *reports.Matrix) time.Duration {
+	var seconds float64
+	for i := range m.Results {
+		if rec := m.Results[i].Record; rec != nil && !rec.Started.Before(r.began) {
+			seconds += rec.GuestSeconds
+		}
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+func (r *runner) unanswered(m *reports.Matrix) bool {
+	for i := range m.Results {
+		if v := m.Results[i].Verdict; v == matrix.Missing || v == matrix.Infra {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,116 @@
+// Command tally runs the project's own tests: format, vet and the unit tests,
+// which boot nothing, and then the real cells that a command after "--" runs.
+// Its last line is "N passed, N failed", the checks of the cells included.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/virtmatrix/virtmatrix/internal/rundir"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/reports"
+)
+
+func main() {
+	runs := flag.String("runs", rundir.Default, "the folder in which the command after -- leaves its run")
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: tally [-runs DIR] [-- bin/virtmatrix run -profile ci]")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	sum := silent("format", "gofmt", "-l", ".").plus(silent("vet", "go", "vet", "./..."))
+	sum = sum.plus(unit("go", "test", "-json", "-short", "./..."))
+	if flag.NArg() > 0 {
+		sum = sum.plus(cells(*runs, flag.Args()))
+	}
+	fmt.Printf("%d passed, %d failed\n", sum.passed, sum.failed)
+	if sum.failed > 0 || sum.passed == 0 {
+		os.Exit(1)
+	}
+}
+
+// count is how many tests and checks ended how.
+type count struct{ passed, failed int }
+
+func (c count) plus(d count) count { return count{c.passed + d.passed, c.failed + d.failed} }
+
+// silent runs a program that has nothing to say when all is well.
+func silent(name string, argv ...string) count {
+	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
+	if err == nil && len(out) == 0 {
+		fmt.Printf("ok   %s\n", name)
+		return count{passed: 1}
+	}
+	fmt.Printf("%sFAIL %s (%s)\n", out, name, strings.Join(argv, " "))
+	return count{failed: 1}
+}
+
+// unit runs the unit tests. That they could not be run is a failure too.
+func unit(argv ...string) count {
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "tally: cannot run unit tests:", err)
+		return count{failed: 1}
+	}
+	sum := watch(out, os.Stdout)
+	if err := cmd.Wait(); err != nil && sum.failed == 0 {
+		fmt.Fprintln(os.Stderr, "tally: the unit tests did not end well:", err)
+		sum.failed++
+	}
+	return sum
+}
+
+// cells runs the command and counts the checks of the run that it left.
+func cells(runs string, argv []string) count {
+	latest := filepath.Join(runs, rundir.Latest)
+	before, _ := os.Readlink(latest)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err := cmd.Run()
+	after, linkErr := os.Readlink(latest)
+	if linkErr == nil && after == before {
+		linkErr = errors.New("it is that of an earlier run")
+	}
+	if linkErr != nil {
+		fmt.Fprintln(os.Stderr, "tally: the command left no run:", linkErr)
+		return count{failed: 1}
+	}
+	m, readErr := reports.ReadMatrix(filepath.Join(latest, "matrix.json"))
+	if readErr != nil {
+		fmt.Fprintln(os.Stderr, "tally:", readErr)
+		return count{failed: 1}
+	}
+	sum := verdicts(m)
+	if err != nil && sum.failed == 0 {
+		fmt.Fprintln(os.Stderr, "tally: the gate does not ship:", err)
+		sum.failed++
+	}
+	return sum
+}
+
+// verdicts counts the results of a matrix. What does not apply is neither
+// passed nor failed, and everything without a good answer is a failure.
+func verdicts(m *reports.Matrix) count {
+	var c count
+	for i := range m.Results {
+		switch m.Results[i].Verdict {
+		case matrix.Pass, matrix.Known:
+			c.passed++
+		case matrix.Unsupported:
+		default:
+			c.failed++
+		}
+	}
+	return c
+}
