@@ -1,0 +1,41 @@
+# virtmatrix: what stops working when kernel, qemu, Xen or libvirt move?
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The libvirt bindings open the library when they run: no headers are needed.
+export GOFLAGS := $(strip $(GOFLAGS) -tags=libvirt_dlopen)
+
+# Images are built and hosts are booted as root.
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$(PATH)")
+VIRTMATRIX := $(ROOT) bin/virtmatrix
+
+.PHONY: help setup build check test matrix report doctor clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install the packages that this machine lacks (as root or with sudo)
+	@ci/setup
+
+build: ## Build bin/virtmatrix
+	@CGO_ENABLED=0 go build -o bin/virtmatrix ./ci/virtmatrix
+
+check: setup ## Check format, vet, unit and command tests: no virtual machine, minutes
+	@go run ./ci/virtmatrix/tally
+
+test: setup build ## All tests: check, and the real cells of profile ci; ends in "N passed, N failed"
+	@go run ./ci/virtmatrix/tally -- $(VIRTMATRIX) run -profile ci
+
+matrix: setup build ## The main job: run the smoke profile and judge it
+	@$(VIRTMATRIX) run -profile smoke
+
+report: build ## Show the latest run again
+	@bin/virtmatrix report
+
+doctor: build ## What this machine can do, and how to fix what it cannot
+	@bin/virtmatrix doctor
+
+clean: build ## Remove what killed runs left; the cache of images stays (see virtmatrix gc --help)
+	@$(VIRTMATRIX) gc
+	@rm -rf bin
