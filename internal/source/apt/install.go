@@ -19,9 +19,11 @@ import (
 // installer does also where the packages alone would not (up to bookworm).
 const mergeHook = `for d in bin sbin lib lib64; do mkdir -p "$1/usr/$d"; ln -s "usr/$d" "$1/$d"; done`
 
-// unneeded are documentation and translations: nothing of it is executed or
-// read by a product. Licence texts stay.
-var unneeded = []string{
+// dpkgOptions leave out documentation and translations: nothing of it is
+// executed or read by a product. Licence texts stay. What is written is flushed
+// as a whole when the image is stored, and not file by file.
+var dpkgOptions = []string{
+	"force-unsafe-io",
 	"path-exclude=/usr/share/man/*",
 	"path-exclude=/usr/share/info/*",
 	"path-exclude=/usr/share/locale/*",
@@ -108,7 +110,7 @@ func (s *Source) bootstrap(ctx context.Context, r source.Release, set matrix.Pac
 		"mmdebstrap", "--mode=root", "--format=directory", "--variant=essential", "--architectures=" + arch,
 		"--setup-hook=" + mergeHook, "--include=" + strings.Join(names, ","),
 	}
-	for _, o := range unneeded {
+	for _, o := range dpkgOptions {
 		argv = append(argv, "--dpkgopt="+o)
 	}
 	argv = append(argv, r.Suites[0], root, "deb [trusted=yes] copy://"+repo+" ./")
