@@ -1,7 +1,9 @@
 package host
 
 import (
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
@@ -13,6 +15,8 @@ const (
 	// GuestKernel and GuestInitrd are what L2 boots.
 	GuestKernel = "/virtmatrix/l2/vmlinuz"
 	GuestInitrd = "/virtmatrix/l2/initrd"
+	// ToolsDir holds the programs of the checks.
+	ToolsDir = "/virtmatrix/bin"
 	// ScratchDir is on a real file system: guests' disks belong there.
 	ScratchDir = "/var/lib/libvirt/images"
 	// bundleDir is where a bundled emulator's /usr is mounted, launcher what the
@@ -55,6 +59,9 @@ func compose(p Parts, s Settings) (spec agent.Spec, quirks []string) {
 	for _, m := range p.BootModules {
 		spec.Modules = append(spec.Modules, bootModule(m))
 	}
+	for _, name := range slices.Sorted(maps.Keys(p.Tools)) {
+		spec.Files = append(spec.Files, agent.File{Path: toolPath(name), From: toolPath(name), Mode: 0o755})
+	}
 	if p.QEMU != "" {
 		quirks = append(quirks, composeBundle(&spec)...)
 	}
@@ -64,6 +71,8 @@ func compose(p Parts, s Settings) (spec agent.Spec, quirks []string) {
 	composeKVM(&spec, s)
 	return spec, quirks
 }
+
+func toolPath(name string) string { return ToolsDir + "/" + name }
 
 func bootModule(file string) string { return "/modules/" + filepath.Base(file) }
 

@@ -2,8 +2,10 @@ package host
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
@@ -114,6 +116,9 @@ func writeInitramfs(path string, p Parts, spec []byte) error {
 	}
 	a.addFile(GuestKernel, 0o644, p.Guest.Kernel)
 	a.addFile(GuestInitrd, 0o644, guest)
+	for _, name := range slices.Sorted(maps.Keys(p.Tools)) {
+		a.addFile(toolPath(name), 0o755, p.Tools[name])
+	}
 	if p.QEMU != "" {
 		a.addFile(launcher, 0o755, p.Launcher)
 	}

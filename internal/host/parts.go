@@ -26,6 +26,8 @@ type Parts struct {
 	Agent string
 	// Launcher is the static program that gives a bundled emulator its /usr.
 	Launcher string
+	// Tools are static programs for the checks, by their name in ToolsDir.
+	Tools map[string]string
 	// Guest is what L2 boots.
 	Guest GuestParts
 }

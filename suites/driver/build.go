@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/probe"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/internal/store"
@@ -101,7 +102,12 @@ var programs = map[string]string{
 	"l1init": "./internal/agent/l1init",
 	"launch": "./internal/agent/launch",
 	"l2init": "./fixtures/l2/init",
+
+	probe.Program: "./internal/probe/l1probe",
 }
+
+// tools are those of the programs that checks run in L1.
+var tools = []string{probe.Program}
 
 // ModuleRoot finds the folder of this module from the working directory up:
 // the guests' programs are built from source, as the suites are.

@@ -113,8 +113,18 @@ func (h *Hosts) parts(cell *matrix.Cell) (host.Parts, error) {
 		Xen:         h.images.file(cell, "xen", fixtures.Xen),
 		Agent:       h.programs["l1init"],
 		Launcher:    h.programs["launch"],
+		Tools:       h.tools(),
 		Guest:       guest,
 	}, nil
+}
+
+// tools are the programs of the checks, by name.
+func (h *Hosts) tools() map[string]string {
+	built := map[string]string{}
+	for _, name := range tools {
+		built[name] = h.programs[name]
+	}
+	return built
 }
 
 func (h *Hosts) guest(cell *matrix.Cell) (host.GuestParts, error) {
