@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -37,15 +39,23 @@ func (v *buildVerb) Run(a *app) error {
 	return err
 }
 
-// planned is the plan in the file, or a new one when there is no file.
+// planned is the plan in the file, or what is selected of it; without a file it
+// is a new plan.
 func (a *app) planned(file string, s selection) (*matrix.Plan, error) {
-	if file != "" {
-		return readPlan(file)
+	if file == "" {
+		return a.plan(s)
 	}
-	return a.plan(s)
+	plan, err := readPlan(file)
+	if err != nil || !s.narrows() {
+		return plan, err
+	}
+	return narrow(plan, s)
 }
 
 func (a *app) build(plan *matrix.Plan, sink progress.Sink) error {
+	if os.Geteuid() != 0 {
+		return errors.New("cannot build images: packages are installed and images mounted as root; run with sudo")
+	}
 	cat, err := a.catalog()
 	if err != nil {
 		return err

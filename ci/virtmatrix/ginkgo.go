@@ -86,14 +86,19 @@ func absolute(path string) string {
 }
 
 // sourceRoot finds the checkout whose suites run.
-func (a *app) sourceRoot() (string, error) {
-	if a.Source == "" {
-		return driver.ModuleRoot(a.ctx)
+func (a *app) sourceRoot() (root string, err error) {
+	if a.Source != "" {
+		root, err = filepath.Abs(a.Source)
+	} else {
+		root, err = driver.ModuleRoot(a.ctx)
 	}
-	if _, err := os.Stat(filepath.Join(a.Source, "suites")); err != nil {
-		return "", fmt.Errorf("cannot use source %s: %w; give the root of a checkout of virtmatrix", a.Source, err)
+	if err == nil {
+		_, err = os.Stat(filepath.Join(root, "suites"))
 	}
-	return filepath.Abs(a.Source)
+	if err != nil {
+		return "", fmt.Errorf("cannot find the suites: %w; run in a checkout of virtmatrix or give one with -source", err)
+	}
+	return root, nil
 }
 
 // suites is one call of the test runner.
@@ -102,6 +107,8 @@ type suites struct {
 	argv   []string
 	env    []string
 	source string
+	// runtime is the folder for what must not outlive the run.
+	runtime string
 	// events is told what the suites do, say prints a line for people after
 	// the display of events has ended.
 	events progress.Sink
@@ -113,7 +120,7 @@ type suites struct {
 const enter = `cd "$1" && echo $$ >"$2" && shift 2 && exec "$@"`
 
 // run runs the suites to their end, and ends them at ^C.
-func (s *suites) run() error {
+func (s *suites) run() (cut string, err error) {
 	// Signals are caught before there is something that they must end.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -122,21 +129,26 @@ func (s *suites) run() error {
 }
 
 // runUntil runs the suites to their end. It fails when they gave no answer at
-// all: then there is nothing to judge.
-func (s *suites) runUntil(signals <-chan os.Signal) error {
+// all: then there is nothing to judge. When they may have left checks out it
+// says why.
+func (s *suites) runUntil(signals <-chan os.Signal) (cut string, err error) {
 	began := time.Now()
 	log, err := os.OpenFile(s.dir.Log(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
-		return fmt.Errorf("cannot run suites: %w", err)
+		return "", fmt.Errorf("cannot run suites: %w", err)
 	}
 	defer log.Close()
-	group := s.dir.Path("ginkgo.pid")
-	defer os.Remove(group)
+	folder, err := owner.NewFolder(s.runtime, "run-")
+	if err != nil {
+		return "", fmt.Errorf("cannot run suites: %w", err)
+	}
+	defer folder.Remove()
+	group := filepath.Join(folder.Path, "group")
 	p, err := owner.Start(owner.Options{
 		Argv: append([]string{"sh", "-c", enter, "sh", s.source, group}, s.argv...), Env: s.env, Output: log,
 	})
 	if err != nil {
-		return fmt.Errorf("cannot run suites: %w", err)
+		return "", fmt.Errorf("cannot run suites: %w", err)
 	}
 	defer p.Kill()
 	stop := s.follow(began)
@@ -206,15 +218,19 @@ func interrupt(file string) error {
 
 // ended judges how the runner ended. Its own status means little: it fails when
 // a check does. What counts is whether checks were answered.
-func (s *suites) ended(err error, interrupted bool, began time.Time) error {
+func (s *suites) ended(err error, interrupted bool, began time.Time) (cut string, _ error) {
 	answered, readErr := s.answered(began)
 	switch {
 	case readErr != nil:
-		return readErr
-	case err == nil || answered || interrupted:
-		return nil
+		return "", readErr
+	case err == nil:
+		return "", nil
+	case interrupted:
+		return "the suites were stopped", nil
+	case answered:
+		return fmt.Sprintf("the suites left checks out; the end of %s:\n%s", short(s.dir.Log()), s.lastWords()), nil
 	}
-	return fmt.Errorf("the suites ended before any check was answered: %w; the end of %s:\n%s", err, short(s.dir.Log()), s.lastWords())
+	return "", fmt.Errorf("the suites ended before any check was answered: %w; the end of %s:\n%s", err, short(s.dir.Log()), s.lastWords())
 }
 
 // lastWords returns the end of the runner's log.

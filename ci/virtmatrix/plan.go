@@ -23,6 +23,9 @@ type selection struct {
 	Seed    int64    `placeholder:"N" help:"Order the checks by this number; a new order otherwise."`
 }
 
+// narrows says whether less is wanted, or in another order, than there is.
+func (s selection) narrows() bool { return len(s.Cells)+len(s.Checks) > 0 || s.Seed != 0 }
+
 // request is what the selection asks of the matrix.
 func (s selection) request() matrix.Request {
 	seed := s.Seed

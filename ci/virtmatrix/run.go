@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -50,6 +51,9 @@ func (v *runVerb) prepare(r *runner) (err error) {
 		r.plan, err = r.planned(v.Plan, v.selection)
 		return err
 	}
+	if v.narrows() {
+		return errors.New("cannot resume a part: a run goes on with its own plan; leave -cells, -checks and -seed out")
+	}
 	name := v.Resume
 	if name == rundir.Latest {
 		name = ""
@@ -74,6 +78,8 @@ type runner struct {
 	// began is when the command was started; the others are what it spent on.
 	began                     time.Time
 	planning, building, suite time.Duration
+	// cut is why the suites may have left checks out, as far as that is known.
+	cut string
 }
 
 func (r *runner) execute(policy policyFlag) (err error) {
@@ -90,13 +96,13 @@ func (r *runner) execute(policy policyFlag) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(r.stderr, "%s: %s on %s, seed %d\n", short(r.dir.Path()), number(left, "check"), number(len(rows), "cell"), r.plan.Seed)
 	if left > 0 {
+		fmt.Fprintf(r.stderr, "%s: %s on %s, seed %d\n", short(r.dir.Path()), number(left, "check"), number(len(rows), "cell"), r.plan.Seed)
 		if err := r.answer(rows); err != nil {
 			return err
 		}
 	} else {
-		fmt.Fprintln(r.stderr, "nothing is left to run: every check has its answer")
+		fmt.Fprintf(r.stderr, "%s: nothing is left to run: every check has its answer\n", short(r.dir.Path()))
 	}
 	return r.judge(policy)
 }
@@ -120,10 +126,10 @@ func (r *runner) answer(rows []progress.Row) error {
 	r.building = time.Since(start)
 	start = time.Now()
 	s := &suites{
-		dir: r.dir, argv: r.ginkgo(), env: r.environment(), source: source,
+		dir: r.dir, argv: r.ginkgo(), env: r.environment(), source: source, runtime: r.Runtime,
 		events: sink, say: func(text string) { done(); fmt.Fprintln(r.stderr, text) },
 	}
-	err = s.run()
+	r.cut, err = s.run()
 	done()
 	r.suite = time.Since(start)
 	return err
@@ -166,7 +172,9 @@ func (r *runner) judge(policy policyFlag) error {
 	if err != nil {
 		return err
 	}
-	m.Run.WallSeconds = time.Since(r.began).Seconds()
+	if !r.resumed {
+		m.Run.WallSeconds = time.Since(r.began).Seconds()
+	}
 	decision, err := policy.decide(m)
 	if err != nil {
 		return err
@@ -182,7 +190,10 @@ func (r *runner) judge(policy policyFlag) error {
 		return err
 	}
 	r.times(m)
-	if r.unanswered(m) {
+	if m.Totals[matrix.Missing]+m.Totals[matrix.Infra] > 0 {
+		if m.Totals[matrix.Missing] > 0 && r.cut != "" {
+			fmt.Fprintf(r.stdout, "\n%s\n", r.cut)
+		}
 		fmt.Fprintf(r.stdout, "go on with: virtmatrix run -resume %s\n", short(r.dir.Path()))
 	}
 	return leave(decision.Code)
@@ -211,7 +222,7 @@ func (r *runner) times(m *reports.Matrix) {
 	fmt.Fprintf(r.stdout, "\ntime: %s in all, of which %s inside guests and %s (%.0f%%) not: planning %s, images %s, suites %s\n",
 		spell(wall), spell(guests), spell(outside), 100*outside.Seconds()/max(wall.Seconds(), 0.001),
 		spell(r.planning), spell(r.building), spell(max(r.suite-guests, 0)))
-	fmt.Fprintf(r.stdout, "report: %s   evidence: %s   log: %s\n",
+	fmt.Fprintf(r.stdout, "report:   %s\nevidence: %s\nlog:      %s\n",
 		short(r.dir.Path("report.html")), short(r.dir.Path("cells")), short(r.dir.Log()))
 }
 
@@ -225,13 +236,4 @@ func (r *runner) guestTime(m *reports.Matrix) time.Duration {
 		}
 	}
 	return time.Duration(seconds * float64(time.Second))
-}
-
-func (r *runner) unanswered(m *reports.Matrix) bool {
-	for i := range m.Results {
-		if v := m.Results[i].Verdict; v == matrix.Missing || v == matrix.Infra {
-			return true
-		}
-	}
-	return false
 }

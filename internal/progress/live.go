@@ -45,6 +45,7 @@ func live(rows []Row, colour bool, options ...mpb.ContainerOption) (Sink, func()
 		st := newState(r)
 		s.cells[r.Cell] = st
 		s.names = max(s.names, utf8.RuneCountInString(r.Cell))
+		s.digits = max(s.digits, len(fmt.Sprint(r.Checks)))
 		s.add(func(now time.Time, width int) string { return s.cell(st, now, width) })
 	}
 	return s.take, sync.OnceFunc(s.close)
@@ -54,8 +55,9 @@ func live(rows []Row, colour bool, options ...mpb.ContainerOption) (Sink, func()
 type screen struct {
 	colour bool
 	bars   *mpb.Progress
-	// names is the width of the longest cell's name.
-	names int
+	// names is the width of the longest cell's name, digits that of the largest
+	// number of checks.
+	names, digits int
 
 	mu    sync.Mutex
 	cells map[string]*state
@@ -140,7 +142,7 @@ const barWidth = 16
 
 // cell is the line of one cell: what matters most survives a narrow terminal.
 func (s *screen) cell(st *state, now time.Time, width int) string {
-	count := fmt.Sprintf("%*d/%d", len(fmt.Sprint(st.total)), st.done, st.total)
+	count := fmt.Sprintf("%*d/%-*d", s.digits, st.done, s.digits, st.total)
 	tail := count + "  " + st.doing
 	if !st.since.IsZero() && width >= 60 {
 		tail += " " + short(now.Sub(st.since))

@@ -47,7 +47,7 @@ func TestLiveLeavesTheLastStateOnTheScreen(t *testing.T) {
 	want := "" +
 		"20s  image ready qemu-trixie 20.0s\n" +
 		"kvm_linux-6.1_qemu-7.2_libvirt-9.0  ████████████████  12/12  done  (1m00s in all)  1 red\n" +
-		"xen_linux-6.1_xen-4.17_libvirt-9.0  █████░░░░░░░░░░░  2/6  waiting\n"
+		"xen_linux-6.1_xen-4.17_libvirt-9.0  █████░░░░░░░░░░░   2/6   waiting\n"
 	if diff := cmp.Diff(want, last(t, 100, false, halfway)); diff != "" {
 		t.Errorf("last screen (-want +got):\n%s", diff)
 	}
@@ -67,7 +67,7 @@ func TestLiveKeepsWhatMattersWhenNarrow(t *testing.T) {
 	want := "" +
 		"20s  image ready qemu-trixie 20.0s\n" +
 		"kvm_linux-…ibvirt-9.0  12/12  done  1 red\n" +
-		"xen_linux-6.1…7_libvirt-9.0  2/6  waiting\n"
+		"xen_linux-6.…_libvirt-9.0   2/6   waiting\n"
 	got := last(t, 42, false, halfway)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("last screen (-want +got):\n%s", diff)
