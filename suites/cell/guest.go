@@ -30,6 +30,8 @@ type Guest struct {
 	Name, Token string
 	// log is the path in L1 of what its console printed.
 	log string
+	// bare says that libvirt does not know it.
+	bare bool
 	// dial opens its console.
 	dial   func(ctx context.Context) (io.ReadWriteCloser, error)
 	client *l2.Client
@@ -198,6 +200,14 @@ func (g *Guest) TickedOn(ctx context.Context, before l2.Tick) l2.Tick {
 	}
 	g.t.Until(ctx, guestAnswer, "the guest ticks on", func() bool { return g.Tick(ctx).Count > after.Count })
 	return after
+}
+
+// Console is what the guest's console printed, over all its starts and at most
+// 1 MiB of its end.
+func (g *Guest) Console(ctx context.Context) string {
+	text, err := g.consoleText(ctx)
+	g.t.must(err, "read console of guest")
+	return string(text)
 }
 
 // consoleText is what the guest's console printed, at most 1 MiB of its end.

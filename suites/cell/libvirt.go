@@ -73,9 +73,24 @@ func (t *T) Connect(ctx context.Context) *libvirt.Connect {
 	return t.cell.link.conn
 }
 
+// ConnectAnew opens a read-write connection that the check closes itself.
+func (t *T) ConnectAnew(ctx context.Context) *libvirt.Connect {
+	return t.open(ctx, t.Host(ctx), host.LibvirtSocket, false)
+}
+
 // ConnectReadOnly opens a connection of its own to the socket for readers.
 func (t *T) ConnectReadOnly(ctx context.Context) *libvirt.Connect {
-	conn := t.open(ctx, t.Host(ctx), host.LibvirtROSocket, true)
+	return t.openForReading(ctx, true)
+}
+
+// ConnectUnaware opens the socket for readers without telling the client
+// library, so that what is refused on it is refused by the daemon.
+func (t *T) ConnectUnaware(ctx context.Context) *libvirt.Connect {
+	return t.openForReading(ctx, false)
+}
+
+func (t *T) openForReading(ctx context.Context, readOnly bool) *libvirt.Connect {
+	conn := t.open(ctx, t.Host(ctx), host.LibvirtROSocket, readOnly)
 	t.Cleanup(func(context.Context) error {
 		_, err := conn.Close()
 		return err

@@ -2,6 +2,7 @@ package cell
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/internal/host"
@@ -14,6 +15,9 @@ type shared struct {
 	guest domain.Guest
 	xml   string
 }
+
+// SharedDiskBytes is the size of the disk of a borrowed guest.
+const SharedDiskBytes = 16 << 20
 
 // Borrow returns a running guest, started by an earlier check or now. It has a
 // disk. A check may do with it what it likes: the next one that borrows starts
@@ -39,7 +43,7 @@ func (t *T) Borrow(ctx context.Context) (*Domain, *Guest) {
 func (t *T) defineShared(ctx context.Context, conn *libvirt.Connect) *shared {
 	g := t.NewGuest()
 	disk := host.ScratchDir + "/" + g.Name + ".img"
-	t.Sh(ctx, "truncate -s 16M "+disk)
+	t.Sh(ctx, fmt.Sprintf("truncate -s %d %s", SharedDiskBytes, disk))
 	s := &shared{guest: g, xml: t.Marshal(t.Describe(g, domain.WithDisk(disk, "raw")))}
 	t.Do(ctx, "define shared domain", func() error {
 		d, err := conn.DomainDefineXMLFlags(s.xml, 0)
