@@ -1,0 +1,76 @@
+package outbound
+
+import (
+	"context"
+
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/cell"
+	"libvirt.org/go/libvirt"
+)
+
+// The events of a life cycle, in the words of virDomainEventType and its
+// details.
+var (
+	defined    = cell.Event{Type: libvirt.DOMAIN_EVENT_DEFINED, Detail: int(libvirt.DOMAIN_EVENT_DEFINED_ADDED)}
+	redefined  = cell.Event{Type: libvirt.DOMAIN_EVENT_DEFINED, Detail: int(libvirt.DOMAIN_EVENT_DEFINED_UPDATED)}
+	undefined  = cell.Event{Type: libvirt.DOMAIN_EVENT_UNDEFINED, Detail: int(libvirt.DOMAIN_EVENT_UNDEFINED_REMOVED)}
+	booted     = cell.Event{Type: libvirt.DOMAIN_EVENT_STARTED, Detail: int(libvirt.DOMAIN_EVENT_STARTED_BOOTED)}
+	suspended  = cell.Event{Type: libvirt.DOMAIN_EVENT_SUSPENDED, Detail: int(libvirt.DOMAIN_EVENT_SUSPENDED_PAUSED)}
+	resumed    = cell.Event{Type: libvirt.DOMAIN_EVENT_RESUMED, Detail: int(libvirt.DOMAIN_EVENT_RESUMED_UNPAUSED)}
+	poweredOff = cell.Event{Type: libvirt.DOMAIN_EVENT_SHUTDOWN, Detail: int(libvirt.DOMAIN_EVENT_SHUTDOWN_GUEST)}
+	stopped    = cell.Event{Type: libvirt.DOMAIN_EVENT_STOPPED, Detail: int(libvirt.DOMAIN_EVENT_STOPPED_SHUTDOWN)}
+	destroyed  = cell.Event{Type: libvirt.DOMAIN_EVENT_STOPPED, Detail: int(libvirt.DOMAIN_EVENT_STOPPED_DESTROYED)}
+)
+
+func tellsEvents(ctx context.Context, t *cell.T) {
+	conn, events := t.Connect(ctx), t.WatchEvents(ctx)
+	d := t.Define(ctx)
+	events.Expect(ctx, d, "define", defined)
+	again := d.Dump(ctx, libvirt.DOMAIN_XML_INACTIVE)
+	t.Do(ctx, "define domain again", func() error { return define(conn, again) })
+	events.Expect(ctx, d, "define again", redefined)
+	d.Start(ctx)
+	events.Expect(ctx, d, "start", onStart(t)...)
+	d.Do(ctx, "suspend domain", (*libvirt.Domain).Suspend)
+	events.Expect(ctx, d, "suspend", suspended)
+	d.Do(ctx, "resume domain", (*libvirt.Domain).Resume)
+	events.Expect(ctx, d, "resume", resumed)
+	d.Guest(ctx).PowerOff(ctx)
+	d.Reaches(ctx, libvirt.DOMAIN_SHUTOFF)
+	events.Expect(ctx, d, "the guest's power-off", onPowerOff(t)...)
+	d.Do(ctx, "start domain paused", func(d *libvirt.Domain) error { return d.CreateWithFlags(libvirt.DOMAIN_START_PAUSED) })
+	events.Expect(ctx, d, "start paused", onStartPaused(t)...)
+	d.Do(ctx, "destroy domain", (*libvirt.Domain).Destroy)
+	events.Expect(ctx, d, "destroy", destroyed)
+	d.Do(ctx, "undefine domain", func(d *libvirt.Domain) error { return d.UndefineFlags(0) })
+	events.Expect(ctx, d, "undefine", undefined)
+}
+
+// onStart: qemu is started with its processors stopped and resumes them
+// (qemuProcessHandleResume); libxl unpauses without a word
+// (libxlDomainStartPerform).
+func onStart(t *cell.T) []cell.Event {
+	if t.Kind() == matrix.Xen {
+		return []cell.Event{booted}
+	}
+	return []cell.Event{resumed, booted}
+}
+
+// onStartPaused: only the qemu driver tells that the domain waits
+// (qemuDomainCreateXML, qemuDomainObjStart).
+func onStartPaused(t *cell.T) []cell.Event {
+	if t.Kind() == matrix.Xen {
+		return []cell.Event{booted}
+	}
+	return []cell.Event{booted, suspended}
+}
+
+// onPowerOff: qemu reports the guest's wish before its process ends
+// (qemuProcessHandleShutdown); libxl learns of it when it is over
+// (libxlDomainShutdownThread).
+func onPowerOff(t *cell.T) []cell.Event {
+	if t.Kind() == matrix.Xen {
+		return []cell.Event{stopped}
+	}
+	return []cell.Event{poweredOff, stopped}
+}

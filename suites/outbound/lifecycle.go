@@ -1,0 +1,156 @@
+package outbound
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/cell"
+	"libvirt.org/go/libvirt"
+)
+
+func defines(ctx context.Context, t *cell.T) {
+	conn := t.Connect(ctx)
+	d := t.Define(ctx, domain.WithTitle("first"))
+	var uuid string
+	var persistent, active bool
+	d.Do(ctx, "ask for UUID", func(d *libvirt.Domain) (err error) { uuid, err = d.GetUUIDString(); return err })
+	d.Do(ctx, "ask whether domain persists", func(d *libvirt.Domain) (err error) { persistent, err = d.IsPersistent(); return err })
+	d.Do(ctx, "ask whether domain runs", func(d *libvirt.Domain) (err error) { active, err = d.IsActive(); return err })
+	t.Expect([]bool{persistent, active}).To(Equal([]bool{true, false}), "persistent, active")
+	t.Expect(d.State(ctx)).To(Equal(libvirt.DOMAIN_SHUTOFF))
+	t.Expect(names(ctx, t, conn)).To(ContainElement(d.Name))
+	t.Expect(t.VirshSays(ctx, "domuuid "+d.Name)).To(Equal(uuid))
+
+	xml := d.Dump(ctx, libvirt.DOMAIN_XML_INACTIVE)
+	t.Expect(xml).To(ContainSubstring("<title>first</title>"))
+	t.Do(ctx, "define domain again", func() error { return define(conn, strings.Replace(xml, "first", "second", 1)) })
+	t.Expect(d.Dump(ctx, libvirt.DOMAIN_XML_INACTIVE)).To(ContainSubstring("<title>second</title>"))
+
+	d.Do(ctx, "undefine domain", func(d *libvirt.Domain) error { return d.UndefineFlags(0) })
+	t.Expect(names(ctx, t, conn)).NotTo(ContainElement(d.Name))
+	t.Refuses(ctx, "look undefined domain up by name", libvirt.ERR_NO_DOMAIN, func() error { _, err := conn.LookupDomainByName(d.Name); return err })
+	t.Refuses(ctx, "look undefined domain up by UUID", libvirt.ERR_NO_DOMAIN, func() error { _, err := conn.LookupDomainByUUIDString(uuid); return err })
+	t.Refuses(ctx, "undefine domain twice", libvirt.ERR_NO_DOMAIN, func() error { return d.UndefineFlags(0) })
+}
+
+// define defines a domain of which nothing but the definition is wanted.
+func define(conn *libvirt.Connect, xml string) error {
+	d, err := conn.DomainDefineXMLFlags(xml, 0)
+	if err == nil {
+		_ = d.Free()
+	}
+	return err
+}
+
+func starts(ctx context.Context, t *cell.T) {
+	d, g := t.Started(ctx)
+	t.Expect(d.State(ctx)).To(Equal(libvirt.DOMAIN_RUNNING))
+	t.Expect(t.Underneath(ctx, d.Name)).To(BeTrue(), "the hypervisor runs the guest")
+	said := g.Meets(ctx)
+	t.Expect(said.Kernel).To(Equal(t.KernelRelease()))
+	t.Expect(said.Hypervisor).To(Equal(map[matrix.Kind]string{matrix.KVM: "KVMKVMKVM", matrix.Xen: "xen"}[t.Kind()]))
+	t.Expect(said.CPUs).To(Equal(1))
+	t.Expect(said.MemoryKB).To(And(BeNumerically(">", domain.MemoryMB*1024/2), BeNumerically("<=", domain.MemoryMB*1024)))
+	g.TickedOn(ctx, g.Tick(ctx))
+	t.Refuses(ctx, "start domain twice", libvirt.ERR_OPERATION_INVALID, func() error { return d.CreateWithFlags(0) })
+	t.Expect(t.VirshSays(ctx, "list --name")).To(ContainSubstring(d.Name))
+}
+
+func runsTransient(ctx context.Context, t *cell.T) {
+	d := t.Create(ctx)
+	var persistent bool
+	d.Do(ctx, "ask whether domain persists", func(d *libvirt.Domain) (err error) { persistent, err = d.IsPersistent(); return err })
+	t.Expect(persistent).To(BeFalse())
+	t.Expect(d.State(ctx)).To(Equal(libvirt.DOMAIN_RUNNING))
+	d.Guest(ctx)
+	// What a transient domain lacks is a definition to go back to.
+	t.Refuses(ctx, "undefine transient domain", libvirt.ERR_OPERATION_INVALID, func() error { return d.UndefineFlags(0) })
+	t.Refuses(ctx, "save transient domain for its next start", libvirt.ERR_OPERATION_INVALID, func() error { return d.ManagedSave(0) })
+	d.Do(ctx, "destroy domain", (*libvirt.Domain).Destroy)
+	d.Gone(ctx)
+	t.Expect(t.Underneath(ctx, d.Name)).To(BeFalse(), "the hypervisor still runs the guest")
+	t.Expect(t.Sh(ctx, "find /etc/libvirt /run/libvirt /var/lib/libvirt/qemu /var/lib/libvirt/libxl -name '*"+d.Name+"*' 2>/dev/null || true")).To(BeEmpty(), "files left of the domain")
+}
+
+// destroys does without the guest's own voice: it is to be off whatever it is
+// at.
+func destroys(ctx context.Context, t *cell.T) {
+	d := t.Define(ctx)
+	d.Start(ctx)
+	t.Expect(t.Underneath(ctx, d.Name)).To(BeTrue(), "the hypervisor runs the guest")
+	graceful := func() error { return d.DestroyFlags(libvirt.DOMAIN_DESTROY_GRACEFUL) }
+	if t.Kind() == matrix.Xen {
+		// libxlDomainDestroyFlags takes no flags, and an unknown flag is an
+		// invalid argument (virCheckFlags).
+		t.Refuses(ctx, "destroy domain gracefully on Xen", libvirt.ERR_INVALID_ARG, graceful)
+		t.Expect(d.State(ctx)).To(Equal(libvirt.DOMAIN_RUNNING))
+	} else {
+		t.Do(ctx, "destroy domain gracefully", graceful)
+		isOff(ctx, t, d, libvirt.DOMAIN_SHUTOFF_DESTROYED)
+		d.Start(ctx)
+	}
+	d.Do(ctx, "destroy domain", (*libvirt.Domain).Destroy)
+	isOff(ctx, t, d, libvirt.DOMAIN_SHUTOFF_DESTROYED)
+	t.Refuses(ctx, "destroy domain twice", libvirt.ERR_OPERATION_INVALID, d.Destroy)
+}
+
+// isOff asserts that a domain is off for the reason, and that nothing of it
+// runs underneath.
+func isOff(ctx context.Context, t *cell.T, d *cell.Domain, want libvirt.DomainShutoffReason) {
+	var state libvirt.DomainState
+	var reason int
+	d.Do(ctx, "ask for domain state", func(d *libvirt.Domain) (err error) { state, reason, err = d.GetState(); return err })
+	t.Expect(state).To(Equal(libvirt.DOMAIN_SHUTOFF))
+	t.Expect(libvirt.DomainShutoffReason(reason)).To(Equal(want), "reason for being off")
+	t.Expect(t.Underneath(ctx, d.Name)).To(BeFalse(), "the hypervisor still runs the guest")
+}
+
+func shutsDown(ctx context.Context, t *cell.T) {
+	d, g := t.Borrow(ctx)
+	// The button is the guest's own event, told by its init. A paravirtual guest
+	// has no button: Xen asks its kernel, which says so as it halts.
+	mode, sign := libvirt.DOMAIN_SHUTDOWN_ACPI_POWER_BTN, `"power-button"`
+	if t.Kind() == matrix.Xen {
+		mode, sign = libvirt.DOMAIN_SHUTDOWN_PARAVIRT, "System halted"
+	}
+	before := strings.Count(g.Console(ctx), sign)
+	d.Do(ctx, "shut domain down", func(d *libvirt.Domain) error { return d.ShutdownFlags(mode) })
+	d.Reaches(ctx, libvirt.DOMAIN_SHUTOFF)
+	// libxl tells the state before it has taken the halted guest apart.
+	t.Until(ctx, time.Minute, "the hypervisor has let the guest go", func() bool { return !t.Underneath(ctx, d.Name) })
+	t.Expect(strings.Count(g.Console(ctx), sign)).To(Equal(before+1), "times that the guest's console says %s", sign)
+	isOff(ctx, t, d, libvirt.DOMAIN_SHUTOFF_SHUTDOWN)
+	t.Refuses(ctx, "shut down a domain that is off", libvirt.ERR_OPERATION_INVALID, func() error { return d.ShutdownFlags(mode) })
+}
+
+// pause is how long a guest is kept suspended, and tick the least that its
+// counter takes for one step (package l2).
+const (
+	pause = 5 * time.Second
+	tick  = 50 * time.Millisecond
+)
+
+func suspends(ctx context.Context, t *cell.T) {
+	d, g := t.Borrow(ctx)
+	g.Keep(ctx, d.Token)
+	start := time.Now()
+	before := g.Tick(ctx)
+	d.Do(ctx, "suspend domain", (*libvirt.Domain).Suspend)
+	stopped := time.Now()
+	t.Expect(d.State(ctx)).To(Equal(libvirt.DOMAIN_PAUSED))
+	t.Expect(t.VirshSays(ctx, "domstate --reason "+d.Name)).To(Equal("paused (user)"))
+	time.Sleep(pause - time.Since(stopped)) // the time that the guest must not see
+	still := time.Since(stopped)
+	d.Do(ctx, "resume domain", (*libvirt.Domain).Resume)
+	t.Expect(d.State(ctx)).To(Equal(libvirt.DOMAIN_RUNNING))
+	after := g.Tick(ctx)
+	awake := time.Since(start) - still
+	t.Note("%d ticks in %s awake and %s suspended", after.Count-before.Count, awake.Round(tick), still.Round(tick))
+	t.Expect(after.Count-before.Count).To(BeNumerically("<=", awake/tick+1), "ticks while it was awake, for %s", awake)
+	g.TickedOn(ctx, before)
+	t.Expect(g.Kept(ctx)).To(Equal(d.Token))
+}

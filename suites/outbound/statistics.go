@@ -1,0 +1,141 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/cell"
+	"libvirt.org/go/libvirt"
+)
+
+// memoryKB is what every guest was given.
+const memoryKB = domain.MemoryMB * 1024
+
+func tellsStatistics(ctx context.Context, t *cell.T) {
+	if t.Kind() == matrix.Xen {
+		tellsSingleStatistics(ctx, t)
+		return
+	}
+	d, g := t.Borrow(ctx)
+	for _, group := range statGroups {
+		if matrix.Compare(t.Version(matrix.Libvirt), group.libvirt) >= 0 && matrix.Compare(t.Version(matrix.QEMU), group.qemu) >= 0 {
+			statistics(ctx, t, d, group.types)
+		}
+	}
+	start := time.Now()
+	before := statistics(ctx, t, d, 0)
+	g.Write(ctx, "written for the statistics")
+	g.TickedOn(ctx, g.Tick(ctx))
+	after := statistics(ctx, t, d, 0)
+	isSane(t, before)
+	isSane(t, after)
+	grew(t, "processor time", before.Cpu.Time, after.Cpu.Time, time.Since(start))
+	grew(t, "time of the virtual processor", before.Vcpu[0].Time, after.Vcpu[0].Time, time.Since(start))
+	disk, earlier := after.Block[0], before.Block[0]
+	t.Expect(disk.WrBytes-earlier.WrBytes).To(And(BeNumerically(">=", 512), BeNumerically("<=", 1<<20)), "bytes that the guest's write took")
+	t.Expect(disk.WrReqs).To(BeNumerically(">", earlier.WrReqs))
+	t.Expect(t.VirshSays(ctx, "domstats "+d.Name)).To(ContainSubstring("state.state=1"))
+}
+
+// statGroups are the groups of virDomainStatsTypes with the first libvirt that
+// has them, and the first qemu that serves them (qemuDomainGetStatsWorkers).
+var statGroups = []struct {
+	types         libvirt.DomainStatsTypes
+	libvirt, qemu string
+}{
+	{libvirt.DOMAIN_STATS_STATE, "1.2.8", "0"},
+	{libvirt.DOMAIN_STATS_CPU_TOTAL, "1.2.9", "0"},
+	{libvirt.DOMAIN_STATS_BALLOON, "1.2.9", "0"},
+	{libvirt.DOMAIN_STATS_VCPU, "1.2.9", "0"},
+	{libvirt.DOMAIN_STATS_INTERFACE, "1.2.9", "0"},
+	{libvirt.DOMAIN_STATS_BLOCK, "1.2.9", "0"},
+	{libvirt.DOMAIN_STATS_PERF, "1.3.3", "0"},
+	{libvirt.DOMAIN_STATS_IOTHREAD, "4.10", "2.9"},
+	{libvirt.DOMAIN_STATS_MEMORY, "6.0", "0"},
+	{libvirt.DOMAIN_STATS_DIRTYRATE, "7.2", "5.2"},
+	{libvirt.DOMAIN_STATS_VM, "8.9", "7.1"},
+}
+
+// statistics asks for groups of statistics of one domain, or with 0 for all that
+// there are. A group that is asked for by name must be there.
+func statistics(ctx context.Context, t *cell.T, d *cell.Domain, types libvirt.DomainStatsTypes) (stats libvirt.DomainStats) {
+	conn := t.Connect(ctx)
+	flags := libvirt.ConnectGetAllDomainStatsFlags(0)
+	if types != 0 {
+		flags = libvirt.CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS
+	}
+	t.Do(ctx, "ask for statistics", func() error {
+		all, err := conn.GetAllDomainStats([]*libvirt.Domain{d.Domain}, types, flags)
+		if err != nil {
+			return err
+		}
+		if len(all) != 1 {
+			return errors.New("the answer is not about one domain")
+		}
+		stats = all[0]
+		return nil
+	})
+	return stats
+}
+
+// isSane looks at what the statistics say of the shared guest: one processor,
+// its memory in KiB, its disk in bytes.
+func isSane(t *cell.T, s libvirt.DomainStats) {
+	t.Expect(s.State).NotTo(BeNil(), "state")
+	t.Expect(s.State.State).To(Equal(libvirt.DOMAIN_RUNNING))
+	t.Expect(s.Cpu).NotTo(BeNil(), "processor")
+	t.Expect(s.Balloon).NotTo(BeNil(), "balloon")
+	t.Expect(s.Balloon.Maximum).To(BeNumerically("==", memoryKB))
+	t.Expect(s.Balloon.Current).To(And(BeNumerically(">", 0), BeNumerically("<=", memoryKB)))
+	t.Expect(s.Vcpu).To(HaveLen(1), "virtual processors")
+	t.Expect(s.Vcpu[0].State).To(Equal(libvirt.VCPU_RUNNING))
+	t.Expect(s.Net).To(BeEmpty(), "interfaces of a guest that has none")
+	t.Expect(s.Block).To(HaveLen(1), "disks")
+	t.Expect(s.Block[0].Name).To(Equal("vda"))
+	t.Expect(s.Block[0].Capacity).To(BeNumerically("==", cell.SharedDiskBytes))
+	t.Expect(s.Block[0].Allocation).To(BeNumerically("<=", cell.SharedDiskBytes))
+}
+
+// grew asserts that a time in nanoseconds grew, and not beyond what two
+// processors of L1 could give in the wall's time.
+func grew(t *cell.T, what string, before, after uint64, wall time.Duration) {
+	t.Expect(time.Duration(after-before)).To(And(BeNumerically(">", 0), BeNumerically("<", 2*wall)), "growth of %s in %s", what, wall)
+}
+
+// tellsSingleStatistics asks call by call on Xen, where the libxl driver has no
+// statistics in bulk (libxlHypervisorDriver lacks connectGetAllDomainStats).
+func tellsSingleStatistics(ctx context.Context, t *cell.T) {
+	d, g := t.Borrow(ctx)
+	conn := t.Connect(ctx)
+	t.Refuses(ctx, "ask for statistics in bulk", libvirt.ERR_NO_SUPPORT, func() error {
+		_, err := conn.GetAllDomainStats([]*libvirt.Domain{d.Domain}, 0, 0)
+		return err
+	})
+	start := time.Now()
+	before := info(ctx, d)
+	g.TickedOn(ctx, g.Tick(ctx))
+	after := info(ctx, d)
+	grew(t, "processor time", before.CpuTime, after.CpuTime, time.Since(start))
+	t.Expect(after.MaxMem).To(BeNumerically("==", memoryKB))
+	t.Expect(after.Memory).To(And(BeNumerically(">", 0), BeNumerically("<=", memoryKB)))
+	t.Expect(after.NrVirtCpu).To(BeNumerically("==", 1))
+	var memory []libvirt.DomainMemoryStat
+	d.Do(ctx, "ask for memory statistics", func(d *libvirt.Domain) (err error) { memory, err = d.MemoryStats(20, 0); return err })
+	t.Expect(memory).To(ContainElement(libvirt.DomainMemoryStat{Tag: int32(libvirt.DOMAIN_MEMORY_STAT_AVAILABLE), Val: memoryKB}))
+	var cpu []libvirt.DomainCPUStats
+	d.Do(ctx, "ask for processor statistics", func(d *libvirt.Domain) (err error) { cpu, err = d.GetCPUStats(-1, 1, 0); return err })
+	t.Expect(cpu).To(HaveLen(1))
+	t.Expect(cpu[0].CpuTime).To(BeNumerically(">=", after.CpuTime))
+	// A raw file is served by a qemu of its own, which the driver does not ask
+	// (libxlDomainBlockStatsGatherSingle).
+	t.Refuses(ctx, "ask for disk statistics", libvirt.ERR_OPERATION_UNSUPPORTED, func() error { _, err := d.BlockStatsFlags("xvda", 0); return err })
+}
+
+func info(ctx context.Context, d *cell.Domain) (i *libvirt.DomainInfo) {
+	d.Do(ctx, "ask for domain info", func(d *libvirt.Domain) (err error) { i, err = d.GetInfo(); return err })
+	return i
+}
