@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
@@ -17,6 +18,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 
 	"github.com/virtmatrix/virtmatrix/fixtures"
+	"golang.org/x/sync/errgroup"
 )
 
 // resolveEmulator puts the L0 emulator's packages into the plan.
@@ -42,20 +44,36 @@ func (d *Driver) Build(ctx context.Context, cat *matrix.Catalog, plan *matrix.Pl
 		return nil, err
 	}
 	images := &Images{byRef: map[matrix.ImageRef]store.Image{}}
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(buildsAtOnce)
 	for _, ref := range refsOf(plan) {
-		set, ok := plan.PackageSets[ref.Packages]
-		if !ok {
-			return nil, fault.Infraf("build image "+ref.Role, "the plan has no package set %.12s; plan again", ref.Packages)
-		}
-		start := time.Now()
-		img, err := d.recipes.Build(ctx, ref, set, d.store, sources, d.tellBuild)
-		if err != nil {
-			return nil, err
-		}
-		images.byRef[ref] = img
+		group.Go(func() error {
+			img, err := d.buildImage(ctx, plan, ref, sources)
+			mu.Lock()
+			defer mu.Unlock()
+			images.byRef[ref] = img
+			return err
+		})
+	}
+	return images, group.Wait()
+}
+
+// buildsAtOnce is how many images are built or verified side by side: a build
+// waits for the mirror and for the disk about as long as it computes.
+const buildsAtOnce = 2
+
+func (d *Driver) buildImage(ctx context.Context, plan *matrix.Plan, ref matrix.ImageRef, sources source.Sources) (store.Image, error) {
+	set, ok := plan.PackageSets[ref.Packages]
+	if !ok {
+		return store.Image{}, fault.Infraf("build image "+ref.Role, "the plan has no package set %.12s; plan again", ref.Packages)
+	}
+	start := time.Now()
+	img, err := d.recipes.Build(ctx, ref, set, d.store, sources, d.tellBuild)
+	if err == nil {
 		d.tell(progress.Event{Phase: progress.Finished, Image: img.Name, Seconds: time.Since(start).Seconds()})
 	}
-	return images, nil
+	return img, err
 }
 
 // refsOf lists each image of a plan once, the emulator first.
