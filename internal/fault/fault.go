@@ -6,7 +6,6 @@
 package fault
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -57,18 +56,35 @@ func Infraf(op, format string, args ...any) error {
 }
 
 // Classify returns the verdict and the layer of an error: the outermost
-// classified error in its chain decides, and an unclassified one is Infra.
+// classified error in its chain decides, and an unclassified one is Infra. Of
+// errors that were joined, a fault of ours decides over one of the product:
+// what failed beside us proves nothing.
 func Classify(err error) (matrix.Verdict, matrix.Layer) {
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		switch f := e.(type) {
-		case *Product:
-			return matrix.Fail, f.Layer
-		case *Infra:
-			return matrix.Infra, matrix.LayerHarness
-		}
-	}
 	if err == nil {
 		return matrix.Pass, ""
 	}
+	if v, layer, ok := outermost(err); ok {
+		return v, layer
+	}
 	return matrix.Infra, matrix.LayerHarness
+}
+
+// outermost looks for the first classified error from the outside in.
+func outermost(err error) (v matrix.Verdict, layer matrix.Layer, ok bool) {
+	switch e := err.(type) {
+	case *Product:
+		return matrix.Fail, e.Layer, true
+	case *Infra:
+		return matrix.Infra, matrix.LayerHarness, true
+	case interface{ Unwrap() error }:
+		return outermost(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, joined := range e.Unwrap() {
+			got, at, classified := outermost(joined)
+			if classified && (!ok || got == matrix.Infra) {
+				v, layer, ok = got, at, true
+			}
+		}
+	}
+	return v, layer, ok
 }
