@@ -38,7 +38,8 @@ type Pattern struct {
 }
 
 // patterns is what is looked for in every console and dmesg, of kernels
-// (kernel/panic.c, lib/bug.c, kernel/watchdog.c, kernel/hung_task.c) and of Xen
+// (kernel/panic.c, lib/bug.c, kernel/watchdog.c, kernel/hung_task.c,
+// kernel/locking/lockdep.c, arch/x86/kernel/dumpstack.c) and of Xen
 // (xen/common/bug.c, xen/arch/x86/traps.c).
 var patterns = []Pattern{
 	{"kernel panic", Fatal, regexp.MustCompile(`Kernel panic - not syncing`)},
@@ -49,6 +50,8 @@ var patterns = []Pattern{
 	{"kernel warning", Complaint, regexp.MustCompile(`\bWARNING: (CPU|possible|suspicious|at )`)},
 	{"lockup", Complaint, regexp.MustCompile(`soft lockup|hard LOCKUP|rcu.*(detected stall|self-detected stall)`)},
 	{"hung task", Complaint, regexp.MustCompile(`task .{1,80} blocked for more than \d+ seconds`)},
+	{"lock trouble", Complaint, regexp.MustCompile(`possible (circular|recursive|irq) lock|inconsistent lock state|suspicious RCU usage|bad unlock balance|held lock freed|lock held when returning`)},
+	{"call trace", Complaint, regexp.MustCompile(`Call Trace:`)},
 	{"Xen warning", Complaint, regexp.MustCompile(`Xen WARN at|Xen BUG at|Assertion '.*' failed`)},
 	{"agent gave up", Fatal, regexp.MustCompile(`^virtmatrix-agent: cannot `)},
 }

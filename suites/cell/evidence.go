@@ -17,6 +17,9 @@ type l1Log struct{ name, command string }
 // KeepLog adds the output of a command in L1 to the evidence of a failure.
 func (t *T) KeepLog(name, command string) { t.logs = append(t.logs, l1Log{name, command}) }
 
+// KeepFile adds a file of L0 to the evidence of a failure.
+func (t *T) KeepFile(path string) { t.files = append(t.files, path) }
+
 // maxEvidence bounds one file of a bundle, in bytes.
 const maxEvidence = 2 << 20
 
@@ -32,6 +35,11 @@ func (t *T) collect(ctx context.Context, cause error) string {
 	}
 	if cause != nil {
 		keep(dir, "reason.txt", []byte(cause.Error()+"\n"))
+	}
+	for _, f := range t.files {
+		if b, err := os.ReadFile(f); err == nil {
+			keep(dir, filepath.Base(f), b)
+		}
 	}
 	vm := t.cell.vm
 	if vm == nil {
@@ -90,8 +98,11 @@ func (t *T) l1Logs() []l1Log {
 	}
 	virsh := "virsh -c " + t.URI() + " "
 	for _, g := range t.guests {
+		logs = append(logs, l1Log{g.Name + "-console.log", "cat " + host.Quote(g.log)})
+		if g.bare {
+			continue
+		}
 		logs = append(logs,
-			l1Log{g.Name + "-console.log", "cat " + host.Quote(g.log)},
 			l1Log{g.Name + "-domain.xml", "timeout 20 " + virsh + "dumpxml " + g.Name},
 			l1Log{g.Name + "-command-line.log", "cat /var/log/libvirt/qemu/" + g.Name + ".log /var/log/libvirt/libxl/" + g.Name + ".log 2>/dev/null"})
 	}

@@ -29,6 +29,8 @@ type T struct {
 	cleanups    []func(context.Context) error
 	guests      []*Guest
 	logs        []l1Log
+	files       []string
+	emulators   int
 	consoleAt   int64
 	sched       schedMark
 }

@@ -1,0 +1,75 @@
+package console
+
+import "regexp"
+
+// Severity says what a troubling line means for the guest.
+type Severity int
+
+const (
+	// Complaint: the guest goes on, but something is wrong in it.
+	Complaint Severity = iota
+	// Stall is a complaint about time, which a guest that gets no processor
+	// makes as well as one that hangs.
+	Stall
+	// Fatal: the guest is dead or as good as dead.
+	Fatal
+)
+
+// pattern is a line that means trouble. name is for a report.
+type pattern struct {
+	name     string
+	severity Severity
+	expr     *regexp.Regexp
+}
+
+// patterns is what is looked for in every console and dmesg; the first that
+// matches a line names it. Kernels from 3.10 to 7.x and Xen from 4.14 say these
+// words, the place is named with each.
+var patterns = []pattern{
+	// kernel/panic.c, panic; arch/x86/kernel/traps.c, exc_double_fault
+	{"kernel panic", Fatal, regexp.MustCompile(`Kernel panic - not syncing|\bPANIC: double fault`)},
+	// xen/drivers/char/console.c, panic; xen/arch/x86/traps.c, do_early_page_fault
+	// and do_double_fault; xen/common/shutdown.c, hwdom_shutdown
+	{"Xen panic", Fatal, regexp.MustCompile(`^\(XEN\) (\[.*\] )?(Panic on CPU \d+|Early fatal page fault|\*\*\* DOUBLE FAULT \*\*\*)`)},
+	{"dom0 crash", Fatal, regexp.MustCompile(`^\(XEN\) (\[.*\] )?(Hardware Dom\d+|Domain 0) crashed|^\(XEN\) (\[.*\] )?Domain 0 \(vcpu#\d+\) crashed`)},
+	// kernel/watchdog.c, kernel/rcu/tree_stall.h and tree_exp.h, kernel/workqueue.c:
+	// before the BUG that some of these lines also are.
+	{"lockup", Stall, regexp.MustCompile(`BUG: soft lockup|hard LOCKUP|BUG: workqueue lockup|\brcu.*detected (expedited )?stall`)},
+	// kernel/hung_task.c
+	{"hung task", Stall, regexp.MustCompile(`INFO: task .{1,80} blocked (in I/O wait )?for more than \d+ seconds`)},
+	// arch/x86/kernel/dumpstack.c, __die_header (with "Oops: " always from 6.10 on);
+	// arch/arm64/kernel/traps.c, die. Programs that die of a trap have no "[#1]".
+	{"kernel oops", Complaint, regexp.MustCompile(`: [0-9a-f]{1,16} \[#\d+\]|\bInternal error: `)},
+	// lib/bug.c, arch/x86/mm/fault.c, kernel/sched/core.c, mm/page_alloc.c
+	{"kernel BUG", Complaint, regexp.MustCompile(`\bBUG: |kernel BUG at `)},
+	// kernel/panic.c, __warn: up to 6.18, from 6.19 on, and in 3.10;
+	// kernel/locking/lockdep.c
+	{"kernel warning", Complaint, regexp.MustCompile(`\bWARNING: (CPU: \d+ PID: \d+ at |\S+:\d+ at .*CPU#\d+|at )`)},
+	{"lock trouble", Complaint, regexp.MustCompile(`(WARNING|INFO): .*(possible .*(lock|deadlock)|inconsistent lock state|suspicious RCU usage|bad unlock balance|held lock freed|still held|held when returning)|(WARNING|INFO): (suspicious|inconsistent|possible) `)},
+	// mm/oom_kill.c, __oom_kill_process
+	{"out of memory", Complaint, regexp.MustCompile(`\b[Oo]ut of memory: Kill(ed)? process \d+`)},
+	// xen/arch/x86/traps.c, do_invalid_op; xen/include/xen/sched.h, domain_crash
+	{"Xen warning", Complaint, regexp.MustCompile(`^\(XEN\) (\[.*\] )?(Xen (WARN|BUG) at|Assertion '.*' failed)`)},
+	{"Xen guest crash", Complaint, regexp.MustCompile(`^\(XEN\) (\[.*\] )?(domain_crash called from|Domain \d+ (\(vcpu#\d+\) |reported )crashed)`)},
+	{"agent gave up", Fatal, regexp.MustCompile(`^virtmatrix-agent: cannot `)},
+	// arch/x86/kernel/dumpstack.c: a trace that no line above announced. See Scan.
+	{traceName, Complaint, regexp.MustCompile(`\bCall Trace:`)},
+}
+
+// traceName is the pattern of a stack trace. A splat has one, and is reported
+// by its first line; a trace alone is trouble without a known name.
+const traceName = "call trace"
+
+// splatLines is how many lines after the last troubling one a trace belongs to
+// it: registers, modules and code bytes come between the two.
+const splatLines = 100
+
+// otherDomain starts what Xen prints for a guest (xen/drivers/char/console.c,
+// guest_console_write). Those have consoles of their own.
+var otherDomain = regexp.MustCompile(`^\(d[1-9]\d*\) `)
+
+// dom0 starts dom0's own lines with some versions of Xen.
+const dom0 = "(d0) "
+
+// escapes are the terminal control sequences of firmware and boot loaders.
+var escapes = regexp.MustCompile(`\x1b(\[[0-9;?=]*[A-Za-z]|[A-Za-z()][0-9A-Za-z]?)`)
