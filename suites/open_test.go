@@ -55,7 +55,7 @@ func open(process int) (_ *suite, err error) {
 			s.close()
 		}
 	}()
-	cat, err := matrix.Default()
+	cat, err := driver.Catalog(os.Getenv(driver.MatrixEnv))
 	if err != nil {
 		return nil, err
 	}

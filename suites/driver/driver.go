@@ -27,6 +27,18 @@ const DefaultRuntime = "/run/virtmatrix"
 // RuntimeEnv is the environment variable that overrides DefaultRuntime.
 const RuntimeEnv = "VIRTMATRIX_RUNTIME"
 
+// MatrixEnv is the environment variable that names the folder of another
+// catalogue than the built-in one.
+const MatrixEnv = "VIRTMATRIX_MATRIX"
+
+// Catalog reads the catalogue in a folder; empty means the built-in one.
+func Catalog(dir string) (*matrix.Catalog, error) {
+	if dir == "" {
+		return matrix.Default()
+	}
+	return matrix.Load(os.DirFS(dir))
+}
+
 // Config says where a driver works.
 type Config struct {
 	// Home is the cache: packages and images; empty means store.Home().
