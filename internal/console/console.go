@@ -2,7 +2,7 @@
 // growing log, finds the lines that mean trouble, and tells whether the guest
 // is still making progress.
 //
-// What a guest prints is hostile: lines are cut to a length and nothing that
+// What a guest prints is hostile: lines have a greatest length, and nothing that
 // is read here is ever used as a path or a format.
 package console
 
@@ -11,88 +11,101 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"regexp"
 	"strings"
 )
 
-// MaxLine is the longest line in bytes that is kept; the rest of it is cut.
+// MaxLine is the longest line in bytes; a longer one is taken for several.
 const MaxLine = 2 << 10
 
-// Severity says what a troubling line means for the guest.
-type Severity int
-
-const (
-	// Complaint: the guest goes on, but something is wrong in it.
-	Complaint Severity = iota
-	// Fatal: the guest is dead or as good as dead.
-	Fatal
-)
-
-// Pattern is a line that means trouble.
-type Pattern struct {
-	// Name of the trouble, in words for a report.
-	Name     string
-	Severity Severity
-	expr     *regexp.Regexp
-}
-
-// patterns is what is looked for in every console and dmesg, of kernels
-// (kernel/panic.c, lib/bug.c, kernel/watchdog.c, kernel/hung_task.c,
-// kernel/locking/lockdep.c, arch/x86/kernel/dumpstack.c) and of Xen
-// (xen/common/bug.c, xen/arch/x86/traps.c).
-var patterns = []Pattern{
-	{"kernel panic", Fatal, regexp.MustCompile(`Kernel panic - not syncing`)},
-	{"Xen panic", Fatal, regexp.MustCompile(`^\(XEN\) Panic on CPU`)},
-	{"double fault", Fatal, regexp.MustCompile(`(?i)\bdouble fault\b`)},
-	{"kernel oops", Complaint, regexp.MustCompile(`\bOops(:| - )|general protection fault`)},
-	{"kernel BUG", Complaint, regexp.MustCompile(`\bBUG: |kernel BUG at `)},
-	{"kernel warning", Complaint, regexp.MustCompile(`\bWARNING: (CPU|possible|suspicious|at )`)},
-	{"lockup", Complaint, regexp.MustCompile(`soft lockup|hard LOCKUP|rcu.*(detected stall|self-detected stall)`)},
-	{"hung task", Complaint, regexp.MustCompile(`task .{1,80} blocked for more than \d+ seconds`)},
-	{"lock trouble", Complaint, regexp.MustCompile(`possible (circular|recursive|irq) lock|inconsistent lock state|suspicious RCU usage|bad unlock balance|held lock freed|lock held when returning`)},
-	{"call trace", Complaint, regexp.MustCompile(`Call Trace:`)},
-	{"Xen warning", Complaint, regexp.MustCompile(`Xen WARN at|Xen BUG at|Assertion '.*' failed`)},
-	{"agent gave up", Fatal, regexp.MustCompile(`^virtmatrix-agent: cannot `)},
-}
+// maxFindings bounds what Scan returns: a guest may complain without end.
+const maxFindings = 1000
 
 // Finding is one troubling line.
 type Finding struct {
-	Pattern string `json:"pattern"`
-	Line    string `json:"line"`
-	Fatal   bool   `json:"fatal"`
+	// Pattern is the name of the trouble, in words for a report.
+	Pattern  string
+	Line     string
+	Severity Severity
 }
 
 // String returns the finding as "pattern: line".
 func (f Finding) String() string { return f.Pattern + ": " + f.Line }
 
-// Scan returns the troubling lines of a text that no allowance covers.
+// Scan returns the troubling lines of a text that no allowance covers, at most
+// 1000 of them. A splat is reported, or allowed, by its first line: the stack
+// trace below it is part of it.
 func Scan(text []byte, allowed []Allowance) []Finding {
 	var out []Finding
+	number, last := 0, -splatLines
 	for line := range bytes.Lines(text) {
-		if len(line) > MaxLine {
-			line = line[:MaxLine]
-		}
-		if f, bad := inspect(strings.TrimRight(string(line), "\r\n"), allowed); bad {
-			out = append(out, f)
+		number++
+		for piece := range pieces(line) {
+			f, bad := inspect(clean(piece))
+			if !bad {
+				continue
+			}
+			inSplat := f.Pattern == traceName && number-last < splatLines
+			last = number
+			if inSplat || covers(allowed, f.Line) {
+				continue
+			}
+			if out = append(out, f); len(out) == maxFindings {
+				return out
+			}
 		}
 	}
 	return out
 }
 
-func inspect(line string, allowed []Allowance) (Finding, bool) {
-	for _, p := range patterns {
-		if !p.expr.MatchString(line) {
-			continue
-		}
-		for _, a := range allowed {
-			if a.expr.MatchString(line) {
-				return Finding{}, false
+// overlap is how much of a piece of a line the next one repeats: no words that
+// mean trouble are cut in two.
+const overlap = 128
+
+// pieces cuts a line into pieces of at most MaxLine bytes.
+func pieces(line []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for len(line) > MaxLine {
+			if !yield(line[:MaxLine]) {
+				return
 			}
+			line = line[MaxLine-overlap:]
 		}
-		return Finding{Pattern: p.Name, Line: line, Fatal: p.Severity == Fatal}, true
+		yield(line)
+	}
+}
+
+// clean takes off what surrounds the words of a line: line ends, of which some
+// consoles put the carriage return first, and control sequences.
+func clean(line []byte) string {
+	if bytes.IndexByte(line, 0x1b) >= 0 {
+		line = escapes.ReplaceAll(line, nil)
+	}
+	return strings.TrimPrefix(strings.Trim(string(line), "\r\n\x00"), dom0)
+}
+
+// inspect finds out whether a line means trouble.
+func inspect(line string) (Finding, bool) {
+	if otherDomain.MatchString(line) {
+		return Finding{}, false
+	}
+	for _, p := range patterns {
+		if p.expr.MatchString(line) {
+			return Finding{Pattern: p.name, Line: line, Severity: p.severity}, true
+		}
 	}
 	return Finding{}, false
+}
+
+func covers(allowed []Allowance, line string) bool {
+	for _, a := range allowed {
+		if a.expr.MatchString(line) {
+			return true
+		}
+	}
+	return false
 }
 
 // Allowance is a troubling line that is known to be harmless, and why.
@@ -132,10 +145,11 @@ func (l Log) Size() int64 {
 	return st.Size()
 }
 
-// maxSince bounds what Since returns, in bytes: a guest may print without end.
-const maxSince = 16 << 20
+// MaxBytes is what a guest may print before it counts as dead, and what is read
+// of a console: one that complains without end would fill L0's memory and disk.
+const MaxBytes = 16 << 20
 
-// Since returns what was printed from an offset on, at most 16 MiB of it.
+// Since returns what was printed from an offset on, at most MaxBytes of it.
 func (l Log) Since(offset int64) ([]byte, error) {
 	f, err := os.Open(l.Path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -145,7 +159,7 @@ func (l Log) Since(offset int64) ([]byte, error) {
 		return nil, fmt.Errorf("cannot read console: %w", err)
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.NewSectionReader(f, offset, maxSince))
+	b, err := io.ReadAll(io.NewSectionReader(f, offset, MaxBytes))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read console: %w", err)
 	}

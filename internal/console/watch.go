@@ -2,10 +2,6 @@ package console
 
 import "bytes"
 
-// MaxBytes is what a guest may print on a console before it counts as dead: one
-// that complains without end would fill L0's disk.
-const MaxBytes = 256 << 20
-
 // Watch looks for the line that a guest died of. It reads only what is new since
 // it looked last, so that asking often is cheap. It is for one goroutine.
 type Watch struct {
@@ -20,26 +16,20 @@ func NewWatch(log Log) *Watch { return &Watch{log: log} }
 
 // Fatal returns the first line that means that the guest is dead.
 func (w *Watch) Fatal() (Finding, bool) {
-	for end := w.log.Size(); !w.found && w.offset < end; {
-		text, err := w.log.Since(w.offset)
-		if err != nil || len(text) == 0 {
-			break // the next call may read it
-		}
-		for _, f := range Scan(text, nil) {
-			if f.Severity == Fatal {
-				w.fatal, w.found = f, true
-				break
-			}
-		}
-		// Half a line is looked at now, and again when it is whole.
-		whole := bytes.LastIndexByte(text, '\n') + 1
-		if whole == 0 && len(text) < maxSince {
+	if w.found || w.log.Size() == w.offset {
+		return w.fatal, w.found
+	}
+	text, err := w.log.Since(w.offset)
+	if err != nil {
+		return Finding{}, false // the next call may read it
+	}
+	for _, f := range Scan(text, nil) {
+		if f.Severity == Fatal {
+			w.fatal, w.found = f, true
 			break
 		}
-		if whole == 0 {
-			whole = len(text)
-		}
-		w.offset += int64(whole)
 	}
+	// Half a line is looked at now, and again when it is whole.
+	w.offset += int64(bytes.LastIndexByte(text, '\n') + 1)
 	return w.fatal, w.found
 }

@@ -146,7 +146,7 @@ func (vm *VM) Monitor() *qmp.Conn { return vm.monitor }
 func (vm *VM) Alive() error {
 	if text, err := vm.Console().Since(0); err == nil {
 		for _, f := range console.Scan(text, nil) {
-			if f.Fatal {
+			if f.Severity == console.Fatal {
 				return vm.died(f.Line)
 			}
 		}

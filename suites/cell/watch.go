@@ -75,20 +75,20 @@ func (t *T) watched(ctx context.Context) error {
 	return nil
 }
 
-// trouble attributes what a console said. A lockup of a host that waited for a
+// trouble attributes what a console said. A stall of a host that waited for a
 // processor more than it ran is the machine's.
 func (t *T) trouble(who string, found []console.Finding, layer matrix.Layer) error {
 	var lines []string
-	lockups := true
+	stalls := true
 	for _, f := range found {
 		lines = append(lines, f.String())
-		lockups = lockups && (f.Pattern == "lockup" || f.Pattern == "hung task")
+		stalls = stalls && f.Severity == console.Stall
 		if strings.HasPrefix(f.Line, "(XEN)") {
 			layer = matrix.LayerHypervisor
 		}
 	}
 	text := strings.Join(lines[:min(len(lines), 10)], "\n")
-	if vm := t.cell.vm; lockups && vm != nil && vm == t.sched.vm {
+	if vm := t.cell.vm; stalls && vm != nil && vm == t.sched.vm {
 		if got := vm.Sched().Sub(t.sched.at); got.Starved() {
 			return fault.Infraf("watch consoles on a starved machine", "%s says, while its emulator %s:\n%s", who, got, text)
 		}
