@@ -13,6 +13,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/store"
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -85,6 +86,15 @@ func (h *Hosts) Boot(ctx context.Context, cell *matrix.Cell, logDir string) (*ho
 	parts, err := h.parts(cell)
 	if err != nil {
 		return nil, err
+	}
+	if h.probed.Accel == accel.TCG {
+		// Two emulated hosts that boot at once starve each other, and a kernel
+		// that calibrates its timers meanwhile may never come up.
+		release, err := disk.Lock(ctx, filepath.Join(h.driver.config.Runtime, "boot.lock"))
+		if err != nil {
+			return nil, fault.Infraf("take turns at booting", "%w", err)
+		}
+		defer release()
 	}
 	return host.Boot(ctx, h.driver.config.Runtime, parts, host.Settings{
 		Name: cell.ID, Kind: cell.Kind, Accel: h.probed.Accel, Scale: h.probed.Scale,
