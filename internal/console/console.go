@@ -88,11 +88,8 @@ func clean(line []byte) string {
 
 // inspect finds out whether a line means trouble.
 func inspect(line string) (Finding, bool) {
-	if otherDomain.MatchString(line) {
-		return Finding{}, false
-	}
 	for _, p := range patterns {
-		if p.expr.MatchString(line) {
+		if p.matches(line) && !otherDomain.MatchString(line) {
 			return Finding{Pattern: p.name, Line: line, Severity: p.severity}, true
 		}
 	}
