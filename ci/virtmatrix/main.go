@@ -76,6 +76,10 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 // run runs the command and returns its exit code.
 func run(args []string) int {
+	// Debian leaves the folders of system programs out of users' PATH.
+	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil {
+		return complain(os.Stderr, err)
+	}
 	var line commandLine
 	parser, err := kong.New(&line,
 		kong.Name("virtmatrix"),

@@ -46,7 +46,7 @@ type Needs struct {
 	// Home and Runs are the folders of the cache and of the runs; neither needs
 	// to exist.
 	Home, Runs string
-	// Tools that the sources, the builders and the hosts use.
+	// Tools that the sources and the builders use.
 	Tools []tool.Tool
 	// Mirror finds the package mirror.
 	Mirror func(ctx context.Context) (string, error)
@@ -68,7 +68,7 @@ func (n Needs) questions() []Question {
 		system, root, processors, n.memory,
 		func(context.Context) Finding { return space("disk for images", n.Home, imagesWant, imagesNeed) },
 		func(context.Context) Finding { return space("disk for runs", n.Runs, runsWant, runsNeed) },
-		func(context.Context) Finding { return tools(n.Tools) },
+		func(context.Context) Finding { return tools(append(hostTools(), n.Tools...)) },
 		golang, compiler, libvirt, loops, namespaces, n.mirror,
 	}
 	if n.Accelerator != nil {

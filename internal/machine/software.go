@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
@@ -13,6 +12,11 @@ import (
 
 // setup is the fix for everything that a package brings.
 const setup = "ci/setup installs it"
+
+// hostTools are what booting a host takes, next to the emulator's own image.
+func hostTools() []tool.Tool {
+	return []tool.Tool{{Name: "mkfs.ext4", Package: "e2fsprogs"}, {Name: "mount", Package: "mount"}}
+}
 
 // tools reports the programs that are not there, with their packages.
 func tools(needed []tool.Tool) Finding {
@@ -49,7 +53,7 @@ func compiler(context.Context) Finding {
 const libvirtLibrary = "libvirt.so.0"
 
 func libvirt(ctx context.Context) Finding {
-	out, _, err := tool.Run(ctx, tool.Command{Argv: []string{ldconfig(), "-p"}})
+	out, _, err := tool.Run(ctx, tool.Command{Argv: []string{"ldconfig", "-p"}})
 	if err == nil && !strings.Contains(string(out), libvirtLibrary+" ") {
 		err = errors.New(libvirtLibrary + " is not there")
 	}
@@ -57,14 +61,6 @@ func libvirt(ctx context.Context) Finding {
 		return Finding{Subject: "libvirt client", Grade: Missing, Text: err.Error(), Fix: setup, Packages: []string{"libvirt0"}}
 	}
 	return Finding{Subject: "libvirt client", Grade: Good, Text: libvirtLibrary + " is there"}
-}
-
-// ldconfig is outside of most people's PATH.
-func ldconfig() string {
-	if path, err := exec.LookPath("ldconfig"); err == nil {
-		return path
-	}
-	return "/sbin/ldconfig"
 }
 
 func loops(context.Context) Finding {
