@@ -4,13 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -19,26 +18,30 @@ import (
 // stdout and stderr; the rest is dropped and counted.
 const MaxOutput = 8 << 20
 
-// helloPrefix and answerPrefix frame the start of a session on the port. A
-// port outlives sessions, so both ends find the beginning by a fresh nonce.
-const (
-	helloPrefix  = "virtmatrix-hello "
-	answerPrefix = "virtmatrix-agent "
-)
-
 // Client is a connection to the agent of one L1.
 type Client struct {
 	ssh *ssh.Client
 }
 
 // Connect greets the agent on the connection and opens a session. It waits
-// until the agent answers or ctx is done; closing conn ends it as well.
+// until the agent answers or ctx is done. It owns conn, also when it fails.
 func Connect(ctx context.Context, conn net.Conn) (*Client, error) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
+	c, err := open(ctx, conn)
+	if !stop() && err == nil {
+		err = because(ctx, "open agent session", net.ErrClosed)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func open(ctx context.Context, conn net.Conn) (*Client, error) {
 	r := bufio.NewReader(conn)
 	if err := greet(conn, r); err != nil {
-		return nil, because(ctx, "greet agent", err)
+		return nil, because(ctx, "greet agent, which does not answer", err)
 	}
 	cfg := &ssh.ClientConfig{
 		User: "root",
@@ -60,38 +63,6 @@ func because(ctx context.Context, op string, err error) error {
 	return fmt.Errorf("cannot %s: %w", op, err)
 }
 
-func greet(w io.Writer, r *bufio.Reader) error {
-	var raw [8]byte
-	_, _ = rand.Read(raw[:])
-	nonce := hex.EncodeToString(raw[:])
-	if _, err := fmt.Fprintf(w, "\n%s%s\n", helloPrefix, nonce); err != nil {
-		return err
-	}
-	for {
-		line, err := r.ReadSlice('\n')
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return err
-		}
-		if strings.TrimSpace(string(line)) == answerPrefix+nonce {
-			return nil
-		}
-	}
-}
-
-// AwaitHello reads the port until a harness greets, and answers it.
-func AwaitHello(rw io.ReadWriter, r *bufio.Reader) error {
-	for {
-		line, err := r.ReadSlice('\n')
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return err
-		}
-		if nonce, ok := strings.CutPrefix(strings.TrimSpace(string(line)), helloPrefix); ok {
-			_, err := fmt.Fprintf(rw, "%s%s\n", answerPrefix, nonce)
-			return err
-		}
-	}
-}
-
 // bufferedConn is a connection whose first bytes were already buffered.
 type bufferedConn struct {
 	net.Conn
@@ -103,14 +74,11 @@ func (c bufferedConn) Read(b []byte) (int, error) { return c.r.Read(b) }
 // Close ends the session.
 func (c *Client) Close() error { return c.ssh.Close() }
 
-// Wait returns when the connection has ended.
-func (c *Client) Wait() error { return c.ssh.Wait() }
-
 // Result is how a command of L1 ended.
 type Result struct {
 	Stdout, Stderr []byte
-	// Code is the exit status; 128 plus the signal's number is never used:
-	// Signal holds the name ("KILL") when a signal ended the command.
+	// Code is the exit status; when a signal ended the command it is 128 plus
+	// the signal's number, as in a shell, and Signal holds the name ("KILL").
 	Code   int
 	Signal string
 	// Dropped counts output bytes over MaxOutput.
@@ -126,19 +94,19 @@ func (r Result) Text() string {
 }
 
 // Exec runs a shell command in L1. The error is about the connection only; a
-// command that failed is in the Result. When ctx ends the command is killed.
+// command that failed is in the Result. When ctx ends the command is killed, and
+// Exec returns with what it had printed, also when L1 no longer answers.
 func (c *Client) Exec(ctx context.Context, command string, stdin io.Reader) (Result, error) {
-	s, err := c.ssh.NewSession()
-	if err != nil {
-		return Result{}, because(ctx, "open session for command", err)
-	}
-	defer s.Close()
-	stop := context.AfterFunc(ctx, func() { s.Close() })
-	defer stop()
 	var stdout, stderr limited
-	s.Stdout, s.Stderr, s.Stdin = &stdout, &stderr, stdin
-	err = s.Run(command)
-	res := Result{Stdout: stdout.Bytes(), Stderr: stderr.Bytes(), Dropped: stdout.dropped + stderr.dropped}
+	ended := make(chan error, 1)
+	go func() { ended <- c.run(ctx, command, stdin, &stdout, &stderr) }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	res := Result{Stdout: stdout.kept(), Stderr: stderr.kept(), Dropped: stdout.dropped() + stderr.dropped()}
 	var exit *ssh.ExitError
 	switch {
 	case err == nil:
@@ -150,6 +118,29 @@ func (c *Client) Exec(ctx context.Context, command string, stdin io.Reader) (Res
 	return res, because(ctx, fmt.Sprintf("run %q", abbreviate(command)), err)
 }
 
+func (c *Client) run(ctx context.Context, command string, stdin io.Reader, stdout, stderr io.Writer) error {
+	s, err := c.ssh.NewSession()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	// The agent kills the command when its channel is closed.
+	defer context.AfterFunc(ctx, func() { s.Close() })()
+	s.Stdout, s.Stderr = stdout, stderr
+	if stdin != nil {
+		w, err := s.StdinPipe()
+		if err != nil {
+			return err
+		}
+		// A command need not read all of its input, or any.
+		go func() {
+			_, _ = io.Copy(w, stdin)
+			w.Close()
+		}()
+	}
+	return s.Run(command)
+}
+
 func abbreviate(s string) string {
 	if len(s) > 120 {
 		return s[:117] + "..."
@@ -158,8 +149,8 @@ func abbreviate(s string) string {
 }
 
 // DialUnix connects to a Unix socket of L1.
-func (c *Client) DialUnix(path string) (net.Conn, error) {
-	conn, err := c.ssh.Dial("unix", path)
+func (c *Client) DialUnix(ctx context.Context, path string) (net.Conn, error) {
+	conn, err := await(ctx, func() (net.Conn, error) { return c.ssh.Dial("unix", path) })
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to %s in L1: %w", path, err)
 	}
@@ -167,27 +158,71 @@ func (c *Client) DialUnix(path string) (net.Conn, error) {
 }
 
 // OpenTTY opens a terminal device of L1 in raw mode.
-func (c *Client) OpenTTY(path string) (io.ReadWriteCloser, error) {
-	ch, requests, err := c.ssh.OpenChannel(channelTTY, ssh.Marshal(ttyRequest{path}))
+func (c *Client) OpenTTY(ctx context.Context, path string) (io.ReadWriteCloser, error) {
+	ch, err := await(ctx, func() (ssh.Channel, error) {
+		ch, requests, err := c.ssh.OpenChannel(channelTTY, ssh.Marshal(ttyRequest{path}))
+		if err == nil {
+			go ssh.DiscardRequests(requests)
+		}
+		return ch, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot open terminal %s in L1: %w", path, err)
 	}
-	go ssh.DiscardRequests(requests)
 	return ch, nil
 }
 
-// limited keeps the first MaxOutput bytes that are written to it.
+// await opens something of an agent that may never answer. What is opened too
+// late is closed again.
+func await[T io.Closer](ctx context.Context, open func() (T, error)) (T, error) {
+	type answer struct {
+		it  T
+		err error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		it, err := open()
+		got <- answer{it, err}
+	}()
+	select {
+	case a := <-got:
+		return a.it, a.err
+	case <-ctx.Done():
+		go func() {
+			if late := <-got; late.err == nil {
+				late.it.Close()
+			}
+		}()
+		var none T
+		return none, fmt.Errorf("the agent does not answer: %w", context.Cause(ctx))
+	}
+}
+
+// limited keeps the first MaxOutput bytes that are written to it. It may be read
+// while a command that was given up still writes.
 type limited struct {
-	bytes.Buffer
-	dropped int64
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	over int64
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	room := MaxOutput - l.Len()
-	if room >= len(p) {
-		return l.Buffer.Write(p)
-	}
-	l.dropped += int64(len(p) - room)
-	l.Buffer.Write(p[:room])
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	room := min(MaxOutput-l.buf.Len(), len(p))
+	l.buf.Write(p[:room])
+	l.over += int64(len(p) - room)
 	return len(p), nil
+}
+
+func (l *limited) kept() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Clone(l.buf.Bytes())
+}
+
+func (l *limited) dropped() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.over
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
@@ -48,8 +49,8 @@ func NewServer() (*Server, error) {
 	return &Server{config: cfg}, nil
 }
 
-// Serve speaks SSH on the connection until it ends.
-func (s *Server) Serve(conn net.Conn) error {
+// serve speaks SSH on the connection until it ends.
+func (s *Server) serve(conn net.Conn) error {
 	_, channels, requests, err := ssh.NewServerConn(conn, s.config)
 	if err != nil {
 		return fmt.Errorf("cannot open session: %w", err)
@@ -96,12 +97,17 @@ func serveSession(nc ssh.NewChannel) {
 	// The client closed the channel: cancel ends a command that still runs.
 }
 
+// outputWait bounds how long the output of a command is waited for once it has
+// ended: a daemon that it started may hold it open for ever.
+const outputWait = 10 * time.Second
+
 // runCommand runs one command in a group of its own and reports how it ended.
 func runCommand(ctx context.Context, ch ssh.Channel, command string) {
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.Dir, cmd.Env = "/root", Environment()
+	cmd.WaitDelay = outputWait
+	cmd.Dir, cmd.Env = "/", Environment()
 	cmd.Stdout, cmd.Stderr = ch, ch.Stderr()
 	stdin, err := cmd.StdinPipe()
 	if err == nil {
@@ -116,7 +122,7 @@ func runCommand(ctx context.Context, ch ssh.Channel, command string) {
 		_, _ = io.Copy(stdin, ch)
 		stdin.Close()
 	}()
-	_ = cmd.Wait()
+	_ = cmd.Wait() // how it ended is in its state
 	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		msg := struct {
 			Signal string
@@ -174,23 +180,34 @@ func serveTTY(nc ssh.NewChannel) {
 	pipe(nc, f)
 }
 
+// openTTY opens a terminal in raw mode. The file stays with Go's poller, which
+// Fd would end: closing it must end a read that waits.
 func openTTY(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	t, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	raw, err := f.SyscallConn()
+	if err == nil {
+		if failed := raw.Control(func(fd uintptr) { err = makeRaw(int(fd)) }); failed != nil {
+			err = failed
+		}
+	}
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("cannot use %s as terminal: %w", path, err)
 	}
+	return f, nil
+}
+
+func makeRaw(fd int) error {
+	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return err
+	}
 	t.Iflag, t.Oflag, t.Lflag = 0, 0, 0
 	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
-	if err := unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, t); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("cannot set %s raw: %w", path, err)
-	}
-	return f, nil
+	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
 }
 
 // pipe joins a new channel and a stream until either ends.

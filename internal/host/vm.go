@@ -210,11 +210,23 @@ func (vm *VM) exec(ctx context.Context, command string, in io.Reader) (agent.Res
 // Quote quotes a word for L1's shell.
 func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
+// openLimit bounds how long the agent may take to open a socket or terminal at
+// scale 1. It does so at once, or never.
+const openLimit = time.Minute
+
 // Dial connects to a Unix socket of L1.
-func (vm *VM) Dial(path string) (net.Conn, error) { return vm.agent.DialUnix(path) }
+func (vm *VM) Dial(path string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), vm.settings.limit(openLimit))
+	defer cancel()
+	return vm.agent.DialUnix(ctx, path)
+}
 
 // OpenTTY opens a terminal of L1.
-func (vm *VM) OpenTTY(path string) (io.ReadWriteCloser, error) { return vm.agent.OpenTTY(path) }
+func (vm *VM) OpenTTY(path string) (io.ReadWriteCloser, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), vm.settings.limit(openLimit))
+	defer cancel()
+	return vm.agent.OpenTTY(ctx, path)
+}
 
 // Forward makes a Unix socket of L1 available on L0 and returns its path
 // there. It ends with the host.
@@ -241,7 +253,7 @@ func (vm *VM) Forward(remote string) (string, error) {
 
 func (vm *VM) relay(local net.Conn, remote string) {
 	defer local.Close()
-	conn, err := vm.agent.DialUnix(remote)
+	conn, err := vm.Dial(remote)
 	if err != nil {
 		return // the client sees the closed connection, as with a daemon that is gone
 	}

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,16 +31,7 @@ func serve() error {
 	}
 	fmt.Fprintf(os.Stderr, "\n%s\n", agent.ReadyLine)
 	go startServices(&spec)
-	for {
-		port.session = false
-		r := bufio.NewReader(port)
-		if err := agent.AwaitHello(port, r); err != nil {
-			return fmt.Errorf("await harness: %w", err)
-		}
-		port.session = true
-		// A session that breaks is the harness's to notice; the next may come.
-		_ = server.Serve(&session{port: port, r: r})
-	}
+	return server.Listen(port)
 }
 
 // startServices brings the host's daemons up in order. What goes wrong is in
@@ -135,25 +124,21 @@ func openPort() (*port, error) {
 }
 
 // port is the virtio-serial device in blocking mode. It reads as end of file
-// while no harness is connected: within a session that is its end, and
-// otherwise reading waits for the next harness.
-type port struct {
-	fd      int
-	session bool
-}
+// while no harness is connected.
+type port struct{ fd int }
 
 func (p *port) Read(b []byte) (int, error) {
 	for {
 		n, err := unix.Read(p.fd, b)
 		switch {
-		case n > 0:
-			return n, nil
-		case err != nil && err != unix.EINTR && err != unix.EAGAIN:
+		case err == unix.EINTR || err == unix.EAGAIN:
+		case err != nil:
 			return 0, err
-		case err == nil && p.session:
+		case n == 0:
 			return 0, io.EOF
+		default:
+			return n, nil
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 
@@ -164,22 +149,7 @@ func (p *port) Write(b []byte) (int, error) {
 		if err != nil && err != unix.EINTR && err != unix.EAGAIN {
 			return done, err
 		}
-		if n > 0 {
-			done += n
-		}
+		done += max(n, 0)
 	}
 	return done, nil
 }
-
-// session is the port for the time of one SSH session.
-type session struct {
-	net.Conn
-	port *port
-	r    *bufio.Reader
-}
-
-func (s *session) Read(b []byte) (int, error)  { return s.r.Read(b) }
-func (s *session) Write(b []byte) (int, error) { return s.port.Write(b) }
-func (s *session) Close() error                { return nil }
-func (s *session) LocalAddr() net.Addr         { return &net.UnixAddr{Name: "agent", Net: "virtio"} }
-func (s *session) RemoteAddr() net.Addr        { return &net.UnixAddr{Name: "harness", Net: "virtio"} }
