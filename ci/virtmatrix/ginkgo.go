@@ -66,7 +66,7 @@ func (r *runner) environment() []string {
 		env = append(env, apt.MirrorEnv+"="+r.Mirror)
 	}
 	if r.Matrix != "" {
-		env = append(env, "VIRTMATRIX_MATRIX="+absolute(r.Matrix))
+		env = append(env, driver.MatrixEnv+"="+absolute(r.Matrix))
 	}
 	if r.resumed {
 		env = append(env, resumeEnv+"=1")

@@ -42,7 +42,7 @@ type app struct {
 // globals are the flags of all verbs.
 type globals struct {
 	Home    string `env:"${homeEnv}" default:"${home}" placeholder:"DIR" group:"all" help:"The cache of packages and images (${default})."`
-	Matrix  string `env:"VIRTMATRIX_MATRIX" placeholder:"DIR" group:"all" help:"Read the catalogue (releases.yaml, components.yaml, checks.yaml, profiles.yaml) from here, not the built-in one."`
+	Matrix  string `env:"${matrixEnv}" placeholder:"DIR" group:"all" help:"Read the catalogue (releases.yaml, components.yaml, checks.yaml, profiles.yaml) from here, not the built-in one."`
 	Mirror  string `env:"${mirrorEnv}" placeholder:"URL" group:"all" help:"The package mirror, in place of the one in the machine's apt sources."`
 	Fresh   bool   `group:"all" help:"Ask the mirror again, even when its lists were fetched lately."`
 	Runs    string `env:"VIRTMATRIX_RUNS" default:"${runs}" placeholder:"DIR" group:"all" help:"The folder of all runs (${default})."`
@@ -89,7 +89,8 @@ func run(args []string) int {
 		kong.ExplicitGroups([]kong.Group{{Key: "all", Title: "Flags of all commands:"}}),
 		kong.Vars{
 			"homeEnv": store.HomeEnv, "home": store.DefaultHome, "runs": rundir.Default, "profile": matrix.DefaultProfile,
-			"mirrorEnv": apt.MirrorEnv, "runtimeEnv": driver.RuntimeEnv, "runtime": driver.DefaultRuntime,
+			"matrixEnv": driver.MatrixEnv, "mirrorEnv": apt.MirrorEnv,
+			"runtimeEnv": driver.RuntimeEnv, "runtime": driver.DefaultRuntime,
 		})
 	if err != nil {
 		return complain(os.Stderr, err)
@@ -152,10 +153,7 @@ func dashes(args []string) []string {
 
 // catalog reads the catalogue.
 func (a *app) catalog() (*matrix.Catalog, error) {
-	if a.Matrix == "" {
-		return matrix.Default()
-	}
-	cat, err := matrix.Load(os.DirFS(a.Matrix))
+	cat, err := driver.Catalog(a.Matrix)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use catalogue %s: %w", a.Matrix, err)
 	}
