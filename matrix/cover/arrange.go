@@ -1,6 +1,7 @@
 package cover
 
 import (
+	"context"
 	"math"
 	"slices"
 )
@@ -9,16 +10,16 @@ import (
 // least, or, when changes cost nothing, by what each row newly covers. Cells
 // that coverage leaves free are used to save changes and then to prefer heavy
 // levels.
-func (g *generator) arrange() {
+func (g *generator) arrange(ctx context.Context) error {
 	if !g.anyCost() {
 		g.preferHeavy()
-		g.byCoverage()
-		return
+		return g.byCoverage(ctx)
 	}
 	g.permute(g.path())
 	g.saveChanges()
 	g.preferHeavy()
 	g.permute(g.path())
+	return nil
 }
 
 func (g *generator) anyCost() bool {
@@ -35,17 +36,21 @@ func (g *generator) permute(order []int) {
 	copy(g.fixed, fixed)
 }
 
-// byCoverage orders the rows that must be there first, then the rest. Beyond
-// maxPath rows they stay as they were found, which is close to it.
-func (g *generator) byCoverage() {
-	if len(g.rows) > maxPath {
-		return
+// byCoverage orders the rows that must be there first, then the rest. Arrays
+// so large that this would take longer than orderWork stay as they were found,
+// which is close to it.
+func (g *generator) byCoverage(ctx context.Context) error {
+	if len(g.rows)*len(g.rows)*len(g.combos) > orderWork {
+		return nil
 	}
 	rows, fixed := g.snapshot(), slices.Clone(g.fixed)
 	n := len(g.must)
 	g.restore(rows[:n], fixed[:n])
-	g.take(rows[n:], len(rows))
+	return g.take(ctx, rows[n:], len(rows))
 }
+
+// orderWork is how many tuples are looked up at most for the sake of order.
+const orderWork = 100_000_000
 
 // maxPath is the number of rows up to which a good order is searched; beyond
 // it the rows are sorted by their costly axes.

@@ -1,16 +1,19 @@
 package cover
 
-import "slices"
+import (
+	"context"
+	"slices"
+)
 
 // choose replaces the rows on the board by as many as the budget allows: those
 // that must be there, then from the pool whichever row brings the most new
 // coverage per cost.
-func (g *generator) choose() {
+func (g *generator) choose(ctx context.Context) error {
 	rows, fixed := g.snapshot(), slices.Clone(g.fixed)
 	n := len(g.must)
 	g.restore(rows[:n], fixed[:n])
-	g.take(g.pool, g.opts.Budget-n)
 	g.method += ", rows chosen for the budget"
+	return g.take(ctx, g.pool, g.opts.Budget-n)
 }
 
 // offer is a row that may be taken.
@@ -29,7 +32,7 @@ func (o *offer) value() float64 { return o.gain / (1 + o.change) }
 
 // take moves up to n rows that cover something new from the pool to the board,
 // the best value first.
-func (g *generator) take(pool [][]int, n int) {
+func (g *generator) take(ctx context.Context, pool [][]int, n int) error {
 	offers := make([]offer, len(pool))
 	for i, row := range pool {
 		offers[i] = offer{row: row, gain: g.weightOfNew(row)}
@@ -40,9 +43,12 @@ func (g *generator) take(pool [][]int, n int) {
 		}
 	}
 	for first := len(g.rows) == 0; n > 0; n-- {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		best := g.bestOffer(offers)
 		if best < 0 {
-			return
+			break
 		}
 		offers[best].taken = true
 		g.add(slices.Clone(offers[best].row), nil)
@@ -55,6 +61,7 @@ func (g *generator) take(pool [][]int, n int) {
 		}
 		first = false
 	}
+	return nil
 }
 
 // bestOffer returns the offer of most value, -1 when none covers anything new.

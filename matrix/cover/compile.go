@@ -8,10 +8,10 @@ import (
 )
 
 // MaxStrength is the largest strength, and MaxTuples the largest number of
-// tuples, that Generate accepts. A tuple takes some ten bytes.
+// tuples, that Generate accepts: about a minute of work and 300 MB.
 const (
 	MaxStrength = 6
-	MaxTuples   = 1 << 24
+	MaxTuples   = 1 << 22
 )
 
 // lit is one axis at one level, by index.

@@ -83,7 +83,7 @@ func generate(ctx context.Context, model Model, opts Options) (Array, error) {
 	if err := g.build(ctx); err != nil {
 		return Array{}, err
 	}
-	return g.finished(), nil
+	return g.finished(ctx)
 }
 
 // generator makes one array.
@@ -233,11 +233,15 @@ func (g *generator) constructions() []construction {
 }
 
 // finished chooses and orders the rows and gives them their names back.
-func (g *generator) finished() Array {
+func (g *generator) finished(ctx context.Context) (Array, error) {
 	if g.opts.Budget > 0 && len(g.rows) > g.opts.Budget {
-		g.choose()
+		if err := g.choose(ctx); err != nil {
+			return Array{}, err
+		}
 	}
-	g.arrange()
+	if err := g.arrange(ctx); err != nil {
+		return Array{}, err
+	}
 	a := Array{Strength: g.opts.Strength, Complete: len(g.open) == 0, Method: g.method, New: g.news()}
 	for _, r := range g.rows {
 		a.Rows = append(a.Rows, g.names(r))
@@ -245,7 +249,7 @@ func (g *generator) finished() Array {
 	for _, m := range g.mustAt {
 		a.Must = append(a.Must, slices.IndexFunc(g.rows, func(r []int) bool { return contains(r, g.must[m]) }))
 	}
-	return a
+	return a, nil
 }
 
 // news returns for each row how many tuples no earlier row covers.

@@ -9,13 +9,13 @@ import (
 // everything again within the effort. Effort counts looked-up tuples, so that
 // the result does not depend on the machine.
 func (m *maker) shrink(ctx context.Context, effort int) error {
-	m.dropUseless()
 	for len(m.rows) > m.floor && effort > 0 {
 		rows, fixed := m.snapshot(), slices.Clone(m.fixed)
 		r := m.leastUseful()
 		if r < 0 {
 			return nil
 		}
+		effort -= len(m.rows) * len(m.combos)
 		m.remove(r)
 		used, err := m.search(ctx, effort)
 		if err != nil {
@@ -26,7 +26,6 @@ func (m *maker) shrink(ctx context.Context, effort int) error {
 			m.restore(rows, fixed)
 			return nil
 		}
-		m.dropUseless()
 	}
 	return nil
 }
@@ -66,7 +65,7 @@ func (m *maker) restore(rows [][]int, fixed [][]bool) {
 
 const (
 	// tenure is for how many steps a changed cell stays as it is, at most.
-	tenure = 8
+	tenure = 4
 	// stepCost is what a step costs besides the changes it weighs.
 	stepCost = 16
 )

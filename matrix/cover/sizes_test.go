@@ -83,6 +83,11 @@ func BenchmarkPublishedHard(b *testing.B) {
 	}
 }
 
+// BenchmarkStack is a plan of the size that a nightly run has.
+func BenchmarkStack(b *testing.B) {
+	benchmark(b, stack(), Options{Strength: 2})
+}
+
 func BenchmarkStrength(b *testing.B) {
 	for strength := 3; strength <= 6; strength++ {
 		b.Run(fmt.Sprint("3^10_t", strength), func(b *testing.B) {

@@ -90,7 +90,7 @@ func (s *shift) countPair(d, a, b, n int) {
 // which suits landscapes this small.
 const (
 	starterSteps       = 400_000
-	starterTemperature = 0.4
+	starterTemperature = 0.25
 )
 
 // find searches a row that misses no class at any distance.
