@@ -22,7 +22,8 @@ func levels(spec ...int) Model {
 }
 
 // published is the table by which generators of pairwise tests are compared
-// (pairwise.org/efficiency.html): the best result there, and PICT's.
+// (pairwise.org/efficiency.html): the best result there, and PICT's. At the
+// default effort the seeds 0 to 9 give 9, 15, 28 or 29, 20 or 21, 10, 166 or 167.
 var published = []struct {
 	name       string
 	model      Model
