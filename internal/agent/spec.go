@@ -20,9 +20,16 @@ const ReadyLine = "virtmatrix-agent: serving"
 // FaultLine starts the console line on which the agent says why it cannot go on.
 const FaultLine = "virtmatrix-agent: cannot "
 
+// Start follows FaultLine when a service of the product did not start. Its name,
+// a colon and the reason follow.
+const Start = "start "
+
 // Spec tells the agent how to compose the host.
 type Spec struct {
 	Hostname string `json:"hostname"`
+	// Patience is how long a disk, or the agent's port, may take to appear once
+	// its driver is in. The harness scales it to the machine.
+	Patience time.Duration `json:"patience"`
 	// Modules are the files in the initramfs to insert first, in load order.
 	Modules []string `json:"modules,omitempty"`
 	// Root is the serial of the disk with the root file system (squashfs).
@@ -67,6 +74,8 @@ type Service struct {
 	Within time.Duration `json:"within,omitempty"`
 	// Once marks a command that ends by itself and must succeed.
 	Once bool `json:"once,omitempty"`
+	// Own marks a step of the harness: its failure is no fault of the product.
+	Own bool `json:"own,omitempty"`
 }
 
 // ServiceLog returns the path in L1 of a service's output.

@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -14,23 +15,33 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/qmp"
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// Limits at scale 1. A boot is given up when neither the console nor the
-// emulator's processors moved for bootStall, or after bootLimit in all.
+// The limits of a boot at scale 1, unless Settings say otherwise. It is given up
+// when the console is silent for bootStall before the agent answers, and after
+// bootLimit in all.
 const (
 	bootStall = 60 * time.Second
 	bootLimit = 5 * time.Minute
 	poll      = 50 * time.Millisecond
 )
 
+// phase is a part of the boot.
+type phase struct {
+	// silence is how long the console may be silent in it.
+	silence time.Duration
+	// blame makes the fault of a host that got nowhere though it had a processor.
+	blame func(console []byte, what string) error
+}
+
 // connect waits for the agent: first for the emulator's sockets, then for the
 // answer, while the console and the emulator are watched.
 func (vm *VM) connect(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go vm.watchBoot(ctx, cancel)
+	go vm.watchBoot(ctx, cancel, phase{vm.settings.stall(), vm.blameBoot})
 	if err := vm.openMonitor(ctx); err != nil {
 		return vm.bootFault(ctx, err)
 	}
@@ -50,9 +61,17 @@ func (vm *VM) openMonitor(ctx context.Context) error {
 		return err
 	}
 	if vm.qmpLog, err = os.Create(filepath.Join(vm.settings.LogDir, QMPFile)); err != nil {
+		conn.Close()
+		return disk.Explain(err, vm.settings.LogDir)
+	}
+	if vm.monitor, err = qmp.New(ctx, conn, qmp.Options{Transcript: vm.qmpLog}); err != nil {
 		return err
 	}
-	vm.monitor, err = qmp.New(ctx, conn, qmp.Options{Transcript: vm.qmpLog})
+	// The session's end, which is the host's, ends the events.
+	events, err := vm.monitor.Events(context.WithoutCancel(ctx))
+	if err == nil {
+		go vm.watchStops(events)
+	}
 	return err
 }
 
@@ -72,7 +91,7 @@ func dialWhenThere(ctx context.Context, path string) (net.Conn, error) {
 }
 
 // watchBoot cancels the boot with the reason when the host died or stalls.
-func (vm *VM) watchBoot(ctx context.Context, cancel context.CancelCauseFunc) {
+func (vm *VM) watchBoot(ctx context.Context, cancel context.CancelCauseFunc, p phase) {
 	start := time.Now()
 	last, moved, since := int64(-1), start, vm.proc.Sched()
 	for {
@@ -93,31 +112,44 @@ func (vm *VM) watchBoot(ctx context.Context, cancel context.CancelCauseFunc) {
 			last, moved, since = size, time.Now(), vm.proc.Sched()
 		}
 		idle, total := time.Since(moved), time.Since(start)
-		if idle > vm.settings.limit(bootStall) || total > vm.settings.limit(bootLimit) {
-			cancel(vm.stalled(idle, total, vm.proc.Sched().Sub(since)))
+		if idle > p.silence || total > vm.settings.longest() {
+			cancel(vm.stalled(p, idle, total, vm.proc.Sched().Sub(since)))
 			return
 		}
 	}
 }
 
 // stalled decides whose fault a silent boot is: the machine's when the emulator
-// waited for a processor, the guest's when it had one and got nowhere.
-func (vm *VM) stalled(idle, total time.Duration, got owner.Sched) error {
+// did not get a processor, the guest's when it had one and got nowhere.
+func (vm *VM) stalled(p phase, idle, total time.Duration, got owner.Sched) error {
 	text, _ := vm.Console().Since(0)
-	const words = "no answer after %s, silent for the last %s, in which the emulator %s; the console ends with:\n%s"
-	args := []any{total.Round(time.Second), idle.Round(time.Second), got, console.Tail(text, 15)}
-	if got.Starved() {
-		return fault.Infraf("boot host on a starved machine", words, args...)
+	what := fmt.Sprintf("no answer after %s, silent for the last %s, in which the emulator %s; the console ends with:\n%s",
+		total.Round(time.Second/10), idle.Round(time.Second/10), got, console.Tail(text, 15))
+	switch {
+	case got.Starved():
+		return fault.Infraf("boot host on a starved machine", "%s", what)
+	case got == owner.Sched{}:
+		return fault.Infraf("boot host, whose emulator was stopped from outside", "%s", what)
 	}
-	return fault.Productf(vm.bootLayer(text), "boot host", words, args...)
+	return p.blame(text, what)
+}
+
+// blameBoot blames what was booting. An agent that says that it serves, and then
+// does not answer, may be our own fault.
+func (vm *VM) blameBoot(text []byte, what string) error {
+	if bytes.Contains(text, []byte(agent.ReadyLine)) {
+		return fault.Infraf("talk to the agent, which says that it serves", "%s", what)
+	}
+	return fault.Productf(vm.bootLayer(text), "boot host", "%s", what)
+}
+
+func blameServices(_ []byte, what string) error {
+	return fault.Productf(matrix.LayerManagement, "start the host's services", "%s", what)
 }
 
 // bootLayer is the layer that was booting when a console ended.
 func (vm *VM) bootLayer(text []byte) matrix.Layer {
-	switch {
-	case bytes.Contains(text, []byte(agent.ReadyLine)):
-		return matrix.LayerManagement
-	case vm.settings.Kind == matrix.Xen && !bytes.Contains(text, []byte("Linux version")):
+	if vm.settings.Kind == matrix.Xen && !bytes.Contains(text, []byte("Linux version")) {
 		return matrix.LayerHypervisor
 	}
 	return matrix.LayerKernel
@@ -126,11 +158,19 @@ func (vm *VM) bootLayer(text []byte) matrix.Layer {
 // bootFault returns the watcher's reason when it has one: it is the cause, and
 // the failed connection is what followed.
 func (vm *VM) bootFault(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
+	if ctx.Err() == nil {
+		if dead := vm.whyLost(ctx); dead != nil {
+			return dead
+		}
 	}
-	if dead := vm.Alive(); dead != nil {
-		return dead
+	// The watcher may have found the reason meanwhile.
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	var product *fault.Product
+	var ours *fault.Infra
+	if errors.As(err, &product) || errors.As(err, &ours) {
+		return err
 	}
 	return fault.Infraf("boot host", "%w", err)
 }
@@ -142,7 +182,8 @@ const servicesDone = "services: all started"
 func (vm *VM) awaitServices(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go vm.watchBoot(ctx, cancel)
+	// Services print into their logs: the console may be silent to the end.
+	go vm.watchBoot(ctx, cancel, phase{vm.settings.longest(), blameServices})
 	log := agent.ServiceLog("agent")
 	// The host waits for itself: one command instead of many under emulation.
 	res, err := vm.Exec(ctx, "until grep -q '^"+servicesDone+"' "+log+" 2>/dev/null; do sleep 0.1; done; cat "+log)

@@ -45,6 +45,8 @@ const serviceWait = 2 * time.Minute
 func compose(p Parts, s Settings) (spec agent.Spec, quirks []string) {
 	spec = agent.Spec{
 		Hostname: "l1",
+		// The agent tells what is missing before it looks hung.
+		Patience: s.stall() / 2,
 		Root:     serialRoot,
 		Images:   []agent.Mount{{Serial: serialModules, Path: "/usr/lib/modules"}},
 		Scratch:  agent.Mount{Serial: serialScratch, Path: ScratchDir},
@@ -81,7 +83,7 @@ func composeKVM(spec *agent.Spec, s Settings) {
 	spec.Modprobe = []string{"kvm_amd", "kvm_intel", "tun", "vhost_net"}
 	spec.Services = []agent.Service{
 		// What udev's rules do (50-udev-default.rules); no udev runs here.
-		shell("dev-nodes", "for n in kvm vhost-net; do test ! -e /dev/$n || { chown root:kvm /dev/$n; chmod 660 /dev/$n; }; done; test ! -e /dev/net/tun || chmod 666 /dev/net/tun"),
+		ownStep("dev-nodes", "for n in kvm vhost-net; do test ! -e /dev/$n || { chown root:kvm /dev/$n; chmod 660 /dev/$n; }; done; test ! -e /dev/net/tun || chmod 666 /dev/net/tun"),
 		daemon("virtlogd", s, "/run/libvirt/virtlogd-sock", "/usr/sbin/virtlogd"),
 		daemon("libvirtd", s, LibvirtSocket, "/usr/sbin/libvirtd"),
 	}
@@ -118,7 +120,7 @@ func composeXen(spec *agent.Spec, s Settings) []string {
 	spec.Modprobe = []string{"xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "xen-privcmd", "xen-blkback", "xen-netback", "tun"}
 	spec.Services = []agent.Service{
 		{Name: "xenfs", Once: true, Argv: []string{"/bin/mount", "-t", "xenfs", "xenfs", "/proc/xen"}},
-		shell("xen-dirs", "mkdir -p /run/xen /run/xenstored /var/lib/xen /var/log/xen/console"),
+		ownStep("xen-dirs", "mkdir -p /run/xen /run/xenstored /var/lib/xen /var/log/xen/console"),
 		// The toolstack's programs live in a folder named after its version.
 		daemonShell("xenstored", s, "/run/xenstored/socket", "exec $(echo /usr/lib/xen-4.*/bin/xenstored | cut -d' ' -f1) --no-fork --pid-file=/run/xen/xenstored.pid"),
 		shell("xen-init-dom0", "exec $(echo /usr/lib/xen-4.*/bin/xen-init-dom0 | cut -d' ' -f1)"),
@@ -131,13 +133,21 @@ func composeXen(spec *agent.Spec, s Settings) []string {
 	}
 	// Under Xen on TCG the processor lacks vme, which every model of libvirt's
 	// CPU map has, and the libxl driver refuses to start without a model.
-	spec.Services = append([]agent.Service{shell("cpu-map-quirk",
-		`f=/usr/share/libvirt/cpu_map/x86_486.xml; test -f $f && sed -i "/name='vme'/d" $f`)}, spec.Services...)
+	spec.Services = append([]agent.Service{ownStep("cpu-map-quirk",
+		`sed -i "/name='vme'/d" /usr/share/libvirt/cpu_map/x86_486.xml`)}, spec.Services...)
 	return []string{"xen on tcg: libvirt's 486 CPU model without vme, which the emulated processor lacks under Xen"}
 }
 
 func shell(name, script string) agent.Service {
 	return agent.Service{Name: name, Once: true, Argv: []string{"/bin/sh", "-ec", script}}
+}
+
+// ownStep is a command of the harness, which prepares what a distribution's boot
+// does.
+func ownStep(name, script string) agent.Service {
+	s := shell(name, script)
+	s.Own = true
+	return s
 }
 
 func daemonShell(name string, s Settings, socket, script string) agent.Service {

@@ -12,7 +12,11 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// The files of a running host, in its run-time folder.
+// places are the folders of a running host: of its sockets, and of its disk and
+// initramfs.
+type places struct{ sockets, files string }
+
+// The files of a running host, in its places.
 const (
 	fileInitramfs = "initramfs"
 	fileScratch   = "scratch.img"
@@ -28,7 +32,7 @@ const kernelArgs = "panic=-1 loglevel=6 printk.time=1 random.trust_cpu=on"
 const dom0MemoryMB = 1024
 
 // commandLine is the L0 emulator's command line for a host.
-func commandLine(p Parts, s Settings, em Emulator, dir string) ([]string, error) {
+func commandLine(p Parts, s Settings, em Emulator, at places) ([]string, error) {
 	cpu, ok := em.CPU[s.Kind]
 	if !ok || s.Accel == "kvm" {
 		cpu = "max"
@@ -39,23 +43,27 @@ func commandLine(p Parts, s Settings, em Emulator, dir string) ([]string, error)
 		"-smp", fmt.Sprint(s.CPUs), "-m", fmt.Sprint(s.MemoryMB),
 		"-display", "none", "-no-reboot",
 		"-serial", "file:" + filepath.Join(s.LogDir, ConsoleFile),
-		"-qmp", "unix:" + filepath.Join(dir, sockQMP) + ",server=on,wait=off",
+		"-qmp", "unix:" + value(filepath.Join(at.sockets, sockQMP)) + ",server=on,wait=off",
 		"-device", "virtio-rng-pci",
 		"-device", "virtio-serial-pci",
-		"-chardev", "socket,id=agent,server=on,wait=off,path=" + filepath.Join(dir, sockAgent),
+		"-chardev", "socket,id=agent,server=on,wait=off,path=" + value(filepath.Join(at.sockets, sockAgent)),
 		"-device", "virtserialport,chardev=agent,name=" + agent.PortName,
 	}
-	for _, d := range disks(p, dir) {
+	for _, d := range disks(p, at.files) {
 		argv = append(argv,
-			"-drive", fmt.Sprintf("if=none,id=%s,format=raw,file=%s,readonly=%s,cache=unsafe", d.serial, d.file, onOff(d.readOnly)),
+			"-drive", fmt.Sprintf("if=none,id=%s,format=raw,file=%s,readonly=%s,cache=unsafe", d.serial, value(d.file), onOff(d.readOnly)),
 			"-device", fmt.Sprintf("virtio-blk-pci,drive=%s,serial=%s", d.serial, d.serial))
 	}
-	boot, err := bootArgs(p, s, dir)
+	boot, err := bootArgs(p, s, at.files)
 	if err != nil {
 		return nil, err
 	}
 	return append(argv, boot...), nil
 }
+
+// value writes a path as a value among an option's key=value pairs, which a
+// comma separates (qemu's util/qemu-option.c, get_opt_value).
+func value(path string) string { return strings.ReplaceAll(path, ",", ",,") }
 
 type diskImage struct {
 	serial, file string
@@ -86,7 +94,7 @@ func bootArgs(p Parts, s Settings, dir string) ([]string, error) {
 	}
 	for _, f := range []string{p.Kernel, initrd} {
 		if strings.ContainsAny(f, ", ") {
-			return nil, fmt.Errorf("cannot boot Xen: its loader splits %q at the comma or space", f)
+			return nil, fmt.Errorf("cannot boot Xen: its loader splits %q at the comma or space; name a folder without them in VIRTMATRIX_HOME", f)
 		}
 	}
 	return []string{

@@ -4,6 +4,7 @@
 package host
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -65,9 +66,19 @@ type Settings struct {
 	Scale float64
 	// CPUs and MemoryMB are L1's size.
 	CPUs, MemoryMB int
+	// ScratchDir is the folder for the host's disk and initramfs; empty means
+	// the run-time folder, which is often in memory.
+	ScratchDir string
 	// LogDir receives the host's console and the emulator's messages.
 	LogDir string
+	// Silence is how long a booting L1's console may be silent, and Longest how
+	// long the whole boot may take, at scale 1; 0 means bootStall and bootLimit.
+	Silence, Longest time.Duration
 }
+
+func (s Settings) stall() time.Duration { return s.limit(cmp.Or(s.Silence, bootStall)) }
+
+func (s Settings) longest() time.Duration { return s.limit(cmp.Or(s.Longest, bootLimit)) }
 
 // limit is a duration scaled to the machine.
 func (s Settings) limit(d time.Duration) time.Duration {

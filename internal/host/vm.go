@@ -19,7 +19,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/qmp"
-	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 )
 
 // The files that a host leaves in its log folder.
@@ -29,16 +29,26 @@ const (
 	QMPFile      = "l0-qmp.ndjson"
 )
 
+// process is an emulator that runs.
+type process interface {
+	Done() <-chan struct{}
+	// Err tells how it ended; nil before that and when it ended by itself.
+	Err() error
+	Sched() owner.Sched
+	Kill()
+}
+
 // VM is a running L1.
 type VM struct {
 	settings Settings
-	folder   *owner.Folder
-	proc     *owner.Process
-	agent    *agent.Client
-	monitor  *qmp.Conn
-	qmpLog   *os.File
-	quirks   []string
-	argv     []string
+	// folder holds the host's sockets, bulk its disk and initramfs.
+	folder, bulk *owner.Folder
+	proc         process
+	agent        *agent.Client
+	monitor      *qmp.Conn
+	qmpLog       *os.File
+	quirks       []string
+	life         life
 	// Booted is how long it took from the emulator's start to the agent's
 	// answer, and to the services.
 	Booted time.Duration
@@ -51,24 +61,35 @@ type VM struct {
 // up. A product fault means that L1's kernel or hypervisor did not come up.
 func Boot(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emulator) (_ *VM, err error) {
 	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
-		return nil, fault.Infraf("boot host", "%w", err)
+		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, s.LogDir))
 	}
 	folder, err := owner.NewFolder(runtimeDir, "vm-")
 	if err != nil {
-		return nil, fault.Infraf("boot host", "%w", err)
+		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, runtimeDir))
 	}
-	vm := &VM{settings: s, folder: folder}
+	vm := &VM{settings: s, folder: folder, bulk: folder}
+	vm.life.console = console.NewWatch(vm.Console())
 	defer func() {
 		if err != nil {
 			vm.Close()
 		}
 	}()
+	if err := vm.fitsSockets(); err != nil {
+		return nil, err
+	}
+	if s.ScratchDir != "" {
+		bulk, err := owner.NewFolder(s.ScratchDir, "vm-")
+		if err != nil {
+			return nil, fault.Infraf("prepare host", "%w", disk.Explain(err, s.ScratchDir))
+		}
+		vm.bulk = bulk
+	}
 	if err := vm.prepare(p); err != nil {
-		return nil, fault.Infraf("prepare host", "%w", err)
+		return nil, fault.Infraf("prepare host", "%w", disk.Explain(err, vm.bulk.Path))
 	}
 	start := time.Now()
 	if err := vm.start(p, em); err != nil {
-		return nil, fault.Infraf("start emulator", "%w", err)
+		return nil, fault.Infraf("start emulator", "%w", disk.Explain(err, s.LogDir))
 	}
 	if err := vm.connect(ctx); err != nil {
 		return nil, err
@@ -80,6 +101,17 @@ func Boot(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emulat
 	return vm, nil
 }
 
+// maxSocketPath is the longest path of a Unix socket in bytes (sun_path, with
+// its end).
+const maxSocketPath = 107
+
+func (vm *VM) fitsSockets() error {
+	if path := vm.path("fwd999.sock"); len(path) > maxSocketPath {
+		return fault.Infraf("boot host", "%s is longer than the %d bytes that a socket's path may have; name a shorter folder in VIRTMATRIX_RUNTIME", path, maxSocketPath)
+	}
+	return nil
+}
+
 func (vm *VM) prepare(p Parts) error {
 	spec, quirks := compose(p, vm.settings)
 	vm.quirks = quirks
@@ -87,10 +119,10 @@ func (vm *VM) prepare(p Parts) error {
 	if err != nil {
 		return err
 	}
-	if err := writeInitramfs(vm.path(fileInitramfs), p, b); err != nil {
+	if err := writeInitramfs(filepath.Join(vm.bulk.Path, fileInitramfs), p, b); err != nil {
 		return err
 	}
-	return makeScratch(vm.path(fileScratch))
+	return makeScratch(filepath.Join(vm.bulk.Path, fileScratch))
 }
 
 func (vm *VM) path(name string) string { return filepath.Join(vm.folder.Path, name) }
@@ -115,19 +147,24 @@ func makeScratch(path string) error {
 }
 
 func (vm *VM) start(p Parts, em Emulator) error {
-	argv, err := commandLine(p, vm.settings, em, vm.folder.Path)
+	argv, err := commandLine(p, vm.settings, em, places{vm.folder.Path, vm.bulk.Path})
 	if err != nil {
 		return err
 	}
-	vm.argv = argv
 	log, err := os.Create(filepath.Join(vm.settings.LogDir, EmulatorFile))
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	fmt.Fprintln(log, strings.Join(argv, " "))
-	vm.proc, err = owner.Start(owner.Options{Argv: argv, Usr: em.Usr, Output: log, Remove: vm.folder.Path})
-	return err
+	if _, err := fmt.Fprintln(log, strings.Join(argv, " ")); err != nil {
+		return err
+	}
+	proc, err := owner.Start(owner.Options{Argv: argv, Usr: em.Usr, Output: log, Remove: vm.folder.Path})
+	if err != nil {
+		return err
+	}
+	vm.proc = proc
+	return nil
 }
 
 // Console is the log of L1's console, kernel and hypervisor.
@@ -140,46 +177,6 @@ func (vm *VM) Quirks() []string { return vm.quirks }
 
 // Monitor is the QMP connection to the L0 emulator.
 func (vm *VM) Monitor() *qmp.Conn { return vm.monitor }
-
-// Alive returns nil while the host can be worked with, and otherwise why not:
-// a product fault when L1 itself died, ours when its emulator did.
-func (vm *VM) Alive() error {
-	if text, err := vm.Console().Since(0); err == nil {
-		for _, f := range console.Scan(text, nil) {
-			if f.Severity == console.Fatal {
-				return vm.died(f.Line)
-			}
-		}
-	}
-	select {
-	case <-vm.proc.Done():
-		return vm.whyEnded()
-	default:
-		return nil
-	}
-}
-
-// died attributes the line that a host died of.
-func (vm *VM) died(line string) error {
-	said, byAgent := strings.CutPrefix(line, agent.FaultLine)
-	switch {
-	case byAgent && strings.HasPrefix(said, "start "):
-		return fault.Productf(matrix.LayerManagement, said[:min(len(said), 40)], "%s", said)
-	case byAgent:
-		return fault.Infraf("compose host", "the agent says: cannot %s", said)
-	case strings.HasPrefix(line, "(XEN)"):
-		return fault.Productf(matrix.LayerHypervisor, "run host", "its console says %q", line)
-	}
-	return fault.Productf(matrix.LayerKernel, "run host", "its console says %q", line)
-}
-
-// whyEnded explains an emulator that ended without a word on the console.
-func (vm *VM) whyEnded() error {
-	if err := vm.proc.Err(); err != nil {
-		return fault.Infraf("run host", "its emulator is gone: %w", err)
-	}
-	return fault.Productf(matrix.LayerKernel, "run host", "L1 powered off or reset by itself")
-}
 
 // Exec runs a shell command in L1. The error is a product fault when L1 died
 // of it, and ours otherwise; a command that failed is in the result.
@@ -198,13 +195,13 @@ func (vm *VM) Write(ctx context.Context, path string, content []byte) error {
 
 func (vm *VM) exec(ctx context.Context, command string, in io.Reader) (agent.Result, error) {
 	res, err := vm.agent.Exec(ctx, command, in)
-	if err != nil {
-		if dead := vm.Alive(); dead != nil {
-			return res, dead
-		}
-		return res, fault.Infraf("run command in L1", "%w", err)
+	if err == nil {
+		return res, nil
 	}
-	return res, nil
+	if dead := vm.whyLost(ctx); dead != nil {
+		return res, dead
+	}
+	return res, fault.Infraf("run command in L1", "%w", err)
 }
 
 // Quote quotes a word for L1's shell.
@@ -228,43 +225,6 @@ func (vm *VM) OpenTTY(path string) (io.ReadWriteCloser, error) {
 	return vm.agent.OpenTTY(ctx, path)
 }
 
-// Forward makes a Unix socket of L1 available on L0 and returns its path
-// there. It ends with the host.
-func (vm *VM) Forward(remote string) (string, error) {
-	vm.mu.Lock()
-	defer vm.mu.Unlock()
-	local := vm.path(fmt.Sprintf("fwd%d.sock", len(vm.forwards)))
-	l, err := net.Listen("unix", local)
-	if err != nil {
-		return "", fault.Infraf("forward "+remote, "%w", err)
-	}
-	vm.forwards = append(vm.forwards, l)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go vm.relay(c, remote)
-		}
-	}()
-	return local, nil
-}
-
-func (vm *VM) relay(local net.Conn, remote string) {
-	defer local.Close()
-	conn, err := vm.Dial(remote)
-	if err != nil {
-		return // the client sees the closed connection, as with a daemon that is gone
-	}
-	defer conn.Close()
-	go func() {
-		_, _ = io.Copy(conn, local)
-		conn.Close()
-	}()
-	_, _ = io.Copy(local, conn)
-}
-
 // Close ends the host and removes what it used on L0. Its logs stay.
 func (vm *VM) Close() error {
 	vm.mu.Lock()
@@ -284,7 +244,10 @@ func (vm *VM) Close() error {
 	if vm.proc != nil {
 		vm.proc.Kill()
 	}
-	return errors.Join(vm.folder.Remove())
+	if vm.bulk == vm.folder {
+		return vm.folder.Remove()
+	}
+	return errors.Join(vm.bulk.Remove(), vm.folder.Remove())
 }
 
 // Sched is how the host's emulator fared with L0's scheduler so far.

@@ -49,29 +49,38 @@ func insertModules(files []string) error {
 	return nil
 }
 
-// diskWait is how long a virtio disk may take to appear after its driver is
-// in. The driver probes synchronously; the margin is for a starved machine.
-const diskWait = 2 * time.Minute
+// appears waits until find finds something. A driver probes in the background.
+func appears(patience time.Duration, find func() (string, bool)) (string, bool) {
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		if found, ok := find(); ok || time.Since(start) > patience {
+			return found, ok
+		}
+	}
+}
 
 // disk finds a virtio disk by its serial.
-func disk(serial string) (string, error) {
-	for start := time.Now(); time.Since(start) < diskWait; time.Sleep(20 * time.Millisecond) {
+func disk(serial string, patience time.Duration) (string, error) {
+	dev, ok := appears(patience, func() (string, bool) {
 		files, _ := filepath.Glob("/sys/block/vd*/serial")
 		for _, f := range files {
 			b, _ := os.ReadFile(f)
 			if strings.TrimSpace(string(b)) == serial {
-				return "/dev/" + filepath.Base(filepath.Dir(f)), nil
+				return "/dev/" + filepath.Base(filepath.Dir(f)), true
 			}
 		}
+		return "", false
+	})
+	if !ok {
+		return "", fmt.Errorf("find disk %q: no virtio disk has this serial after %s", serial, patience)
 	}
-	return "", fmt.Errorf("find disk %q: no virtio disk has this serial", serial)
+	return dev, nil
 }
 
 const lower, upper, newroot = "/lower", "/upper", "/newroot"
 
 // compose builds the host's root and moves into it.
 func compose(spec *agent.Spec) error {
-	dev, err := disk(spec.Root)
+	dev, err := disk(spec.Root, spec.Patience)
 	if err != nil {
 		return err
 	}
@@ -91,7 +100,7 @@ func compose(spec *agent.Spec) error {
 		return err
 	}
 	for _, img := range spec.Images {
-		dev, err := disk(img.Serial)
+		dev, err := disk(img.Serial, spec.Patience)
 		if err != nil {
 			return err
 		}
@@ -198,7 +207,7 @@ func finishRoot(spec *agent.Spec) error {
 		}
 	}
 	if spec.Scratch.Serial != "" {
-		dev, err := disk(spec.Scratch.Serial)
+		dev, err := disk(spec.Scratch.Serial, spec.Patience)
 		if err != nil {
 			return err
 		}

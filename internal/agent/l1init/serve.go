@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,7 +24,7 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	port, err := openPort()
+	port, err := openPort(spec.Patience)
 	if err != nil {
 		return err
 	}
@@ -45,7 +44,11 @@ func startServices(spec *agent.Spec) {
 	for _, s := range spec.Services {
 		if err := startService(s); err != nil {
 			note(s.Name, fmt.Sprintf("%v", err))
-			fmt.Fprintf(os.Stderr, "\n%sstart %s: %v\n", agent.FaultLine, s.Name, err)
+			verb := agent.Start
+			if s.Own {
+				verb = "do step "
+			}
+			fmt.Fprintf(os.Stderr, "\n%s%s%s: %v\n", agent.FaultLine, verb, s.Name, err)
 			return
 		}
 	}
@@ -105,22 +108,24 @@ func startService(s agent.Service) error {
 }
 
 // openPort opens the agent's virtio-serial port, found by its name.
-func openPort() (*port, error) {
-	for start := time.Now(); time.Since(start) < diskWait; time.Sleep(20 * time.Millisecond) {
+func openPort(patience time.Duration) (*port, error) {
+	dev, ok := appears(patience, func() (string, bool) {
 		names, _ := filepath.Glob("/sys/class/virtio-ports/*/name")
 		for _, n := range names {
-			b, _ := os.ReadFile(n)
-			if strings.TrimSpace(string(b)) != agent.PortName {
-				continue
+			if b, _ := os.ReadFile(n); strings.TrimSpace(string(b)) == agent.PortName {
+				return "/dev/" + filepath.Base(filepath.Dir(n)), true
 			}
-			fd, err := unix.Open("/dev/"+filepath.Base(filepath.Dir(n)), unix.O_RDWR|unix.O_CLOEXEC, 0)
-			if err != nil {
-				return nil, fmt.Errorf("open agent port: %w", err)
-			}
-			return &port{fd: fd}, nil
 		}
+		return "", false
+	})
+	if !ok {
+		return nil, fmt.Errorf("find agent port: no virtio-serial port has its name after %s", patience)
 	}
-	return nil, errors.New("find agent port: no virtio-serial port has its name")
+	fd, err := unix.Open(dev, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open agent port: %w", err)
+	}
+	return &port{fd: fd}, nil
 }
 
 // port is the virtio-serial device in blocking mode. It reads as end of file

@@ -1,0 +1,185 @@
+package host
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+var update = flag.Bool("update", false, "write the files in testdata anew")
+
+// golden compares a text with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs; look at it, then run the test with -update:\n%s", path, got)
+	}
+}
+
+// The three ways a host is composed.
+func compositions() map[string]struct {
+	parts    Parts
+	settings Settings
+} {
+	native := Parts{
+		Kernel: "/store/kernel/vmlinuz", Modules: "/store/kernel/modules.squashfs", Root: "/store/root/root.squashfs",
+		BootModules: []string{"/store/kernel/boot/virtio_blk.ko", "/store/kernel/boot/squashfs.ko"},
+		Agent:       "/bin/l1init", Launcher: "/bin/launch", Tools: map[string]string{"l1probe": "/bin/l1probe"},
+		Guest: GuestParts{Kernel: "/store/kernel/vmlinuz", Init: "/bin/l2init"},
+	}
+	bundled := native
+	bundled.QEMU = "/store/qemu/usr.squashfs"
+	xen := native
+	xen.Xen = "/store/xen/xen"
+	kvmOnly := Settings{Name: "cell", Kind: matrix.KVM, Accel: "tcg", Scale: 1, CPUs: 2, MemoryMB: 2048, LogDir: "/run/logs"}
+	dom0 := kvmOnly
+	dom0.Kind = matrix.Xen
+	return map[string]struct {
+		parts    Parts
+		settings Settings
+	}{"native": {native, kvmOnly}, "bundled": {bundled, kvmOnly}, "xen": {xen, dom0}}
+}
+
+var emulator = Emulator{Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off", matrix.Xen: "max,cx16=off,smap=off"}}
+
+func TestWhatTheAgentIsToldToDo(t *testing.T) {
+	for name, c := range compositions() {
+		spec, quirks := compose(c.parts, c.settings)
+		b, err := json.MarshalIndent(spec, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(b)
+		for _, q := range quirks {
+			text += "\nquirk: " + q
+		}
+		golden(t, name+".spec", text+"\n")
+	}
+}
+
+func TestTheEmulatorsCommandLine(t *testing.T) {
+	for name, c := range compositions() {
+		argv, err := commandLine(c.parts, c.settings, emulator, places{"/run/virtmatrix/vm-1", "/cache/vm-1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".args", strings.Join(argv, "\n")+"\n")
+	}
+}
+
+func TestKVMNeedsNoTamedProcessor(t *testing.T) {
+	c := compositions()["native"]
+	c.settings.Accel = "kvm"
+	argv, err := commandLine(c.parts, c.settings, emulator, places{"/d", "/d"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line := strings.Join(argv, " "); !strings.Contains(line, "-machine pc-q35-7.2,accel=kvm -cpu max -smp") {
+		t.Errorf("command line: %s", line)
+	}
+}
+
+func TestXenOnRealHardwareHasNoQuirk(t *testing.T) {
+	c := compositions()["xen"]
+	c.settings.Accel = "kvm"
+	spec, quirks := compose(c.parts, c.settings)
+	if len(quirks) != 0 || strings.Contains(spec.Services[0].Name, "quirk") {
+		t.Errorf("quirks %q, first service %q", quirks, spec.Services[0].Name)
+	}
+}
+
+func TestTimeLimitsInTheSpecFollowTheMachine(t *testing.T) {
+	c := compositions()["native"]
+	c.settings.Scale = 3
+	spec, _ := compose(c.parts, c.settings)
+	if spec.Patience != 3*bootStall/2 {
+		t.Errorf("patience %s, want %s", spec.Patience, 3*bootStall/2)
+	}
+	for _, s := range spec.Services {
+		if s.Wait != "" && s.Within != 3*serviceWait {
+			t.Errorf("%s may take %s, want %s", s.Name, s.Within, 3*serviceWait)
+		}
+	}
+}
+
+func TestOnlyStepsOfTheHarnessAreItsOwn(t *testing.T) {
+	own := map[string]bool{"dev-nodes": true, "xen-dirs": true, "cpu-map-quirk": true}
+	for name, c := range compositions() {
+		spec, _ := compose(c.parts, c.settings)
+		for _, s := range spec.Services {
+			if s.Own != own[s.Name] {
+				t.Errorf("%s: Own of %s is %v", name, s.Name, s.Own)
+			}
+		}
+	}
+}
+
+func TestPathsWithSpacesAndCommas(t *testing.T) {
+	const odd = "/home/a b, c"
+	c := compositions()["native"]
+	c.parts.Kernel, c.parts.Root, c.settings.LogDir = odd+"/vmlinuz", odd+"/root.squashfs", odd+"/logs"
+	argv, err := commandLine(c.parts, c.settings, emulator, places{odd + "/vm", odd + "/vm"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := "\n" + strings.Join(argv, "\n") + "\n"
+	// Doubled where qemu reads key=value pairs, and nowhere else.
+	for _, want := range []string{
+		"\n-kernel\n/home/a b, c/vmlinuz\n", "\n-initrd\n/home/a b, c/vm/initramfs\n",
+		"file=/home/a b,, c/root.squashfs,readonly=on", "file=/home/a b,, c/vm/scratch.img,readonly=off",
+		"\nunix:/home/a b,, c/vm/qmp.sock,server=on", ",path=/home/a b,, c/vm/agent.sock\n",
+		"\nfile:/home/a b, c/logs/console.log\n",
+	} {
+		if !strings.Contains(line, want) {
+			t.Errorf("the command line lacks %q:%s", want, line)
+		}
+	}
+	for what, c := range map[string]struct{ kernel, dir string }{
+		"kernel": {odd + "/vmlinuz", "/vm"}, "folder": {"/vmlinuz", "/a,b"},
+	} {
+		x := compositions()["xen"]
+		x.parts.Kernel = c.kernel
+		if _, err := commandLine(x.parts, x.settings, emulator, places{"/vm", c.dir}); err == nil || !strings.Contains(err.Error(), "VIRTMATRIX_HOME") {
+			t.Errorf("%s: commandLine = %v, want a refusal with its cure", what, err)
+		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "''", "a b": "'a b'", "$x;`y`": "'$x;`y`'", "it's": `'it'\''s'`, "'": `''\'''`, "a\nb": "'a\nb'",
+	} {
+		if got := Quote(in); got != want {
+			t.Errorf("Quote(%q) = %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestServicesOfTheProductAreWaitedFor(t *testing.T) {
+	for name, c := range compositions() {
+		spec, _ := compose(c.parts, c.settings)
+		var last agent.Service
+		for _, s := range spec.Services {
+			last = s
+		}
+		if last.Name != "libvirtd" || last.Wait != LibvirtSocket {
+			t.Errorf("%s: the last service is %+v", name, last)
+		}
+	}
+}
