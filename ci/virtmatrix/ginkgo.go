@@ -3,12 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -49,19 +47,20 @@ func (r *runner) ginkgo() []string {
 	}
 	limit := baseLimit + time.Duration(len(r.plan.Cells))*cellLimit + time.Duration(checks)*checkLimit
 	argv := []string{
-		"go", "tool", "ginkgo", "run", "--tags=" + tags, "--procs=1", "--randomize-all", fmt.Sprintf("--seed=%d", r.plan.Seed),
+		"sh", "-c", compileAndRun, "sh",
+		"go", "tool", "ginkgo", "run", "--procs=1", "--randomize-all", fmt.Sprintf("--seed=%d", r.plan.Seed),
 		fmt.Sprintf("--timeout=%s", limit), "--poll-progress-after=3m", "--fail-on-empty", "--keep-going", "--no-color",
 	}
 	if r.Verbose {
 		argv = append(argv, "-v")
 	}
-	return append(argv, "./suites")
+	return argv
 }
 
 // environment is what the suites are told.
-func (r *runner) environment() []string {
+func (r *runner) environment(source string) []string {
 	env := append(os.Environ(),
-		rundir.Env+"="+r.dir.Path(), store.HomeEnv+"="+absolute(r.Home), driver.RuntimeEnv+"="+r.Runtime)
+		rundir.Env+"="+r.dir.Path(), driver.SourceEnv+"="+source, store.HomeEnv+"="+absolute(r.Home), driver.RuntimeEnv+"="+r.Runtime)
 	if r.Mirror != "" {
 		env = append(env, apt.MirrorEnv+"="+r.Mirror)
 	}
@@ -107,17 +106,17 @@ type suites struct {
 	argv   []string
 	env    []string
 	source string
-	// runtime is the folder for what must not outlive the run.
-	runtime string
+	// scratch is the folder for what must not outlive the run.
+	scratch string
 	// events is told what the suites do, say prints a line for people after
 	// the display of events has ended.
 	events progress.Sink
 	say    func(text string)
 }
 
-// enter starts the runner in its folder and notes its process group, which is
-// what a terminal's ^C would be sent to.
-const enter = `cd "$1" && echo $$ >"$2" && shift 2 && exec "$@"`
+// compileAndRun compiles the suites into the run's own folder, so that runs of
+// one checkout do not share a file, and a killed one leaves none.
+const compileAndRun = `set -e; suites=$TMPDIR/suites.test; go test -c -tags ` + tags + ` -o "$suites" ./suites; exec "$@" "$suites"`
 
 // run runs the suites to their end, and ends them at ^C.
 func (s *suites) run() (cut string, err error) {
@@ -138,21 +137,20 @@ func (s *suites) runUntil(signals <-chan os.Signal) (cut string, err error) {
 		return "", fmt.Errorf("cannot run suites: %w", err)
 	}
 	defer log.Close()
-	folder, err := owner.NewFolder(s.runtime, "run-")
+	folder, err := owner.NewFolder(s.scratch, "run-")
 	if err != nil {
 		return "", fmt.Errorf("cannot run suites: %w", err)
 	}
 	defer folder.Remove()
-	group := filepath.Join(folder.Path, "group")
 	p, err := owner.Start(owner.Options{
-		Argv: append([]string{"sh", "-c", enter, "sh", s.source, group}, s.argv...), Env: s.env, Output: log,
+		Argv: s.argv, Env: append(s.env, "TMPDIR="+folder.Path), Dir: s.source, Output: log, Remove: folder.Path,
 	})
 	if err != nil {
 		return "", fmt.Errorf("cannot run suites: %w", err)
 	}
 	defer p.Kill()
 	stop := s.follow(began)
-	interrupted := s.wait(p, group, signals)
+	interrupted := s.wait(p, signals)
 	stop()
 	return s.ended(p.Err(), interrupted, began)
 }
@@ -179,7 +177,7 @@ func (s *suites) follow(began time.Time) (stop func()) {
 
 // wait waits for the runner's end. The first signal asks it to end its guests
 // and to keep what was answered, the second kills it and all it started.
-func (s *suites) wait(p *owner.Process, group string, signals <-chan os.Signal) (interrupted bool) {
+func (s *suites) wait(p *owner.Process, signals <-chan os.Signal) (interrupted bool) {
 	for {
 		select {
 		case <-p.Done():
@@ -192,28 +190,12 @@ func (s *suites) wait(p *owner.Process, group string, signals <-chan os.Signal) 
 			}
 			interrupted = true
 			s.say("stopping: the guests are ended and what was answered is kept; ^C again kills")
-			if err := interrupt(group); err != nil {
+			if err := p.Signal(syscall.SIGINT); err != nil {
 				s.say("killing the run: " + err.Error())
 				p.Kill()
 			}
 		}
 	}
-}
-
-// interrupt sends SIGINT to the process group in a file.
-func interrupt(file string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("cannot interrupt suites: %w", err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || pid <= 1 {
-		return fmt.Errorf("cannot interrupt suites: %s holds %q", file, text)
-	}
-	if err := syscall.Kill(-pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("cannot interrupt suites: %w", err)
-	}
-	return nil
 }
 
 // ended judges how the runner ended. Its own status means little: it fails when

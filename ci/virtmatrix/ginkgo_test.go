@@ -23,7 +23,7 @@ func runnerOf(t *testing.T, script string) (s *suites, said *[]string) {
 	}
 	said = new([]string)
 	return &suites{
-		dir: d, source: t.TempDir(), runtime: t.TempDir(), argv: []string{"sh", "-c", script}, env: append(os.Environ(), "RUN="+d.Path()),
+		dir: d, source: t.TempDir(), scratch: t.TempDir(), argv: []string{"sh", "-c", script}, env: append(os.Environ(), "RUN="+d.Path()),
 		events: func(progress.Event) {}, say: func(text string) { *said = append(*said, text) },
 	}, said
 }
@@ -116,7 +116,7 @@ func TestTheRunnerGetsThePlansSeedAndTimeForIt(t *testing.T) {
 	r := &runner{app: &app{}, plan: samplePlan(t)}
 	argv := strings.Join(r.ginkgo(), " ")
 	// 15 minutes, and as many for each of 2 cells, and 6 for each of 4 checks.
-	for _, want := range []string{"--seed=42", "--timeout=1h9m0s", "--procs=1", "--fail-on-empty", "--tags=libvirt_dlopen", " ./suites"} {
+	for _, want := range []string{"--seed=42", "--timeout=1h9m0s", "--procs=1", "--fail-on-empty", "-tags libvirt_dlopen", " ./suites"} {
 		if !strings.Contains(argv, want) {
 			t.Errorf("%q is not in %q", want, argv)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/reports"
+	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 type runVerb struct {
@@ -126,7 +127,7 @@ func (r *runner) answer(rows []progress.Row) error {
 	r.building = time.Since(start)
 	start = time.Now()
 	s := &suites{
-		dir: r.dir, argv: r.ginkgo(), env: r.environment(), source: source, runtime: r.Runtime,
+		dir: r.dir, argv: r.ginkgo(), env: r.environment(source), source: source, scratch: driver.Scratch(absolute(r.Home)),
 		events: sink, say: func(text string) { done(); fmt.Fprintln(r.stderr, text) },
 	}
 	r.cut, err = s.run()

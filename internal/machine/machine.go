@@ -68,7 +68,7 @@ func (n Needs) questions() []Question {
 		system, root, processors, n.memory,
 		func(context.Context) Finding { return space("disk for images", n.Home, imagesWant, imagesNeed) },
 		func(context.Context) Finding { return space("disk for runs", n.Runs, runsWant, runsNeed) },
-		func(context.Context) Finding { return tools(append(hostTools(), n.Tools...)) },
+		func(context.Context) Finding { return tools(n.Tools) },
 		golang, compiler, libvirt, loops, namespaces, n.mirror,
 	}
 	if n.Accelerator != nil {

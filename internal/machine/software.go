@@ -13,11 +13,6 @@ import (
 // setup is the fix for everything that a package brings.
 const setup = "ci/setup installs it"
 
-// hostTools are what booting a host takes, next to the emulator's own image.
-func hostTools() []tool.Tool {
-	return []tool.Tool{{Name: "mkfs.ext4", Package: "e2fsprogs"}, {Name: "mount", Package: "mount"}}
-}
-
 // tools reports the programs that are not there, with their packages.
 func tools(needed []tool.Tool) Finding {
 	f := Finding{Subject: "tools", Grade: Good}
@@ -45,8 +40,11 @@ func golang(ctx context.Context) Finding {
 
 // compiler looks for what cgo needs to build the libvirt bindings.
 func compiler(context.Context) Finding {
-	return tools([]tool.Tool{{Name: "gcc", Package: "gcc"}, {Name: "/usr/include/stdio.h", Package: "libc6-dev"}}).
-		about("C compiler", "gcc and the headers of libc are there")
+	return tools([]tool.Tool{
+		{Name: "gcc", Package: "gcc"}, {Name: "/usr/include/stdio.h", Package: "libc6-dev"},
+		// For a plain `ginkgo run ./suites`; our own calls do without.
+		{Name: "pkg-config", Package: "pkg-config"}, {Name: "/usr/include/libvirt/libvirt.h", Package: "libvirt-dev"},
+	}).about("C compiler", "gcc and the headers of libc and libvirt are there")
 }
 
 // libvirtLibrary is what the libvirt bindings open when they are first used.

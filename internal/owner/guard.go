@@ -14,7 +14,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -31,10 +30,18 @@ const guardName = "virtmatrix-guard"
 type order struct {
 	Argv []string `json:"argv"`
 	Env  []string `json:"env"`
+	// Dir is the working directory; empty for the harness's own.
+	Dir string `json:"dir,omitempty"`
 	// Usr is a squashfs image to see as /usr; empty for the machine's own.
 	Usr string `json:"usr,omitempty"`
 	// Remove is a folder to remove when the process has ended.
 	Remove string `json:"remove,omitempty"`
+}
+
+// wish is what the guard is told later on.
+type wish struct {
+	// Signal is sent to the process's group.
+	Signal syscall.Signal `json:"signal"`
 }
 
 // Exit codes of a guard that could not run its process. They are above those
@@ -74,7 +81,7 @@ func guard(pipe *os.File) int {
 		return exitNotStarted
 	}
 	p, err := os.StartProcess(path, o.Argv, &os.ProcAttr{
-		Env:   o.Env,
+		Dir: o.Dir, Env: o.Env,
 		Files: []*os.File{nil, os.Stdout, os.Stderr},
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	})
@@ -83,8 +90,10 @@ func guard(pipe *os.File) int {
 		return exitNotStarted
 	}
 	go func() {
-		// Nothing more is ever written: reading returns when the harness is gone.
-		_, _ = io.Copy(io.Discard, io.MultiReader(dec.Buffered(), pipe))
+		// Reading fails when the harness is gone.
+		for w := (wish{}); dec.Decode(&w) == nil; {
+			_ = syscall.Kill(-p.Pid, w.Signal)
+		}
 		_ = syscall.Kill(-p.Pid, syscall.SIGKILL)
 	}()
 	st, err := p.Wait()
@@ -130,6 +139,8 @@ type Options struct {
 	Argv []string
 	// Env is the whole environment; nil means this process's.
 	Env []string
+	// Dir is the working directory; empty means this process's.
+	Dir string
 	// Usr is a squashfs image to see as /usr.
 	Usr string
 	// Output receives stdout and stderr. It must be a file: a pipe to us would
@@ -161,7 +172,7 @@ func Start(o Options) (*Process, error) {
 		env = os.Environ()
 	}
 	p := &Process{cmd: cmd, pipe: w, done: make(chan struct{})}
-	err = json.NewEncoder(w).Encode(order{Argv: o.Argv, Env: env, Usr: o.Usr, Remove: o.Remove})
+	err = json.NewEncoder(w).Encode(order{Argv: o.Argv, Env: env, Dir: o.Dir, Usr: o.Usr, Remove: o.Remove})
 	go func() {
 		p.err = describeExit(o.Argv[0], cmd.Wait())
 		close(p.done)
@@ -199,6 +210,14 @@ func (p *Process) Err() error {
 	default:
 		return nil
 	}
+}
+
+// Signal sends a signal to the process's group, as a terminal does.
+func (p *Process) Signal(sig syscall.Signal) error {
+	if err := json.NewEncoder(p.pipe).Encode(wish{sig}); err != nil {
+		return fmt.Errorf("cannot signal process: %w", err)
+	}
+	return nil
 }
 
 // Kill ends the process and everything it started, and waits for that.

@@ -155,6 +155,28 @@ func TestKillEndsTheProcess(t *testing.T) {
 	}
 }
 
+func TestASignalReachesTheProcessInItsFolder(t *testing.T) {
+	dir := t.TempDir()
+	p, err := Start(Options{Argv: []string{"sh", "-c", "trap 'touch heard; exit 0' INT; touch ready; while :; do sleep 0.01; done"}, Dir: dir, Output: os.Stderr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Kill()
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "ready")); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := p.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if _, err := os.Stat(filepath.Join(dir, "heard")); err != nil {
+		t.Errorf("the signal was not heard: %v", err)
+	}
+}
+
 func TestErrTellsHowAProcessEnded(t *testing.T) {
 	for _, tc := range []struct{ script, want string }{
 		{"exit 0", ""},

@@ -127,9 +127,17 @@ var programs = map[string]string{
 // tools are those of the programs that checks run in L1.
 var tools = []string{probe.Program}
 
-// ModuleRoot finds the folder of this module from the working directory up:
-// the guests' programs are built from source, as the suites are.
+// SourceEnv is the environment variable that names the checkout of virtmatrix
+// to a process that does not run in it.
+const SourceEnv = "VIRTMATRIX_SOURCE"
+
+// ModuleRoot finds the folder of this module, from the working directory up
+// unless the environment names it: the guests' programs are built from source,
+// as the suites are.
 func ModuleRoot(ctx context.Context) (string, error) {
+	if root := os.Getenv(SourceEnv); root != "" {
+		return root, nil
+	}
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	mod := strings.TrimSpace(string(out))
 	if err != nil || mod == "" || mod == os.DevNull {

@@ -7,10 +7,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/fixtures"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/source"
@@ -85,12 +88,21 @@ func Open(c Config) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	swept, err := owner.Sweep(c.Runtime)
-	if err != nil {
-		return nil, err
+	d := &Driver{config: c, recipes: recipes, store: st}
+	for _, dir := range []string{c.Runtime, Scratch(c.Home)} {
+		swept, err := owner.Sweep(dir)
+		if err != nil {
+			return nil, err
+		}
+		d.Swept = append(d.Swept, swept...)
 	}
-	return &Driver{config: c, recipes: recipes, store: st, Swept: swept}, nil
+	return d, nil
 }
+
+// Scratch is the folder for large files that end with their owner: hosts'
+// disks, compiled suites. It is on the disk of the cache, because the run-time
+// folder is often in memory.
+func Scratch(home string) string { return filepath.Join(home, "tmp") }
 
 // Runtime is the folder for sockets and hosts' files.
 func (d *Driver) Runtime() string { return d.config.Runtime }
@@ -130,7 +142,7 @@ func (d *Driver) sources(ctx context.Context, cat *matrix.Catalog) (source.Sourc
 
 // Tools lists the programs that a driver needs on the machine.
 func Tools() []tool.Tool {
-	return append(fixtures.Tools(), (*apt.Source)(nil).Tools()...)
+	return slices.Concat(fixtures.Tools(), (*apt.Source)(nil).Tools(), host.Tools())
 }
 
 // Plan freezes what is asked for: cells and checks from the catalogue, exact

@@ -98,7 +98,7 @@ func (h *Hosts) Boot(ctx context.Context, cell *matrix.Cell, logDir string) (*ho
 	}
 	return host.Boot(ctx, h.driver.config.Runtime, parts, host.Settings{
 		Name: cell.ID, Kind: cell.Kind, Accel: h.probed.Accel, Scale: h.probed.Scale,
-		CPUs: hostCPUs, MemoryMB: hostMemoryMB, LogDir: logDir,
+		CPUs: hostCPUs, MemoryMB: hostMemoryMB, LogDir: logDir, ScratchDir: Scratch(h.driver.config.Home),
 	}, h.emulator)
 }
 
