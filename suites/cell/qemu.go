@@ -49,6 +49,10 @@ type QEMU struct {
 
 // StartQEMU starts the cell's emulator with no devices but those of args, and
 // opens a QMP session to it. It is killed when the check is over.
+//
+// Its processors stand still until it is told to "cont", as libvirt starts it
+// too: one that runs at once may announce that before it greets (7.2 does), which
+// is not QMP.
 func (t *T) StartQEMU(ctx context.Context, args ...string) *QEMU {
 	t.emulators++
 	name := fmt.Sprintf("qemu-%d", t.emulators)
@@ -57,7 +61,7 @@ func (t *T) StartQEMU(ctx context.Context, args ...string) *QEMU {
 	t.Sh(ctx, "mkdir -p "+qemuDir+" && rm -f "+socket)
 	t.KeepLog(name+".log", "cat "+q.log)
 	argv := append([]string{
-		Emulator, "-name", name, "-nodefaults", "-no-user-config", "-display", "none",
+		Emulator, "-name", name, "-nodefaults", "-no-user-config", "-display", "none", "-S",
 		"-qmp", "unix:" + socket + ",server=on,wait=off",
 	}, args...)
 	for i, arg := range argv {

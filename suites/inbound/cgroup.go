@@ -66,7 +66,7 @@ func (g group) set(name, value string) string {
 
 // in is a shell script that runs in the group.
 func (g group) in(script string) string {
-	return "echo $$ > " + g.file("cgroup.procs") + " && " + script
+	return "echo $$ > " + g.file("cgroup.procs") + " || exit; " + script
 }
 
 // count reads a number from a flat-keyed file.

@@ -22,6 +22,7 @@ func guestSurvivesFile(ctx context.Context, t *cell.T) {
 	file := t.Scratch("state")
 
 	first := t.StartQEMU(ctx, args...)
+	first.Do(ctx, "cont", nil, nil)
 	g := first.Meets(ctx, who)
 	g.Keep(ctx, who.Token)
 	before := g.Tick(ctx)
@@ -33,6 +34,7 @@ func guestSurvivesFile(ctx context.Context, t *cell.T) {
 
 	second := t.StartQEMU(ctx, append(args, "-incoming", "exec:cat "+host.Quote(file))...)
 	t.Until(ctx, migrationLimit, "the second emulator has the guest", func() bool { return runState(ctx, second) != "inmigrate" })
+	second.Do(ctx, "cont", nil, nil)
 	t.Expect(runState(ctx, second)).To(Equal("running"), "the state of the emulator that took the guest over")
 	second.Meets(ctx, who)
 	t.Expect(g.Kept(ctx)).To(Equal(who.Token), "the word that the guest keeps")
