@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/virtmatrix/virtmatrix/matrix"
 	"libvirt.org/go/libvirt"
 )
 
@@ -69,33 +67,30 @@ func (e *Events) take(_ *libvirt.Connect, d *libvirt.Domain, ev *libvirt.DomainE
 	e.came[name] = append(e.came[name], Event{ev.Event, ev.Detail})
 }
 
-// of returns the domain's events that no Expect has dealt with.
+// Through waits for an event of the domain and returns all that came since the
+// last call, up to and with this one.
+func (e *Events) Through(ctx context.Context, d *Domain, after string, last Event) (got []Event) {
+	defer func() {
+		if got == nil {
+			e.t.Note("events of %s without %s: %v", d.Name, last, e.of(d.Name))
+		}
+	}()
+	e.t.Until(ctx, eventLimit, fmt.Sprintf("event %s comes after %s", last, after), func() bool {
+		fresh := e.of(d.Name)
+		if i := slices.Index(fresh, last); i >= 0 {
+			got = fresh[:i+1]
+		}
+		return got != nil
+	})
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.seen[d.Name] += len(got)
+	return got
+}
+
+// of returns the domain's events that no Through has returned.
 func (e *Events) of(name string) []Event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.came[name][e.seen[name]:])
-}
-
-// Expect waits for as many further events of the domain as are wanted, and
-// asserts that they are these, in this order.
-func (e *Events) Expect(ctx context.Context, d *Domain, after string, want ...Event) {
-	var got []Event
-	e.t.Until(ctx, eventLimit, fmt.Sprintf("%d events come after %s", len(want), after), func() bool {
-		got = e.of(d.Name)
-		return len(got) >= len(want) || !slices.Equal(got, want[:len(got)])
-	})
-	if !slices.Equal(got, want) {
-		e.t.Fail(matrix.LayerManagement, "after %s the events were %s, and not %s", after, list(got), list(want))
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.seen[d.Name] += len(got)
-}
-
-func list(events []Event) string {
-	var words []string
-	for _, ev := range events {
-		words = append(words, ev.String())
-	}
-	return "[" + strings.Join(words, " ") + "]"
 }

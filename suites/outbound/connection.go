@@ -23,25 +23,24 @@ func hypervisor(t *cell.T) (name string, comp matrix.Component) {
 func connects(ctx context.Context, t *cell.T) {
 	conn := t.ConnectAnew(ctx)
 	name, comp := hypervisor(t)
-	var driver, uri, hostname string
+	var driver, hostname string
 	var library, running uint32
 	var alive bool
 	t.Do(ctx, "ask for driver", func() (err error) { driver, err = conn.GetType(); return err })
 	t.Do(ctx, "ask for library version", func() (err error) { library, err = conn.GetLibVersion(); return err })
 	t.Do(ctx, "ask for hypervisor version", func() (err error) { running, err = conn.GetVersion(); return err })
-	t.Do(ctx, "ask for URI", func() (err error) { uri, err = conn.GetURI(); return err })
 	t.Do(ctx, "ask for hostname", func() (err error) { hostname, err = conn.GetHostname(); return err })
 	t.Do(ctx, "ask whether connection lives", func() (err error) { alive, err = conn.IsAlive(); return err })
 	t.Expect(driver).To(Equal(name))
 	t.Expect(dotted(library)).To(HavePrefix(t.Version(matrix.Libvirt)+"."), "version of the daemon")
 	t.Expect(dotted(running)).To(HavePrefix(t.Version(comp)+"."), "version of the hypervisor")
-	t.Expect(uri).To(HavePrefix(t.URI()))
 	t.Expect(hostname).To(Equal(t.Sh(ctx, "hostname")))
 	t.Expect(alive).To(BeTrue())
 	var left int
 	t.Do(ctx, "close connection", func() (err error) { left, err = conn.Close(); return err })
 	t.Expect(left).To(BeZero(), "references to the closed connection")
 
+	t.Expect(t.VirshSays(ctx, "uri")).To(Equal(t.URI()))
 	words := regexp.MustCompile(`(?s)Using library: libvirt ([\d.]+)\n.*Using API: (\S+) ([\d.]+)\n.*Running hypervisor: \S+ ([\d.]+)`).
 		FindStringSubmatch(t.VirshSays(ctx, "version"))
 	t.Expect(words).NotTo(BeNil(), "virsh version states library, API and hypervisor")

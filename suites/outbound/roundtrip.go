@@ -18,6 +18,7 @@ var liveOnly = []exception{
 	{regexp.MustCompile(`/alias\[1\](/@name=|$)`), "names that the driver gives while it runs"},
 	{regexp.MustCompile(`^/domain\[1\]/seclabel\[`), "labels made for this run"},
 	{regexp.MustCompile(`^/domain\[1\]/resource\[1\]`), "the control group of this run"},
+	{regexp.MustCompile(`/disk\[\d+\]/source\[1\]/@index=`), "the number of the image in this run's chain"},
 	{regexp.MustCompile(`/(console|serial)\[\d+\]/(@tty=|source\[1\](/@path=/dev/pts/|$))`), "the terminal of this run"},
 }
 
