@@ -139,6 +139,17 @@ func answers(dir *rundir.Dir, plan *matrix.Plan) (map[string]map[string]matrix.V
 	return got, nil
 }
 
+// booter hands the driver's hosts to the cells.
+type booter struct{ *driver.Hosts }
+
+func (b booter) Boot(ctx context.Context, c *matrix.Cell, logDir string) (cell.Host, error) {
+	vm, err := b.Hosts.Boot(ctx, c, logDir)
+	if err != nil {
+		return nil, err // and not a host that is nil inside
+	}
+	return vm, nil
+}
+
 // equip builds what is missing and opens the journal.
 func (s *suite) equip(ctx context.Context, cat *matrix.Catalog, process int, events progress.Sink) error {
 	images, err := s.driver.Build(ctx, cat, s.plan)
@@ -156,7 +167,7 @@ func (s *suite) equip(ctx context.Context, cat *matrix.Catalog, process int, eve
 	}
 	s.closers = append(s.closers, answers.Close)
 	s.run = &cell.Run{
-		Plan: s.plan, Dir: s.dir.Path(), Boot: hosts, Journal: answers, Events: events,
+		Plan: s.plan, Dir: s.dir.Path(), Boot: booter{hosts}, Journal: answers, Events: events,
 		Accel: hosts.Accel().Accel, Scale: hosts.Accel().Scale,
 		Emulator: "qemu " + hosts.Emulator().Version, Harness: driver.Revision(ctx),
 		Keep: os.Getenv(envKeep) != "",

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -48,37 +47,62 @@ func firstLine(s string) string {
 
 // attempt tries the check, and once more on a fresh host after our own fault.
 func (c *Cell) attempt(ctx context.Context, p matrix.PlannedCheck, body Body, rec *journal.Record) {
+	var earlier []string
 	for rec.Attempts < maxAttempts {
 		rec.Attempts++
 		t := newT(c, p, rec.Attempts)
-		limited, cancel := context.WithTimeoutCause(ctx, c.limit(checkLimit),
-			fault.Infraf("finish check", "it was not done within %s", c.limit(checkLimit)))
-		err := t.try(limited, body)
+		err := t.run(ctx, body, rec)
+		rec.Said, rec.Notes = t.said, append(earlier, t.notes...)
 		rec.Verdict, rec.Layer = fault.Classify(err)
-		rec.Said, rec.Notes = t.said, t.notes
-		if c.vm != nil {
-			rec.Quirks = c.vm.Quirks()
-		}
-		if err != nil {
-			rec.Reason = err.Error()
-		} else {
-			rec.Reason = ""
-		}
-		if err != nil || c.run.Keep {
-			rec.Evidence = t.collect(limited, err)
-		}
-		t.cleanUp(limited)
-		cancel()
 		if err == nil {
+			rec.Reason = ""
 			return
 		}
+		rec.Reason = err.Error()
 		// What a failed check left behind must not decide the next one.
 		c.Discard()
 		if rec.Verdict != matrix.Infra || ctx.Err() != nil {
 			return
 		}
+		earlier = append(earlier, fmt.Sprintf("attempt %d ended in our own fault: %s", rec.Attempts, firstLine(rec.Reason)))
 		c.tell(progress.Event{Phase: progress.Checking, Check: p.ID, Text: "again after our own fault: " + firstLine(rec.Reason)})
 	}
+}
+
+// run is one attempt: the check, its evidence, and the way back to a host as it
+// was before. It returns why the check did not hold.
+func (t *T) run(ctx context.Context, body Body, rec *journal.Record) error {
+	limit := t.cell.limit(checkLimit)
+	limited, cancel := context.WithTimeoutCause(ctx, limit, fault.Infraf("finish check", "it was not done within %s", limit))
+	defer cancel()
+	err := t.try(limited, func() error {
+		t.bootHost(limited)
+		body(limited, t)
+		return t.watchGuests(limited)
+	})
+	if t.vm != nil {
+		rec.Quirks = t.vm.Quirks()
+	}
+	if err != nil || t.cell.run.Keep {
+		rec.Evidence = t.collect(ctx, err)
+	}
+	if err != nil {
+		return err
+	}
+	// The way back is part of the check: L1 may die of it.
+	var stays error
+	err = t.try(limited, func() error {
+		stays = t.cleanUp(limited)
+		return t.watchHost()
+	})
+	if err != nil {
+		rec.Evidence = t.collect(ctx, err)
+	}
+	if stays != nil {
+		t.Note("the host was given up: %v", stays)
+		t.cell.Discard()
+	}
+	return err
 }
 
 // record is what every answer of this cell carries.
@@ -104,38 +128,45 @@ func (c *Cell) accelerators() map[string]string {
 	return map[string]string{"L1": c.run.Accel, "L2": l2}
 }
 
-// try runs the body and returns why it failed, nil when the check held.
-func (t *T) try(ctx context.Context, body Body) (err error) {
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case stop:
-			err = r.err
-		default:
-			err = fault.Infraf("run check", "the harness panicked: %v\n%s", r, debug.Stack())
-		}
-		// A host that died explains whatever the check stumbled over. When our
-		// own fault was first, the death is what followed.
-		if dead := t.death(); dead != nil && (err == nil || !classified(err, matrix.Infra)) {
-			err = dead
-		}
-	}()
-	t.bootHost(ctx)
-	body(ctx, t)
-	return t.watched(ctx)
+// try takes a step and returns why it failed. A host that died explains whatever
+// the step stumbled over. When our own fault was first, the death is what
+// followed.
+func (t *T) try(ctx context.Context, step func() error) error {
+	thrown, err := caught(step)
+	if thrown != nil {
+		err = thrown.err
+	}
+	if dead := t.death(ctx, err); dead != nil && (err == nil || !ours(err)) {
+		return dead
+	}
+	return err
 }
 
-func classified(err error, v matrix.Verdict) bool {
-	got, _ := fault.Classify(err)
+// ours says that an error is our fault, and not the product's underneath.
+func ours(err error) bool {
+	v, _ := fault.Classify(err)
 	var product *fault.Product
-	return got == v && !errors.As(err, &product)
+	return v == matrix.Infra && !errors.As(err, &product)
 }
 
-func (t *T) death() error {
-	if t.cell.vm == nil {
+// pingLimit bounds how long a host may take to do nothing, at scale 1.
+const pingLimit = 20 * time.Second
+
+// death returns what the host died of, nil while it lives. After a failure the
+// host is asked to do something: what failed may be the first sign of a death.
+func (t *T) death(ctx context.Context, failed error) error {
+	if t.vm == nil {
 		return nil
 	}
-	return t.cell.vm.Alive()
+	if dead := t.vm.Alive(); dead != nil || failed == nil || ctx.Err() != nil {
+		return dead
+	}
+	ctx, cancel := t.Within(ctx, pingLimit)
+	defer cancel()
+	if _, err := t.vm.Exec(ctx, "true"); err != nil {
+		return t.vm.Alive()
+	}
+	return nil
 }
 
 // evidenceDir makes the folder of this attempt's evidence and returns it and

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
-	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -23,7 +22,7 @@ import (
 // Booter boots fresh hosts of cells.
 type Booter interface {
 	// Boot boots a host of the cell; its logs go to logDir.
-	Boot(ctx context.Context, c *matrix.Cell, logDir string) (*host.VM, error)
+	Boot(ctx context.Context, c *matrix.Cell, logDir string) (Host, error)
 	// KernelRelease is what uname -r prints under the cell's kernel.
 	KernelRelease(c *matrix.Cell) (string, error)
 }
@@ -58,11 +57,10 @@ type Cell struct {
 	Plan *matrix.Cell
 	run  *Run
 
-	vm       *host.VM
-	link     *link
+	vm       Host
+	links    *links
 	shared   *shared
 	booted   int
-	bootErr  error
 	verdicts map[string]matrix.Verdict
 	guestFor time.Duration
 
@@ -76,7 +74,7 @@ func New(run *Run, plan *matrix.Cell, earlier map[string]matrix.Verdict) *Cell {
 	for id, v := range earlier {
 		verdicts[id] = v
 	}
-	return &Cell{Plan: plan, run: run, verdicts: verdicts}
+	return &Cell{Plan: plan, run: run, verdicts: verdicts, links: &links{}}
 }
 
 // limit is a duration scaled to the machine.
@@ -89,31 +87,32 @@ func (c *Cell) folder(names ...string) string {
 	return filepath.Join(append([]string{c.run.Dir, "cells", c.Plan.ID}, names...)...)
 }
 
-// host returns the cell's host, booting one when there is none or it died.
-func (c *Cell) host(ctx context.Context) (*host.VM, error) {
-	if c.vm != nil && c.vm.Alive() == nil {
-		return c.vm, nil
+// host returns the cell's host, booting one when there is none or it died. died
+// says what the one before died of since the last check.
+func (c *Cell) host(ctx context.Context) (vm Host, died, err error) {
+	if c.vm != nil {
+		if died = c.vm.Alive(); died == nil {
+			return c.vm, nil, nil
+		}
 	}
 	c.Discard()
 	c.booted++
 	c.tell(progress.Event{Phase: progress.Booting, Text: fmt.Sprintf("host %d", c.booted)})
 	start := time.Now()
-	vm, err := c.run.Boot.Boot(ctx, c.Plan, c.folder(fmt.Sprintf("host-%d", c.booted)))
+	vm, err = c.run.Boot.Boot(ctx, c.Plan, c.folder(fmt.Sprintf("host-%d", c.booted)))
 	c.spent(time.Since(start))
 	if err != nil {
-		return nil, err
+		return nil, died, err
 	}
 	c.vm = vm
-	return vm, nil
+	return vm, died, nil
 }
 
 // Discard ends the cell's host: the next check gets a fresh one.
 func (c *Cell) Discard() {
 	c.shared = nil
-	if c.link != nil {
-		c.link.close()
-		c.link = nil
-	}
+	c.links.close()
+	c.links = &links{}
 	if c.vm != nil {
 		_ = c.vm.Close()
 		c.vm = nil

@@ -166,7 +166,7 @@ func (t *T) forget(name string) {
 			"rm -f " + domain.ConsoleLog(name) + " " + domain.ConsoleSocket(name),
 			"! " + v + "domstate " + name + " >/dev/null 2>&1",
 		}, "; ")
-		res, err := t.cell.vm.Exec(ctx, script)
+		res, err := t.vm.Exec(ctx, script)
 		if err == nil && !res.OK() {
 			err = fmt.Errorf("domain %s is still there: %s", name, res.Text())
 		}

@@ -41,7 +41,7 @@ func (t *T) collect(ctx context.Context, cause error) string {
 			keep(dir, filepath.Base(f), b)
 		}
 	}
-	vm := t.cell.vm
+	vm := t.vm
 	if vm == nil {
 		t.keepLastBoot(dir)
 		return name
@@ -54,10 +54,10 @@ func (t *T) collect(ctx context.Context, cause error) string {
 			keep(dir, f, b)
 		}
 	}
-	if vm.Alive() != nil {
-		return name
+	if vm.Alive() != nil || ctx.Err() != nil {
+		return name // it cannot tell, or nobody waits for it
 	}
-	ctx, cancel := t.Within(context.WithoutCancel(ctx), collectLimit)
+	ctx, cancel := t.Within(ctx, collectLimit)
 	defer cancel()
 	for _, l := range t.l1Logs() {
 		res, err := vm.Exec(ctx, l.command+" 2>&1 | tail -c "+fmt.Sprint(maxEvidence))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,19 +19,36 @@ import (
 // emulated host takes some 15 s, the first call after the daemon's start 25 s.
 const callLimit = 3 * time.Minute
 
-// link is an open libvirt connection of L0 to L1's daemon.
-type link struct {
-	conn  *libvirt.Connect
+// links are the libvirt connections of L0 to one host's daemon.
+type links struct {
+	// conn is the one that checks share.
+	conn *libvirt.Connect
+	// more are those that checks opened and have not given back.
+	more []*libvirt.Connect
+	// calls are under way, also when nobody waits for them any more.
 	calls sync.WaitGroup
 }
 
-func (l *link) close() {
-	// A call that hangs holds its connection; it ends when the forwarded
-	// socket does, with the host.
+// close closes the connections in the background: one that is closed under a
+// call brings the whole process down. A call that hangs ends when the forwarded
+// socket does, with the host.
+func (l *links) close() {
 	go func() {
 		l.calls.Wait()
-		_, _ = l.conn.Close()
+		if l.conn != nil {
+			_, _ = l.conn.Close()
+		}
+		for _, c := range l.more {
+			_, _ = c.Close()
+		}
 	}()
+}
+
+// giveBack closes a connection that a check opened.
+func (l *links) giveBack(conn *libvirt.Connect) error {
+	l.more = slices.DeleteFunc(l.more, func(c *libvirt.Connect) bool { return c == conn })
+	_, err := conn.Close()
+	return err
 }
 
 var eventLoop sync.Once
@@ -67,10 +85,10 @@ func (t *T) URI() string {
 // when there is none.
 func (t *T) Connect(ctx context.Context) *libvirt.Connect {
 	vm := t.Host(ctx)
-	if t.cell.link == nil {
-		t.cell.link = &link{conn: t.open(ctx, vm, host.LibvirtSocket, false)}
+	if t.cell.links.conn == nil {
+		t.cell.links.conn = t.open(ctx, vm, host.LibvirtSocket, false)
 	}
-	return t.cell.link.conn
+	return t.cell.links.conn
 }
 
 // ConnectAnew opens a read-write connection that the check closes itself.
@@ -91,14 +109,13 @@ func (t *T) ConnectUnaware(ctx context.Context) *libvirt.Connect {
 
 func (t *T) openForReading(ctx context.Context, readOnly bool) *libvirt.Connect {
 	conn := t.open(ctx, t.Host(ctx), host.LibvirtROSocket, readOnly)
-	t.Cleanup(func(context.Context) error {
-		_, err := conn.Close()
-		return err
-	})
+	links := t.cell.links
+	links.more = append(links.more, conn)
+	t.Cleanup(func(context.Context) error { return links.giveBack(conn) })
 	return conn
 }
 
-func (t *T) open(ctx context.Context, vm *host.VM, socket string, readOnly bool) *libvirt.Connect {
+func (t *T) open(ctx context.Context, vm Host, socket string, readOnly bool) *libvirt.Connect {
 	t.must(startEventLoop(), "start libvirt's event loop")
 	local, err := vm.Forward(socket)
 	t.must(err, "forward libvirt's socket")
@@ -131,14 +148,27 @@ func (t *T) Do(ctx context.Context, op string, call func() error) {
 func (t *T) Try(ctx context.Context, op string, call func() error) error {
 	vm := t.Host(ctx)
 	since, start := vm.Sched(), time.Now()
-	done := make(chan error, 1)
-	go func() { done <- call() }()
+	type outcome struct {
+		thrown *stop
+		err    error
+	}
+	done, calls := make(chan outcome, 1), &t.cell.links.calls
+	calls.Add(1)
+	go func() {
+		defer calls.Done()
+		thrown, err := caught(call)
+		done <- outcome{thrown, err}
+	}()
 	limit := time.NewTimer(t.cell.limit(callLimit))
 	defer limit.Stop()
 	var err error
 	select {
-	case err = <-done:
+	case o := <-done:
 		t.cell.spent(time.Since(start))
+		if o.thrown != nil {
+			panic(*o.thrown)
+		}
+		err = o.err
 	case <-limit.C:
 		t.cell.spent(time.Since(start))
 		t.layer = matrix.LayerManagement
@@ -169,11 +199,7 @@ func unanswered(err error) bool {
 // lostDaemon explains a connection that broke: L1 is dead, its daemon is, or
 // it was us.
 func (t *T) lostDaemon(ctx context.Context, op string, err error) error {
-	vm := t.Host(ctx)
-	if dead := vm.Alive(); dead != nil {
-		return dead
-	}
-	res, execErr := vm.Exec(ctx, "pidof libvirtd || tail -n 20 "+agent.ServiceLog("agent")+" "+agent.ServiceLog("libvirtd"))
+	res, execErr := t.Host(ctx).Exec(ctx, "pidof libvirtd || tail -n 20 "+agent.ServiceLog("agent")+" "+agent.ServiceLog("libvirtd"))
 	if execErr != nil {
 		return execErr
 	}

@@ -31,4 +31,4 @@ func (t *T) Limit(d time.Duration) time.Duration { return t.cell.limit(d) }
 
 // TookTooLong ends the attempt because something did. When the machine starved
 // the host meanwhile, that is our fault and not the product's.
-func (t *T) TookTooLong(format string, args ...any) { t.late(t.sched.at, fmt.Sprintf(format, args...)) }
+func (t *T) TookTooLong(format string, args ...any) { t.late(t.sched, fmt.Sprintf(format, args...)) }

@@ -86,7 +86,7 @@ func (t *T) StartQEMU(ctx context.Context, args ...string) *QEMU {
 
 // connect waits for the QMP socket and opens a session. Its transcript is part
 // of the evidence.
-func (q *QEMU) connect(ctx context.Context, vm *host.VM, socket string) {
+func (q *QEMU) connect(ctx context.Context, vm Host, socket string) {
 	const op = "open a QMP session to the started emulator"
 	since := vm.Sched()
 	opening, cancel := q.t.Within(ctx, emulatorLimit)
@@ -113,7 +113,7 @@ func (q *QEMU) connect(ctx context.Context, vm *host.VM, socket string) {
 }
 
 // dial connects to the socket as soon as it is there.
-func (q *QEMU) dial(ctx context.Context, vm *host.VM, socket string) (io.ReadWriteCloser, error) {
+func (q *QEMU) dial(ctx context.Context, vm Host, socket string) (io.ReadWriteCloser, error) {
 	start := time.Now()
 	defer func() { q.t.cell.spent(time.Since(start)) }()
 	for {

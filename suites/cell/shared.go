@@ -61,7 +61,7 @@ func SaveFile(name string) string { return host.ScratchDir + "/" + name + ".save
 // RemoveAfter removes a file of L1 when the check is over.
 func (t *T) RemoveAfter(path string) {
 	t.Cleanup(func(ctx context.Context) error {
-		_, err := t.cell.vm.Exec(ctx, "rm -rf "+host.Quote(path))
+		_, err := t.vm.Exec(ctx, "rm -rf "+host.Quote(path))
 		return err
 	})
 }

@@ -3,6 +3,7 @@ package cell
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
-	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -24,6 +25,9 @@ type T struct {
 	// layer is what an assertion of this check is about.
 	layer  matrix.Layer
 	gomega *gomega.WithT
+	// vm is the host that the attempt began on. Another one would have lost
+	// what the attempt did to it, and what the first one died of.
+	vm Host
 
 	said, notes []string
 	cleanups    []func(context.Context) error
@@ -32,7 +36,8 @@ type T struct {
 	files       []string
 	emulators   int
 	consoleAt   int64
-	sched       schedMark
+	// sched is what the host's emulator had of L0's scheduler at the beginning.
+	sched owner.Sched
 }
 
 // stop ends an attempt.
@@ -121,18 +126,21 @@ func (t *T) KernelRelease() string {
 // of a host booted for this check is part of the check.
 func (t *T) bootHost(ctx context.Context) {
 	had := t.cell.vm
-	vm := t.Host(ctx)
-	t.sched = schedMark{vm, vm.Sched()}
+	vm, died, err := t.cell.host(ctx)
+	if died != nil {
+		t.Note("the host before died between two checks: %v", died)
+	}
+	t.must(err, "boot host")
+	t.vm, t.sched = vm, vm.Sched()
 	if vm == had {
 		t.consoleAt = vm.Console().Size()
 	}
 }
 
-// Host is the cell's host.
-func (t *T) Host(ctx context.Context) *host.VM {
-	vm, err := t.cell.host(ctx)
-	t.must(err, "boot host")
-	return vm
+// Host is the host of this attempt. It ends the attempt when the host has died.
+func (t *T) Host(context.Context) Host {
+	t.must(t.vm.Alive(), "work on host")
+	return t.vm
 }
 
 // Run runs a shell command in L1 and returns how it ended, whatever that is.
@@ -185,24 +193,63 @@ func (t *T) Until(ctx context.Context, limit time.Duration, what string, holds f
 			t.late(since, fmt.Sprintf("wait until %s: not so after %s", what, t.cell.limit(limit)))
 		}
 		time.Sleep(100 * time.Millisecond)
+		t.Host(ctx) // a dead one will not make it so
 	}
 }
 
-// Cleanup runs f when the attempt is over, last first.
+// Cleanup runs f when the attempt has held, last first. One that failed takes its
+// host with it, and what it did there.
 func (t *T) Cleanup(f func(context.Context) error) { t.cleanups = append(t.cleanups, f) }
 
-// cleanUp undoes what the attempt did. A host that cannot be cleaned is given
-// up, so that the next check starts on a fresh one.
-func (t *T) cleanUp(ctx context.Context) {
-	for i := len(t.cleanups) - 1; i >= 0; i-- {
-		if t.cell.vm == nil || t.cell.vm.Alive() != nil {
-			break
-		}
-		if err := t.cleanups[i](ctx); err != nil {
-			t.Note("the host was given up: %v", err)
-			t.cell.Discard()
-			break
+// cleanUpLimit bounds how long an attempt may take to undo what it did, at scale 1.
+const cleanUpLimit = 3 * time.Minute
+
+// cleanUp undoes what the attempt did, and says why that did not work: then the
+// next check needs a fresh host.
+func (t *T) cleanUp(ctx context.Context) error {
+	ctx, cancel := t.Within(ctx, cleanUpLimit)
+	defer cancel()
+	for len(t.cleanups) > 0 {
+		last := len(t.cleanups) - 1
+		undo := t.cleanups[last]
+		t.cleanups = t.cleanups[:last]
+		if err := t.undo(ctx, undo); err != nil {
+			return err
 		}
 	}
-	t.cleanups = nil
+	return nil
+}
+
+// undo runs a cleanup. It is left alone when ctx ends: a call of libvirt knows no
+// deadline, and ends with the host.
+func (t *T) undo(ctx context.Context, f func(context.Context) error) error {
+	done := make(chan error, 1)
+	go func() {
+		thrown, err := caught(func() error { return f(ctx) })
+		if thrown != nil {
+			err = thrown.err
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// caught runs f and catches what ended the attempt in it: a stop, or a mistake of
+// ours that would end the whole process.
+func caught(f func() error) (thrown *stop, err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case stop:
+			thrown = &r
+		default:
+			thrown = &stop{fault.Infraf("run check", "the harness panicked: %v\n%s", r, debug.Stack())}
+		}
+	}()
+	return nil, f()
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
-	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -31,37 +30,38 @@ func Allowances() ([]console.Allowance, error) {
 	return list, nil
 }
 
-// schedMark is when an attempt began, as its emulator's scheduler counts.
-type schedMark struct {
-	vm *host.VM
-	at owner.Sched
-}
-
 // late ends the attempt because something took too long. Whose fault it is
 // depends on whether the host had a processor meanwhile.
 func (t *T) late(since owner.Sched, what string) {
-	got := t.cell.vm.Sched().Sub(since)
+	got := t.vm.Sched().Sub(since)
 	if got.Starved() {
 		t.must(fault.Infraf("work on a starved machine", "%s; L1's emulator %s", what, got), what)
 	}
 	t.Fail(t.layer, "%s (L1's emulator %s)", what, got)
 }
 
-// watched looks at every console that the attempt could have written to, and
-// returns the first trouble that is not allowed.
-func (t *T) watched(ctx context.Context) error {
+// watchHost looks at what L1's console said during the attempt, and returns the
+// trouble that is not allowed.
+func (t *T) watchHost() error {
 	allowed, err := Allowances()
 	if err != nil {
-		return fault.Infraf("watch consoles", "%w", err)
+		return fault.Infraf("watch console", "%w", err)
 	}
-	if vm := t.cell.vm; vm != nil {
-		text, err := vm.Console().Since(t.consoleAt)
-		if err != nil {
-			return fault.Infraf("watch console", "%w", err)
-		}
-		if found := console.Scan(text, allowed); len(found) > 0 {
-			return t.trouble("L1", found, matrix.LayerKernel)
-		}
+	text, err := t.vm.Console().Since(t.consoleAt)
+	if err != nil {
+		return fault.Infraf("watch console", "%w", err)
+	}
+	if found := console.Scan(text, allowed); len(found) > 0 {
+		return t.trouble("L1", found, matrix.LayerKernel)
+	}
+	return nil
+}
+
+// watchGuests looks at the consoles of the guests that the attempt started.
+func (t *T) watchGuests(ctx context.Context) error {
+	allowed, err := Allowances()
+	if err != nil {
+		return fault.Infraf("watch consoles of guests", "%w", err)
 	}
 	for _, g := range t.guests {
 		text, err := g.consoleText(ctx)
@@ -88,10 +88,8 @@ func (t *T) trouble(who string, found []console.Finding, layer matrix.Layer) err
 		}
 	}
 	text := strings.Join(lines[:min(len(lines), 10)], "\n")
-	if vm := t.cell.vm; stalls && vm != nil && vm == t.sched.vm {
-		if got := vm.Sched().Sub(t.sched.at); got.Starved() {
-			return fault.Infraf("watch consoles on a starved machine", "%s says, while its emulator %s:\n%s", who, got, text)
-		}
+	if got := t.vm.Sched().Sub(t.sched); stalls && got.Starved() {
+		return fault.Infraf("watch consoles on a starved machine", "%s says, while its emulator %s:\n%s", who, got, text)
 	}
 	return fault.Productf(layer, "keep the console of "+who+" clean", "it says:\n%s", text)
 }

@@ -44,7 +44,7 @@ vcpus = 1
 on_crash = "preserve"
 `, g.Name, g.Kernel, g.Initrd, l2.TokenArg, g.Token, domain.MemoryMB))
 	t.Cleanup(func(ctx context.Context) error {
-		_, err := t.cell.vm.Exec(ctx, "xl destroy "+g.Name+" 2>/dev/null; rm -f "+file)
+		_, err := t.vm.Exec(ctx, "xl destroy "+g.Name+" 2>/dev/null; rm -f "+file)
 		return err
 	})
 	guest := &Guest{t: t, Name: g.Name, Token: g.Token, log: domain.XenConsoleLog(g.Name)}

@@ -1,0 +1,445 @@
+package cell
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+var panicked = fault.Productf(matrix.LayerKernel, "run host", "its console says %q", "Kernel panic")
+
+func TestAPassCarriesEverythingAVerdictIsAbout(t *testing.T) {
+	b := newBench(t)
+	rec := b.answer(soon(t), "IK-BOOT", func(_ context.Context, t *T) { t.Note("kernel %s", t.KernelRelease()) })
+	want := journal.Record{
+		Plan: "plan-hash", Cell: b.Plan.ID, Check: "IK-BOOT", Verdict: matrix.Pass, Attempts: 1,
+		Notes: []string{"kernel 6.1.0-fake"}, Repeat: "bin/virtmatrix repro " + b.Plan.ID + " IK-BOOT",
+		Harness: "v0", Seed: 7, Accelerators: map[string]string{"L1": "tcg", "L2": "kvm"}, Emulator: "qemu 7.2",
+		Quirks: []string{"a quirk"}, PackageSets: map[string]string{"userland-kvm": "set-1"},
+	}
+	if diff := cmp.Diff(want, rec, cmpopts.IgnoreFields(journal.Record{}, "Started", "Seconds", "GuestSeconds")); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]journal.Record{rec}, b.journal.records); diff != "" {
+		t.Error(diff)
+	}
+	if rec.GuestSeconds > rec.Seconds || rec.Started.IsZero() {
+		t.Errorf("started %s, took %f s, %f of them in guests", rec.Started, rec.Seconds, rec.GuestSeconds)
+	}
+	last := b.events[len(b.events)-1]
+	if last.Phase != progress.Finished || last.Verdict != matrix.Pass || last.Done != 1 || last.Total != 3 {
+		t.Errorf("the last event is %+v", last)
+	}
+}
+
+func TestAFailureIsTheProductsAndTakesItsHost(t *testing.T) {
+	for name, tc := range map[string]struct {
+		id    string
+		body  Body
+		layer matrix.Layer
+		words string
+	}{
+		"assertion":         {"O-START", func(_ context.Context, t *T) { t.Expect("shut off").To(gomega.Equal("running")) }, matrix.LayerManagement, "running"},
+		"kernel assertion":  {"IK-BOOT", func(_ context.Context, t *T) { t.Expect(1).To(gomega.Equal(2), "the count") }, matrix.LayerKernel, "the count"},
+		"word of the check": {"O-START", func(_ context.Context, t *T) { t.Fail(matrix.LayerL2, "no tick after %d s", 5) }, matrix.LayerL2, "no tick after 5 s"},
+		"command":           {"O-START", func(ctx context.Context, t *T) { t.Sh(ctx, "false") }, matrix.LayerManagement, `"false" ended with status 3`},
+	} {
+		b := newBench(t)
+		b.booter.refuse = func(n int) error {
+			b.booter.hosts[n-1].exec = func(_ context.Context, command string) (agent.Result, error) {
+				if command == "false" {
+					return agent.Result{Code: 3}, nil
+				}
+				return agent.Result{Stdout: []byte("said by " + command)}, nil
+			}
+			return nil
+		}
+		cleaned := false
+		rec := b.answer(soon(t), tc.id, func(ctx context.Context, t *T) {
+			t.Cleanup(func(context.Context) error { cleaned = true; return nil })
+			tc.body(ctx, t)
+		})
+		b.wants(rec, matrix.Fail, tc.layer, tc.words)
+		if rec.Attempts != 1 || len(b.booter.hosts) != 1 || b.booter.hosts[0].closed != 1 || b.vm != nil {
+			t.Errorf("%s: %d attempts, %d hosts, the first closed %d times", name, rec.Attempts, len(b.booter.hosts), b.booter.hosts[0].closed)
+		}
+		if cleaned {
+			t.Errorf("%s: a host that goes was cleaned up", name)
+		}
+		if got := b.evidence(rec, "reason.txt"); !strings.Contains(got, tc.words) {
+			t.Errorf("%s: reason.txt says %q", name, got)
+		}
+		if got := b.evidence(rec, "dmesg.log"); !strings.HasPrefix(got, "said by dmesg") {
+			t.Errorf("%s: dmesg.log says %q", name, got)
+		}
+		if got := b.evidence(rec, "l1-console.log"); !strings.Contains(got, "Linux version") {
+			t.Errorf("%s: l1-console.log says %q", name, got)
+		}
+		b.wants(b.answer(soon(t), "O-START", holds), map[bool]matrix.Verdict{true: matrix.Blocked, false: matrix.Pass}[tc.id == "IK-BOOT"], "")
+	}
+}
+
+func TestOurFaultIsTriedAgainOnAFreshHostAndCounted(t *testing.T) {
+	b := newBench(t)
+	n := 0
+	rec := b.answer(soon(t), "IK-BOOT", func(_ context.Context, t *T) {
+		if n++; n == 1 {
+			t.must(errors.New("pipe broke"), "copy file")
+		}
+	})
+	b.wants(rec, matrix.Pass, "")
+	if rec.Attempts != 2 || len(b.booter.hosts) != 2 || b.booter.hosts[0].closed != 1 || rec.Reason != "" {
+		t.Errorf("%d attempts on %d hosts, reason %q", rec.Attempts, len(b.booter.hosts), rec.Reason)
+	}
+	if !slices.Contains(rec.Notes, "attempt 1 ended in our own fault: cannot copy file: pipe broke") {
+		t.Errorf("the retry is not told: %q", rec.Notes)
+	}
+	if got := b.evidence(rec, "reason.txt"); !strings.Contains(got, "pipe broke") {
+		t.Errorf("the evidence of the first attempt says %q", got)
+	}
+}
+
+func TestOurFaultTwiceIsInfra(t *testing.T) {
+	b := newBench(t)
+	rec := b.answer(soon(t), "IK-BOOT", func(_ context.Context, t *T) { t.must(errors.New("pipe broke"), "copy file") })
+	b.wants(rec, matrix.Infra, matrix.LayerHarness, "cannot copy file: pipe broke")
+	if rec.Attempts != 2 || !strings.HasSuffix(rec.Evidence, "IK-BOOT-attempt-2") {
+		t.Errorf("%d attempts, evidence %s", rec.Attempts, rec.Evidence)
+	}
+	if b.vm != nil {
+		t.Error("the host is kept")
+	}
+}
+
+func TestAProductFaultAfterOurOwnIsTheAnswer(t *testing.T) {
+	b := newBench(t)
+	n := 0
+	rec := b.answer(soon(t), "IK-BOOT", func(_ context.Context, t *T) {
+		if n++; n == 1 {
+			panic("index out of range")
+		}
+		t.Fail(matrix.LayerKernel, "wrong kernel")
+	})
+	b.wants(rec, matrix.Fail, matrix.LayerKernel, "wrong kernel")
+}
+
+func TestAMistakeOfTheHarnessIsInfraWithItsPlace(t *testing.T) {
+	b := newBench(t)
+	rec := b.answer(soon(t), "IK-BOOT", func(context.Context, *T) {
+		var none map[string]int
+		none["x"] = 1
+	})
+	b.wants(rec, matrix.Infra, matrix.LayerHarness, "the harness panicked: assignment to entry in nil map", "answer_test.go")
+}
+
+func TestACheckIsBlockedByTheFirstNeedThatDidNotHold(t *testing.T) {
+	b := newBench(t)
+	b.answer(soon(t), "IK-BOOT", holds)
+	b.answer(soon(t), "O-START", func(_ context.Context, t *T) { t.Fail(matrix.LayerManagement, "no") })
+	ran := false
+	rec := b.answer(soon(t), "O-SAVE", func(context.Context, *T) { ran = true })
+	b.wants(rec, matrix.Blocked, "", "needs O-START, which ended in FAIL")
+	if rec.BlockedBy != "O-START" || rec.Attempts != 0 || ran || rec.Evidence != "" {
+		t.Errorf("blocked by %q after %d attempts, ran: %v", rec.BlockedBy, rec.Attempts, ran)
+	}
+	if n := len(b.booter.hosts); n != 1 {
+		t.Errorf("%d hosts were booted for it", n-1)
+	}
+}
+
+func TestAnswersOfAResumedRunCountForNeeds(t *testing.T) {
+	b := newBench(t)
+	b.Cell = New(b.run, b.Plan, map[string]matrix.Verdict{"IK-BOOT": matrix.Pass, "O-START": matrix.Fail})
+	rec := b.answer(soon(t), "O-SAVE", holds)
+	b.wants(rec, matrix.Blocked, "", "O-START")
+	last := b.events[len(b.events)-1]
+	if last.Done != 3 || last.Total != 3 {
+		t.Errorf("done %d of %d, want 3 of 3", last.Done, last.Total)
+	}
+}
+
+func TestAHostThatDoesNotBootFailsTheCheckThatWantedIt(t *testing.T) {
+	b := newBench(t)
+	b.booter.refuse = func(int) error { return panicked }
+	rec := b.answer(soon(t), "IK-BOOT", holds)
+	b.wants(rec, matrix.Fail, matrix.LayerKernel, "Kernel panic")
+	if rec.Attempts != 1 {
+		t.Errorf("%d attempts", rec.Attempts)
+	}
+	if got := b.evidence(rec, "l1-"+host.ConsoleFile); !strings.Contains(got, "Linux version") {
+		t.Errorf("the console of the host that did not boot says %q", got)
+	}
+	b.wants(b.answer(soon(t), "O-START", holds), matrix.Blocked, "", "needs IK-BOOT, which ended in FAIL")
+}
+
+func TestAHostThatWeCannotBootIsTriedAgain(t *testing.T) {
+	b := newBench(t)
+	b.booter.refuse = func(n int) error {
+		if n == 1 {
+			return fault.Infraf("prepare host", "disk full")
+		}
+		return nil
+	}
+	rec := b.answer(soon(t), "IK-BOOT", holds)
+	b.wants(rec, matrix.Pass, "")
+	if rec.Attempts != 2 {
+		t.Errorf("%d attempts", rec.Attempts)
+	}
+}
+
+func TestARunThatIsCalledOffIsInfraAndNotTriedAgain(t *testing.T) {
+	b := newBench(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	rec := b.answer(ctx, "IK-BOOT", func(ctx context.Context, t *T) {
+		cancel()
+		t.must(context.Cause(ctx), "wait")
+	})
+	b.wants(rec, matrix.Infra, matrix.LayerHarness, "context canceled")
+	if rec.Attempts != 1 || len(b.booter.hosts) != 1 {
+		t.Errorf("%d attempts on %d hosts", rec.Attempts, len(b.booter.hosts))
+	}
+	if len(b.booter.hosts[0].ran) != 0 {
+		t.Errorf("nobody waits for the answers to %q", b.booter.hosts[0].ran)
+	}
+	rec = b.answer(ctx, "O-START", holds)
+	if rec.Verdict == matrix.Pass {
+		t.Error("a run that was called off passes checks")
+	}
+}
+
+func TestAJournalThatCannotBeWrittenStopsTheRun(t *testing.T) {
+	b := newBench(t)
+	b.journal.full = errors.New("no space left on device")
+	if _, err := b.Answer(soon(t), b.Plan.Checks[0], holds); !errors.Is(err, b.journal.full) {
+		t.Errorf("Answer = %v", err)
+	}
+}
+
+func TestHostsAreKeptAcrossPasses(t *testing.T) {
+	b := newBench(t)
+	b.answer(soon(t), "IK-BOOT", holds)
+	b.answer(soon(t), "O-START", holds)
+	if len(b.booter.hosts) != 1 || b.booter.hosts[0].closed != 0 {
+		t.Errorf("%d hosts, the first closed %d times", len(b.booter.hosts), b.booter.hosts[0].closed)
+	}
+	b.Discard()
+	if b.booter.hosts[0].closed != 1 {
+		t.Error("Discard leaves the host running")
+	}
+}
+
+func TestADeadHostIsNeverReplacedInTheMiddleOfACheck(t *testing.T) {
+	b := newBench(t)
+	rec := b.answer(soon(t), "IK-BOOT", func(ctx context.Context, t *T) {
+		t.Run(ctx, "true")
+		b.booter.hosts[0].die(panicked)
+		t.Run(ctx, "true") // would pass on a fresh host
+	})
+	b.wants(rec, matrix.Fail, matrix.LayerKernel, "Kernel panic")
+	if len(b.booter.hosts) != 1 {
+		t.Errorf("%d hosts were booted", len(b.booter.hosts))
+	}
+}
+
+func TestWhatAHostDiedOfExplainsTheFailure(t *testing.T) {
+	ended := fault.Infraf("run host", "its emulator is gone")
+	for name, tc := range map[string]struct {
+		body    func(*bench, *T)
+		verdict matrix.Verdict
+		layer   matrix.Layer
+		words   string
+	}{
+		"died unseen":                  {func(b *bench, _ *T) { b.booter.hosts[0].die(panicked) }, matrix.Fail, matrix.LayerKernel, "Kernel panic"},
+		"assertion on a dead host":     {func(b *bench, t *T) { b.booter.hosts[0].die(panicked); t.Fail(matrix.LayerL2, "silent") }, matrix.Fail, matrix.LayerKernel, "Kernel panic"},
+		"emulator gone":                {func(b *bench, t *T) { b.booter.hosts[0].die(ended); t.Fail(matrix.LayerL2, "silent") }, matrix.Infra, matrix.LayerHarness, "emulator is gone"},
+		"our fault came first":         {func(b *bench, t *T) { b.booter.hosts[0].die(panicked); t.must(errors.New("ours"), "copy") }, matrix.Infra, matrix.LayerHarness, "ours"},
+		"death shows only when asked":  {func(b *bench, t *T) { b.booter.hosts[0].exec = dyingShell(b); t.Fail(matrix.LayerL2, "silent") }, matrix.Fail, matrix.LayerKernel, "Kernel panic"},
+		"hung host is not a dead host": {func(b *bench, t *T) { b.booter.hosts[0].exec = hungShell; t.Fail(matrix.LayerL2, "silent") }, matrix.Fail, matrix.LayerL2, "silent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			first := true
+			rec := b.answer(soon(t), "IK-BOOT", func(_ context.Context, t *T) {
+				if first || tc.verdict == matrix.Infra {
+					first = false
+					b.booter.hosts = b.booter.hosts[len(b.booter.hosts)-1:]
+					tc.body(b, t)
+				}
+			})
+			b.wants(rec, tc.verdict, tc.layer, tc.words)
+		})
+	}
+}
+
+func dyingShell(b *bench) func(context.Context, string) (agent.Result, error) {
+	return func(context.Context, string) (agent.Result, error) {
+		b.booter.hosts[0].die(panicked)
+		return agent.Result{}, panicked
+	}
+}
+
+func hungShell(context.Context, string) (agent.Result, error) {
+	return agent.Result{}, fault.Infraf("run command in L1", "deadline exceeded")
+}
+
+func TestTroubleOnTheConsoleFailsTheCheckThatItCameIn(t *testing.T) {
+	const warning = "[    9.0] WARNING: CPU: 0 PID: 1 at kernel/x.c:1 f+0x1\n"
+	b := newBench(t)
+	rec := b.answer(soon(t), "IK-BOOT", func(context.Context, *T) { b.booter.hosts[0].prints(warning) })
+	b.wants(rec, matrix.Fail, matrix.LayerKernel, "keep the console of L1 clean", "kernel/x.c:1")
+
+	b = newBench(t)
+	b.booter.banner += warning
+	b.wants(b.answer(soon(t), "IK-BOOT", holds), matrix.Fail, matrix.LayerKernel, "kernel/x.c:1")
+
+	b = newBench(t)
+	b.answer(soon(t), "IK-BOOT", holds)
+	b.booter.hosts[0].prints("[   10.0] nothing of note\n")
+	b.wants(b.answer(soon(t), "O-START", holds), matrix.Pass, "")
+
+	b = newBench(t)
+	rec = b.answer(soon(t), "IK-BOOT", func(context.Context, *T) { b.booter.hosts[0].prints("(XEN) Xen WARN at common/x.c:1\n") })
+	b.wants(rec, matrix.Fail, matrix.LayerHypervisor)
+}
+
+func TestAStallIsTheMachinesWhenItStarvedTheHost(t *testing.T) {
+	for name, tc := range map[string]struct {
+		said    string
+		starved bool
+		verdict matrix.Verdict
+	}{
+		"starved":              {"watchdog: BUG: soft lockup - CPU#0 stuck for 26s!\n", true, matrix.Infra},
+		"with a trace":         {"rcu: INFO: rcu_sched self-detected stall on CPU\nCall Trace:\n <TASK>\n", true, matrix.Infra},
+		"not starved":          {"watchdog: BUG: soft lockup - CPU#0 stuck for 26s!\n", false, matrix.Fail},
+		"starved, and an oops": {"rcu: INFO: rcu_sched self-detected stall on CPU\nOops: 0002 [#1] SMP\n", true, matrix.Fail},
+	} {
+		b := newBench(t)
+		rec := b.answer(soon(t), "IK-BOOT", func(context.Context, *T) {
+			h := b.booter.hosts[len(b.booter.hosts)-1]
+			h.prints(tc.said)
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			if h.sched.Ran = 10e9; tc.starved {
+				h.sched.Waited = 20e9
+			}
+		})
+		if rec.Verdict != tc.verdict {
+			t.Errorf("%s: %s (%s), want %s", name, rec.Verdict, rec.Reason, tc.verdict)
+		}
+	}
+}
+
+func TestTheWayBackIsPartOfTheCheck(t *testing.T) {
+	b := newBench(t)
+	var order []string
+	rec := b.answer(soon(t), "IK-BOOT", func(_ context.Context, t *T) {
+		t.Cleanup(func(context.Context) error { order = append(order, "first"); return nil })
+		t.Cleanup(func(context.Context) error { order = append(order, "last"); return nil })
+	})
+	b.wants(rec, matrix.Pass, "")
+	if !slices.Equal(order, []string{"last", "first"}) {
+		t.Errorf("cleaned up in the order %q", order)
+	}
+
+	rec = b.answer(soon(t), "O-START", func(_ context.Context, t *T) {
+		t.Cleanup(func(context.Context) error { b.booter.hosts[0].die(panicked); return nil })
+	})
+	b.wants(rec, matrix.Fail, matrix.LayerKernel, "Kernel panic")
+	b.evidence(rec, "reason.txt")
+
+	b = newBench(t)
+	rec = b.answer(soon(t), "IK-BOOT", func(_ context.Context, t *T) {
+		t.Cleanup(func(context.Context) error { b.booter.hosts[0].prints("BUG: Bad page state\n"); return nil })
+	})
+	b.wants(rec, matrix.Fail, matrix.LayerKernel, "Bad page state")
+}
+
+func TestAHostThatCannotBeCleanedIsGivenUp(t *testing.T) {
+	for name, undo := range map[string]func(ctx context.Context, t *T) error{
+		"error": func(context.Context, *T) error { return errors.New("domain l2-x is still there") },
+		"product": func(_ context.Context, t *T) error {
+			t.Fail(matrix.LayerManagement, "domain l2-x is still there")
+			return nil
+		},
+		"our mistake": func(context.Context, *T) error { panic("domain l2-x is still there") },
+	} {
+		b := newBench(t)
+		ran := false
+		rec := b.answer(soon(t), "IK-BOOT", func(_ context.Context, t *T) {
+			t.Cleanup(func(context.Context) error { ran = true; return nil })
+			t.Cleanup(func(ctx context.Context) error { return undo(ctx, t) })
+		})
+		b.wants(rec, matrix.Pass, "")
+		if len(rec.Notes) != 1 || !strings.Contains(rec.Notes[0], "the host was given up") || !strings.Contains(rec.Notes[0], "still there") {
+			t.Errorf("%s: notes %q", name, rec.Notes)
+		}
+		if b.vm != nil || b.booter.hosts[0].closed != 1 || ran {
+			t.Errorf("%s: the host was closed %d times, the cleaning went on: %v", name, b.booter.hosts[0].closed, ran)
+		}
+	}
+}
+
+func TestACleanupThatHangsIsLeftAlone(t *testing.T) {
+	b := newBench(t)
+	b.run.Scale = 1
+	hung := make(chan struct{})
+	defer close(hung)
+	ctx, cancel := context.WithCancel(context.Background())
+	rec := b.answer(ctx, "IK-BOOT", func(_ context.Context, t *T) {
+		t.Cleanup(func(context.Context) error { cancel(); <-hung; return nil })
+	})
+	b.wants(rec, matrix.Pass, "")
+	if b.vm != nil {
+		t.Error("the host that was not cleaned is kept")
+	}
+}
+
+func TestEvidenceOfPassesIsKeptWhenAskedFor(t *testing.T) {
+	b := newBench(t)
+	b.run.Keep = true
+	rec := b.answer(soon(t), "IK-BOOT", holds)
+	b.wants(rec, matrix.Pass, "")
+	b.evidence(rec, "l1-console.log")
+	if _, err := os.Stat(filepath.Join(b.run.Dir, rec.Evidence, "reason.txt")); err == nil {
+		t.Error("a pass has a reason")
+	}
+}
+
+func TestEvidenceEndsWithAHostThatDoesNotAnswer(t *testing.T) {
+	b := newBench(t)
+	rec := b.answer(soon(t), "IK-BOOT", func(_ context.Context, t *T) {
+		b.booter.hosts[0].exec = hungShell
+		t.Fail(matrix.LayerKernel, "x")
+	})
+	if got := b.evidence(rec, "dmesg.log"); !strings.HasPrefix(got, "cannot be had: ") {
+		t.Errorf("dmesg.log says %q", got)
+	}
+	if n := len(b.booter.hosts[0].ran); n != 2 { // the question whether it lives, and dmesg
+		t.Errorf("a host that does not answer was asked %q", b.booter.hosts[0].ran)
+	}
+}
+
+func TestAHostThatDiedBetweenChecksIsTold(t *testing.T) {
+	b := newBench(t)
+	b.answer(soon(t), "IK-BOOT", holds)
+	b.booter.hosts[0].die(panicked)
+	rec := b.answer(soon(t), "O-START", holds)
+	b.wants(rec, matrix.Pass, "")
+	if len(rec.Notes) != 1 || !strings.Contains(rec.Notes[0], "Kernel panic") {
+		t.Errorf("notes %q", rec.Notes)
+	}
+}

@@ -1,0 +1,54 @@
+package cell
+
+import (
+	"context"
+	"io"
+	"net"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/console"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+)
+
+// Host is a running L1 as the suites use it: a *host.VM, or a fake of tests.
+type Host interface {
+	Shell
+	Wires
+	Pulse
+	Record
+	// Close ends the host.
+	Close() error
+}
+
+// Shell works in L1. Its errors are classified: a command that failed is none.
+type Shell interface {
+	Exec(ctx context.Context, command string) (agent.Result, error)
+	Write(ctx context.Context, path string, content []byte) error
+}
+
+// Wires lead from L0 into L1.
+type Wires interface {
+	// Dial connects to a Unix socket of L1, OpenTTY opens a terminal there.
+	Dial(path string) (net.Conn, error)
+	OpenTTY(path string) (io.ReadWriteCloser, error)
+	// Forward makes a Unix socket of L1 available on L0 and returns its path.
+	Forward(remote string) (string, error)
+}
+
+// Pulse tells how L1 fares.
+type Pulse interface {
+	// Alive is nil while L1 can be worked with, and otherwise the fault of
+	// which it died.
+	Alive() error
+	Console() console.Log
+	// Sched is what L0's scheduler gave to L1's emulator so far.
+	Sched() owner.Sched
+}
+
+// Record is what belongs to an answer that a host gave.
+type Record interface {
+	// Quirks are the adaptations of the product that it runs with.
+	Quirks() []string
+	// LogDir is where its logs are on L0.
+	LogDir() string
+}
