@@ -4,6 +4,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -57,6 +58,15 @@ type Config struct {
 	Events progress.Sink
 }
 
+func (c Config) withDefaults() Config {
+	c.Home = cmp.Or(c.Home, store.Home())
+	c.Runtime = cmp.Or(c.Runtime, os.Getenv(RuntimeEnv), DefaultRuntime)
+	if c.Events == nil {
+		c.Events = func(progress.Event) {}
+	}
+	return c
+}
+
 // Driver resolves, builds and boots.
 type Driver struct {
 	config  Config
@@ -68,18 +78,7 @@ type Driver struct {
 
 // Open prepares a driver and removes what killed runs left behind.
 func Open(c Config) (*Driver, error) {
-	if c.Home == "" {
-		c.Home = store.Home()
-	}
-	if c.Runtime == "" {
-		c.Runtime = os.Getenv(RuntimeEnv)
-	}
-	if c.Runtime == "" {
-		c.Runtime = DefaultRuntime
-	}
-	if c.Events == nil {
-		c.Events = func(progress.Event) {}
-	}
+	c = c.withDefaults()
 	recipes, err := fixtures.Load()
 	if err != nil {
 		return nil, err
