@@ -40,9 +40,12 @@ type count struct{ passed, failed int }
 
 func (c count) plus(d count) count { return count{c.passed + d.passed, c.failed + d.failed} }
 
-// silent runs a program that has nothing to say when all is well.
+// silent runs a program that prints nothing when all is well. What it says on
+// its standard error may be news only: go tells of each module it downloads.
 func silent(name string, argv ...string) count {
-	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
 	if err == nil && len(out) == 0 {
 		fmt.Printf("ok   %s\n", name)
 		return count{passed: 1}
