@@ -120,5 +120,7 @@ func (vm *VM) watchStops(events <-chan goqmp.Event) {
 		vm.life.mu.Lock()
 		vm.life.stopped = fault.Infraf("run host", "its emulator stopped it: %v error on disk %q: %v%s", e.Data["operation"], e.Data["device"], e.Data["reason"], cure)
 		vm.life.mu.Unlock()
+		// Whoever waits for L1 would wait for ever.
+		vm.proc.Kill()
 	}
 }

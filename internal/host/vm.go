@@ -29,6 +29,9 @@ const (
 	QMPFile      = "l0-qmp.ndjson"
 )
 
+// FolderPrefix starts the names of hosts' folders.
+const FolderPrefix = "vm-"
+
 // process is an emulator that runs.
 type process interface {
 	Done() <-chan struct{}
@@ -49,9 +52,6 @@ type VM struct {
 	qmpLog       *os.File
 	quirks       []string
 	life         life
-	// Booted is how long it took from the emulator's start to the agent's
-	// answer, and to the services.
-	Booted time.Duration
 
 	mu       sync.Mutex
 	forwards []net.Listener
@@ -59,11 +59,24 @@ type VM struct {
 
 // Boot starts a host and returns when its agent answers and its services are
 // up. A product fault means that L1's kernel or hypervisor did not come up.
-func Boot(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emulator) (_ *VM, err error) {
+func Boot(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emulator) (*VM, error) {
+	vm, err := launch(ctx, runtimeDir, p, s, em)
+	if err != nil {
+		return nil, err
+	}
+	if err := vm.awaitServices(ctx); err != nil {
+		vm.Close()
+		return nil, err
+	}
+	return vm, nil
+}
+
+// launch starts a host and returns when its agent answers.
+func launch(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emulator) (_ *VM, err error) {
 	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
 		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, s.LogDir))
 	}
-	folder, err := owner.NewFolder(runtimeDir, "vm-")
+	folder, err := owner.NewFolder(runtimeDir, FolderPrefix)
 	if err != nil {
 		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, runtimeDir))
 	}
@@ -78,7 +91,7 @@ func Boot(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emulat
 		return nil, err
 	}
 	if s.ScratchDir != "" {
-		bulk, err := owner.NewFolder(s.ScratchDir, "vm-")
+		bulk, err := owner.NewFolder(s.ScratchDir, FolderPrefix)
 		if err != nil {
 			return nil, fault.Infraf("prepare host", "%w", disk.Explain(err, s.ScratchDir))
 		}
@@ -87,17 +100,12 @@ func Boot(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emulat
 	if err := vm.prepare(p); err != nil {
 		return nil, fault.Infraf("prepare host", "%w", disk.Explain(err, vm.bulk.Path))
 	}
-	start := time.Now()
 	if err := vm.start(p, em); err != nil {
 		return nil, fault.Infraf("start emulator", "%w", disk.Explain(err, s.LogDir))
 	}
 	if err := vm.connect(ctx); err != nil {
 		return nil, err
 	}
-	if err := vm.awaitServices(ctx); err != nil {
-		return nil, err
-	}
-	vm.Booted = time.Since(start)
 	return vm, nil
 }
 

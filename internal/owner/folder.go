@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockName is the file whose lock says that a folder's owner is alive.
+// lockName is the file whose lock says that a folder's owner is alive. It holds
+// the owner's process number.
 const lockName = ".owner"
 
 // Folder is a folder that belongs to one living process.
@@ -33,7 +34,13 @@ func NewFolder(dir, prefix string) (*Folder, error) {
 	if err == nil {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	}
+	if err == nil {
+		_, err = fmt.Fprintln(f, os.Getpid())
+	}
 	if err != nil {
+		if f != nil {
+			f.Close()
+		}
 		os.RemoveAll(path)
 		return nil, fmt.Errorf("cannot own folder %s: %w", path, err)
 	}
@@ -48,6 +55,20 @@ func (f *Folder) Remove() error {
 		return fmt.Errorf("cannot remove folder: %w", err)
 	}
 	return nil
+}
+
+// Own lists the folders in dir that this process made with the prefix and has
+// not removed.
+func Own(dir, prefix string) []string {
+	var own []string
+	me := fmt.Sprintln(os.Getpid())
+	locks, _ := filepath.Glob(filepath.Join(dir, prefix+"*", lockName))
+	for _, lock := range locks {
+		if b, err := os.ReadFile(lock); err == nil && string(b) == me {
+			own = append(own, filepath.Dir(lock))
+		}
+	}
+	return own
 }
 
 // Sweep removes the folders in dir whose owners are dead, and returns their

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -136,6 +137,26 @@ func TestSweepLeavesFoldersOfTheLiving(t *testing.T) {
 	defer f.Remove()
 	if swept, err := Sweep(dir); err != nil || len(swept) != 0 {
 		t.Errorf("Sweep = %v, %v; want nothing swept", swept, err)
+	}
+}
+
+func TestOwnListsThisProcessesFoldersAlone(t *testing.T) {
+	dir := t.TempDir()
+	var own []string
+	for _, prefix := range []string{"vm-", "vm-", "bin-"} {
+		f, err := NewFolder(dir, prefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own = append(own, f.Path)
+		defer f.Remove()
+	}
+	startHarness(t, dir) // makes a vm- of its own, and lives
+	got := Own(dir, "vm-")
+	slices.Sort(got)
+	want := slices.Sorted(slices.Values(own[:2]))
+	if !slices.Equal(got, want) {
+		t.Errorf("Own = %v, want %v", got, want)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/probe"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/store"
@@ -64,8 +66,27 @@ func TestOpenRemovesWhatKilledRunsLeft(t *testing.T) {
 	if diff := cmp.Diff(left, d.Swept); diff != "" {
 		t.Error(diff)
 	}
-	if still := d.Left(); len(still) != 0 {
-		t.Errorf("still there: %v", still)
+	for _, dir := range []string{runtime, Scratch(home)} {
+		if still, _ := os.ReadDir(dir); len(still) != 0 {
+			t.Errorf("still there: %v", still)
+		}
+	}
+}
+
+func TestAHostThatWasNotClosedIsSeen(t *testing.T) {
+	d := newDriver(t)
+	f, err := owner.NewFolder(d.Runtime(), host.FolderPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := d.Left(); len(left) != 1 || left[0] != f.Path {
+		t.Errorf("Left = %v, want %s", left, f.Path)
+	}
+	if err := f.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if left := d.Left(); len(left) != 0 {
+		t.Errorf("Left = %v after it was", left)
 	}
 }
 

@@ -3,8 +3,10 @@ package driver
 import (
 	"context"
 	"os/exec"
-	"path/filepath"
 	"strings"
+
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
 )
 
 // Revision is the revision of virtmatrix's own source: a change of the harness
@@ -22,8 +24,8 @@ func Revision(ctx context.Context) string {
 	return strings.TrimSpace(string(out))
 }
 
-// Left lists the run-time folders of hosts that were not closed.
+// Left lists the folders of hosts that this process did not close. Other runs
+// have their own.
 func (d *Driver) Left() []string {
-	left, _ := filepath.Glob(filepath.Join(d.config.Runtime, "vm-*"))
-	return left
+	return append(owner.Own(d.config.Runtime, host.FolderPrefix), owner.Own(Scratch(d.config.Home), host.FolderPrefix)...)
 }
