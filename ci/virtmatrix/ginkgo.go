@@ -48,7 +48,7 @@ func (r *runner) ginkgo() []string {
 	limit := baseLimit + time.Duration(len(r.plan.Cells))*cellLimit + time.Duration(checks)*checkLimit
 	argv := []string{
 		"sh", "-c", compileAndRun, "sh",
-		"go", "tool", "ginkgo", "run", "--procs=1", "--randomize-all", fmt.Sprintf("--seed=%d", r.plan.Seed),
+		"go", "tool", "ginkgo", "run", fmt.Sprintf("--procs=%d", r.processes()), "--randomize-all", fmt.Sprintf("--seed=%d", r.plan.Seed),
 		fmt.Sprintf("--timeout=%s", limit), "--poll-progress-after=3m", "--fail-on-empty", "--keep-going", "--no-color",
 	}
 	if r.Verbose {

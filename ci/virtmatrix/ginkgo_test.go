@@ -113,7 +113,7 @@ func TestTheSecondInterruptKills(t *testing.T) {
 }
 
 func TestTheRunnerGetsThePlansSeedAndTimeForIt(t *testing.T) {
-	r := &runner{app: &app{}, plan: samplePlan(t)}
+	r := &runner{app: &app{}, plan: samplePlan(t), parallel: 1}
 	argv := strings.Join(r.ginkgo(), " ")
 	// 15 minutes, and as many for each of 2 cells, and 6 for each of 4 checks.
 	for _, want := range []string{"--seed=42", "--timeout=1h9m0s", "--procs=1", "--fail-on-empty", "-tags libvirt_dlopen", " ./suites"} {

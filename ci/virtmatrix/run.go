@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
+	"slices"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/journal"
@@ -20,6 +22,8 @@ type runVerb struct {
 	Plan   string `placeholder:"FILE" help:"Run this frozen plan." xor:"what"`
 	Resume string `placeholder:"RUN" help:"Go on with a run that was stopped or killed: only what its journal lacks." xor:"what"`
 	Keep   bool   `help:"Keep the evidence of passes too."`
+	// Parallel is 0 for as many as the machine has processors.
+	Parallel int `placeholder:"N" help:"Run N cells side by side (as many as there are processors)."`
 }
 
 // Help is what virtmatrix run --help says beyond the flags.
@@ -35,7 +39,10 @@ Examples:
 
 // Run runs the plan and judges it.
 func (v *runVerb) Run(a *app) error {
-	r := &runner{app: a, began: time.Now(), keep: v.Keep}
+	r := &runner{app: a, began: time.Now(), keep: v.Keep, parallel: v.Parallel}
+	if v.Parallel < 0 {
+		return fmt.Errorf("cannot run %d cells side by side: give 1 or more", v.Parallel)
+	}
 	// A policy that cannot be read is told before hours are spent.
 	if _, err := v.policyFlag.read(); err != nil {
 		return err
@@ -76,6 +83,8 @@ type runner struct {
 	resumed bool
 	// keep leaves what the hosts left.
 	keep bool
+	// parallel is how many cells run side by side; 0 lets the machine decide.
+	parallel int
 	// began is when the command was started; the others are what it spent on.
 	began                     time.Time
 	planning, building, suite time.Duration
@@ -217,24 +226,50 @@ func (r *runner) store(m *reports.Matrix) error {
 
 // times prints where the time went and where the files are.
 func (r *runner) times(m *reports.Matrix) {
-	guests := r.guestTime(m)
 	wall := time.Since(r.began)
-	outside := max(wall-guests, 0)
+	checking, own := r.checkTime(m)
+	inside := max(checking-own, 0)
+	outside := max(wall-inside, 0)
 	fmt.Fprintf(r.stdout, "\ntime: %s in all, of which %s inside guests and %s (%.0f%%) not: planning %s, images %s, suites %s\n",
-		spell(wall), spell(guests), spell(outside), 100*outside.Seconds()/max(wall.Seconds(), 0.001),
-		spell(r.planning), spell(r.building), spell(max(r.suite-guests, 0)))
+		spell(wall), spell(inside), spell(outside), 100*outside.Seconds()/max(wall.Seconds(), 0.001),
+		spell(r.planning), spell(r.building), spell(max(r.suite-inside, 0)))
 	fmt.Fprintf(r.stdout, "report:   %s\nevidence: %s\nlog:      %s\n",
 		short(r.dir.Path("report.html")), short(r.dir.Path("cells")), short(r.dir.Log()))
 }
 
-// guestTime sums what this command's checks spent inside guests; those of a run
-// that it went on with were another command's.
-func (r *runner) guestTime(m *reports.Matrix) time.Duration {
-	var seconds float64
+// checkTime returns for how long checks of this command were under way, and
+// the part of it that was the harness's own. Those of a run that it went on
+// with were another command's. The own work of cells that ran side by side was
+// done side by side too.
+func (r *runner) checkTime(m *reports.Matrix) (under, own time.Duration) {
+	type span struct{ from, to time.Time }
+	var spans []span
 	for i := range m.Results {
 		if rec := m.Results[i].Record; rec != nil && !rec.Started.Before(r.began) {
-			seconds += rec.GuestSeconds
+			spans = append(spans, span{rec.Started, rec.Started.Add(seconds(rec.Seconds))})
+			own += seconds(rec.Seconds - rec.GuestSeconds)
 		}
 	}
-	return time.Duration(seconds * float64(time.Second))
+	slices.SortFunc(spans, func(a, b span) int { return a.from.Compare(b.from) })
+	var end time.Time
+	for _, s := range spans {
+		if s.from.After(end) {
+			end = s.from
+		}
+		if s.to.After(end) {
+			under, end = under+s.to.Sub(end), s.to
+		}
+	}
+	return under, own / time.Duration(r.processes())
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// processes is how many Ginkgo processes run the plan's cells.
+func (r *runner) processes() int {
+	n := r.parallel
+	if n == 0 {
+		n = runtime.NumCPU()
+	}
+	return max(1, min(n, len(r.plan.Cells)))
 }
