@@ -23,6 +23,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -71,7 +72,7 @@ func (p Probe) Run(ctx context.Context) (Result, error) {
 	if r, ok := p.load(id); ok {
 		return r, nil
 	}
-	r, err := p.measure(ctx)
+	r, err := measure(ctx, kvmDevice, p.boot)
 	if err != nil {
 		return Result{}, err
 	}
@@ -79,20 +80,27 @@ func (p Probe) Run(ctx context.Context) (Result, error) {
 	return r, p.save(id, r)
 }
 
-func (p Probe) measure(ctx context.Context) (Result, error) {
-	why := "there is no /dev/kvm"
-	if _, err := os.Stat("/dev/kvm"); err == nil {
-		seconds, err := p.boot(ctx, KVM, kvmDeadline)
+// kvmDevice is what an emulator needs for KVM, and proves nothing.
+const kvmDevice = "/dev/kvm"
+
+// try boots a kernel with an accelerator to its known line, within a limit, and
+// returns the seconds that it took.
+type try func(ctx context.Context, accel string, limit time.Duration) (float64, error)
+
+func measure(ctx context.Context, device string, boot try) (Result, error) {
+	why := "there is no " + device
+	if _, err := os.Stat(device); err == nil {
+		seconds, err := boot(ctx, KVM, kvmDeadline)
 		if err == nil {
 			return Result{Accel: KVM, Seconds: seconds}, nil
 		}
-		if ctx.Err() != nil {
-			return Result{}, fault.Infraf("probe accelerator", "%w", context.Cause(ctx))
-		}
 		why = err.Error()
 	}
-	seconds, err := p.boot(ctx, TCG, tcgDeadline)
-	if err != nil {
+	seconds, err := boot(ctx, TCG, tcgDeadline)
+	switch {
+	case ctx.Err() != nil:
+		return Result{}, fault.Infraf("probe accelerator", "%w", context.Cause(ctx))
+	case err != nil:
 		return Result{}, fault.Infraf("probe accelerator", "no kernel boots here, not even emulated: %w", err)
 	}
 	return Result{Accel: TCG, Seconds: seconds, WhyNotKVM: why}, nil
@@ -143,7 +151,11 @@ func awaitLine(ctx context.Context, proc *owner.Process, con console.Log, log st
 		select {
 		case <-proc.Done():
 			said, _ := os.ReadFile(log)
-			return 0, fmt.Errorf("the emulator ended: %w: %s", errors.Join(proc.Err()), strings.TrimSpace(console.Tail(said, 5)))
+			how := proc.Err()
+			if how == nil {
+				how = errors.New("the kernel rebooted or powered off")
+			}
+			return 0, fmt.Errorf("the emulator ended: %w: %s", how, strings.TrimSpace(console.Tail(append(said, text...), 5)))
 		case <-ctx.Done():
 			return 0, context.Cause(ctx)
 		case <-time.After(20 * time.Millisecond):
@@ -174,7 +186,7 @@ type kept struct {
 func (p Probe) load(id string) (Result, bool) {
 	var k kept
 	b, err := os.ReadFile(p.Cache)
-	if err != nil || json.Unmarshal(b, &k) != nil || k.Identity != id {
+	if err != nil || json.Unmarshal(b, &k) != nil || k.Identity != id || k.Result.Accel == "" {
 		return Result{}, false
 	}
 	return k.Result, true
@@ -183,13 +195,19 @@ func (p Probe) load(id string) (Result, bool) {
 func (p Probe) save(id string, r Result) error {
 	b, err := json.MarshalIndent(kept{id, r}, "", "  ")
 	if err == nil {
+		err = os.MkdirAll(filepath.Dir(p.Cache), 0o755)
+	}
+	if err == nil {
 		tmp := fmt.Sprintf("%s.%d", p.Cache, os.Getpid())
 		if err = os.WriteFile(tmp, b, 0o644); err == nil {
 			err = os.Rename(tmp, p.Cache)
 		}
+		if err != nil {
+			os.Remove(tmp)
+		}
 	}
 	if err != nil {
-		return fault.Infraf("keep the probe's answer", "%w", err)
+		return fault.Infraf("keep the probe's answer", "%w", disk.Explain(err, p.Cache))
 	}
 	return nil
 }

@@ -1,12 +1,19 @@
 package host
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
 )
 
 // socket is both ends of a connected Unix socket.
@@ -63,5 +70,135 @@ func TestTheDaemonsEndEndsTheClient(t *testing.T) {
 	daemon.Close()
 	if _, err := client.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("Read = %v, want the end", err)
+	}
+}
+
+// wire is an agent's port that is gone when its connection is.
+type wire struct{ net.Conn }
+
+func (w wire) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	if errors.Is(err, io.EOF) {
+		err = net.ErrClosed
+	}
+	return n, err
+}
+
+// talkingVM is a host of an agent alone: this machine plays L1.
+func talkingVM(t *testing.T) *VM {
+	t.Helper()
+	server, err := agent.NewServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l0, l1 := socket(t)
+	go func() { _ = server.Listen(wire{l1}) }()
+	client, err := agent.Connect(t.Context(), l0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	vm := &VM{agent: client, folder: &owner.Folder{Path: dir}, settings: Settings{LogDir: dir}}
+	t.Cleanup(func() {
+		for _, l := range vm.forwards {
+			l.Close()
+		}
+		client.Close()
+	})
+	return vm
+}
+
+// upper is a daemon that answers what it was told in capitals.
+func upper(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "d.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				said, _ := io.ReadAll(c)
+				_, _ = io.WriteString(c, strings.ToUpper(string(said)))
+			}()
+		}
+	}()
+	return path
+}
+
+func openFiles() int {
+	names, _ := os.ReadDir("/proc/self/fd")
+	return len(names)
+}
+
+func TestForwardedSocketsCarryAndLeaveNothing(t *testing.T) {
+	vm := talkingVM(t)
+	local, err := vm.Forward(upper(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	once := func() {
+		c, err := net.Dial("unix", local)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "said")
+		if err := c.(*net.UnixConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(c); err != nil || string(got) != "SAID" {
+			t.Fatalf("answered %q, %v", got, err)
+		}
+	}
+	once()
+	files, routines := openFiles(), runtime.NumGoroutine()
+	for range 100 {
+		once()
+	}
+	for range 500 {
+		if openFiles() <= files+2 && runtime.NumGoroutine() <= routines+5 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%d files and %d goroutines after 100 connects, %d and %d before", openFiles(), runtime.NumGoroutine(), files, routines)
+}
+
+func TestADaemonThatIsGoneClosesItsClients(t *testing.T) {
+	vm := talkingVM(t)
+	local, err := vm.Forward(filepath.Join(t.TempDir(), "gone.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("unix", local)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("Read = %v, want the end", err)
+	}
+}
+
+func TestFilesAreWrittenWhole(t *testing.T) {
+	vm := talkingVM(t)
+	path := filepath.Join(t.TempDir(), "it's a file")
+	content := strings.Repeat("line\n", 100_000)
+	if err := vm.Write(t.Context(), path, []byte(content)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != content {
+		t.Errorf("%d bytes of %d arrived, %v", len(got), len(content), err)
+	}
+	if err := vm.Write(t.Context(), "/no/such/folder/x", nil); err == nil || !strings.Contains(fmt.Sprint(err), "write /no/such/folder/x") {
+		t.Errorf("Write = %v", err)
 	}
 }

@@ -3,19 +3,16 @@ package host
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
-	"github.com/virtmatrix/virtmatrix/internal/store"
+	"github.com/virtmatrix/virtmatrix/internal/realtest"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"golang.org/x/sys/unix"
 )
@@ -29,112 +26,37 @@ type bed struct {
 	runtime  string
 }
 
-// realBed skips the test where no machine can be booted.
 func realBed(t *testing.T) *bed {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("boots an emulated machine; leave -short out to run it")
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("mounting the emulator's image needs root; run with sudo")
-	}
-	images := newest(t)
-	kernel, root, qemu := images["kernel-cloud"], images["userland-kvm"], images["qemu"]
-	var boot struct{ Host, Guest []string }
-	b, err := os.ReadFile(kernel.Path("boot.json"))
-	if err == nil {
-		err = json.Unmarshal(b, &boot)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	inBoot := func(names []string) (paths []string) {
-		for _, n := range names {
-			paths = append(paths, kernel.Path("boot/"+n))
-		}
-		return paths
-	}
-	programs := t.TempDir()
-	// A short folder: a socket's path may have 107 bytes.
-	runtime, err := os.MkdirTemp("/run", "vmtest-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if left, _ := filepath.Glob(filepath.Join(runtime, "*")); len(left) > 0 {
-			t.Errorf("left behind: %v", left)
-		}
-		if pids := emulators(runtime); len(pids) > 0 {
-			t.Errorf("emulators that still run: %v", pids)
-		}
-		os.RemoveAll(runtime)
-	})
-	return &bed{
+	real := realtest.NewBed(t)
+	b := &bed{
 		parts: Parts{
-			Kernel: kernel.Path("vmlinuz"), Modules: kernel.Path("modules.squashfs"), BootModules: inBoot(boot.Host),
-			Root: root.Path("root.squashfs"), Agent: compile(t, programs, "../agent/l1init"),
-			Guest: GuestParts{Kernel: kernel.Path("vmlinuz"), Init: compile(t, programs, "../../fixtures/l2/init"), Modules: inBoot(boot.Guest)},
+			Kernel: real.Kernel, Modules: real.Modules, BootModules: real.HostModules, Root: real.Root,
+			Agent: realtest.Compile(t, "../agent/l1init"),
+			Guest: GuestParts{Kernel: real.Kernel, Init: realtest.Compile(t, "../../fixtures/l2/init"), Modules: real.GuestModules},
 		},
 		settings: Settings{
 			Name: "fault", Kind: matrix.KVM, Accel: "tcg", Scale: 1, CPUs: 1, MemoryMB: 1024, LogDir: filepath.Join(t.TempDir(), "logs"),
-			Silence: time.Minute, Longest: 5 * time.Minute,
 		},
-		emulator: Emulator{Usr: qemu.Path("usr.squashfs"), Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off"}},
-		runtime:  runtime,
+		emulator: Emulator{Usr: real.EmulatorUsr, Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off"}},
+		runtime:  realtest.Runtime(t),
 	}
-}
-
-// newest finds the newest image of bookworm for each role that a host needs.
-func newest(t *testing.T) map[string]store.Image {
-	t.Helper()
-	// Reading the store must not make one, or sweep it under a build.
-	home := store.Home()
-	if _, err := os.Stat(filepath.Join(home, "images")); err != nil {
-		t.Skipf("there are no images in %s; run `virtmatrix build` first", home)
-	}
-	s, err := store.Open(home)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := s.List()
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := map[string]store.Image{}
-	for _, image := range all {
-		spec := image.Meta.Spec
-		if old := found[spec.Role]; spec.Release == "bookworm" && image.Meta.Created.After(old.Meta.Created) {
-			found[spec.Role] = image
+	t.Cleanup(func() {
+		if pids := emulators(b.runtime); len(pids) > 0 {
+			t.Errorf("emulators that still run: %v", pids)
 		}
-	}
-	for _, role := range []string{"kernel-cloud", "userland-kvm", "qemu"} {
-		if found[role].Dir == "" {
-			t.Skipf("there is no %s of bookworm in %s; run `virtmatrix build` first", role, home)
-		}
-	}
-	return found
-}
-
-func compile(t *testing.T, dir, pkg string) string {
-	t.Helper()
-	out := filepath.Join(dir, strings.ReplaceAll(filepath.Clean(pkg), "/", "-"))
-	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", out, pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("cannot build %s: %v: %s", pkg, err, text)
-	}
-	return out
+	})
+	return b
 }
 
 // mute is a PID 1 that only sleeps.
 func mute(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	source := filepath.Join(dir, "main.go")
+	source := filepath.Join(t.TempDir(), "mute.go")
 	if err := os.WriteFile(source, []byte("package main\n\nimport \"time\"\n\nfunc main() { time.Sleep(1000 * time.Hour) }\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return compile(t, dir, source)
+	return realtest.Compile(t, source)
 }
 
 // emulators are the processes that run with a folder of ours.
@@ -203,7 +125,7 @@ func TestRealAgentThatNeverAnswers(t *testing.T) {
 	b := realBed(t)
 	b.parts.Agent = mute(t)
 	b.settings.Silence = 15 * time.Second
-	err := b.refuses(t, matrix.Fail, matrix.LayerKernel, "no answer after", "its emulator"[4:], "the console ends with:", "/init as init process")
+	err := b.refuses(t, matrix.Fail, matrix.LayerKernel, "no answer after", "in which the emulator ran", "the console ends with:", "/init as init process")
 	t.Log(err)
 }
 

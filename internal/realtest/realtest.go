@@ -1,0 +1,114 @@
+// Package realtest is for tests that boot real, emulated machines: it finds what
+// they boot, and skips them, in words, where that is not there.
+package realtest
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/virtmatrix/virtmatrix/internal/store"
+)
+
+// Bed is what machines are booted from: images of bookworm, the newest of each.
+type Bed struct {
+	// Kernel is bookworm's vmlinuz, Modules the squashfs of its modules.
+	Kernel, Modules string
+	// HostModules and GuestModules are the files that L1 and L2 load first.
+	HostModules, GuestModules []string
+	// Root is the root file system of a kvm host, EmulatorUsr the /usr of qemu 7.2.
+	Root, EmulatorUsr string
+}
+
+// NewBed finds the images, or skips the test.
+func NewBed(t *testing.T) Bed {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("boots an emulated machine; leave -short out to run it")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("mounting the emulator's image needs root; run with sudo")
+	}
+	images := newest(t)
+	kernel := images["kernel-cloud"]
+	var boot struct{ Host, Guest []string }
+	b, err := os.ReadFile(kernel.Path("boot.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &boot)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := func(names []string) (paths []string) {
+		for _, n := range names {
+			paths = append(paths, kernel.Path("boot/"+n))
+		}
+		return paths
+	}
+	return Bed{
+		Kernel: kernel.Path("vmlinuz"), Modules: kernel.Path("modules.squashfs"),
+		HostModules: paths(boot.Host), GuestModules: paths(boot.Guest),
+		Root: images["userland-kvm"].Path("root.squashfs"), EmulatorUsr: images["qemu"].Path("usr.squashfs"),
+	}
+}
+
+func newest(t *testing.T) map[string]store.Image {
+	t.Helper()
+	home := store.Home()
+	if _, err := os.Stat(filepath.Join(home, "images")); err != nil {
+		t.Skipf("there are no images in %s; run `virtmatrix build` first", home)
+	}
+	s, err := store.Open(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]store.Image{}
+	for _, image := range all {
+		spec := image.Meta.Spec
+		if spec.Release == "bookworm" && image.Meta.Created.After(found[spec.Role].Meta.Created) {
+			found[spec.Role] = image
+		}
+	}
+	for _, role := range []string{"kernel-cloud", "userland-kvm", "qemu"} {
+		if found[role].Dir == "" {
+			t.Skipf("there is no %s of bookworm in %s; run `virtmatrix build` first", role, home)
+		}
+	}
+	return found
+}
+
+// Compile builds a static program from a package's folder or a file.
+func Compile(t *testing.T, source string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(source), ".go"))
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", out, source)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("cannot build %s: %v: %s", source, err, text)
+	}
+	return out
+}
+
+// Runtime is a folder for sockets: short, because a socket's path may have 107
+// bytes. It must be empty when the test is over.
+func Runtime(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/run", "vmtest-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+		os.RemoveAll(dir)
+	})
+	return dir
+}
