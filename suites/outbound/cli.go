@@ -96,6 +96,6 @@ func endsWithStatus(ctx context.Context, t *cell.T) {
 	}
 	t.Expect(strings.Split(t.Sh(ctx, strings.Join(script, "\n")), "\n")).To(Equal(want), "statuses of virsh commands")
 	said := t.Virsh(ctx, "dominfo nosuch")
-	t.Expect(string(said.Stdout)).To(BeEmpty(), "what a failing command prints on standard output")
+	t.Expect(strings.TrimSpace(string(said.Stdout))).To(BeEmpty(), "what a failing command prints on standard output")
 	t.Expect(string(said.Stderr)).To(ContainSubstring("error: "), "what a failing command prints on standard error")
 }
