@@ -60,30 +60,29 @@ func (t *T) Marshal(d *libvirtxml.Domain) string {
 // Define defines the smallest domain of the cell's kind, shut off. It is gone
 // when the check is over.
 func (t *T) Define(ctx context.Context, opts ...domain.Option) *Domain {
-	g := t.NewGuest()
-	xml := t.Marshal(t.Describe(g, opts...))
-	conn := t.Connect(ctx)
-	d := &Domain{t: t, Name: g.Name, Token: g.Token, XML: xml}
-	t.forget(g.Name)
-	t.Do(ctx, "define domain", func() (err error) {
-		d.Domain, err = conn.DomainDefineXMLFlags(xml, 0)
-		return err
+	return t.make(ctx, "define domain", opts, func(conn *libvirt.Connect, xml string) (*libvirt.Domain, error) {
+		return conn.DomainDefineXMLFlags(xml, 0)
 	})
-	return d
 }
 
 // Create creates the smallest domain of the cell's kind as a transient one.
 func (t *T) Create(ctx context.Context, opts ...domain.Option) *Domain {
-	g := t.NewGuest()
-	xml := t.Marshal(t.Describe(g, opts...))
-	conn := t.Connect(ctx)
-	d := &Domain{t: t, Name: g.Name, Token: g.Token, XML: xml}
-	t.forget(g.Name)
-	t.Do(ctx, "create domain", func() (err error) {
-		d.Domain, err = conn.DomainCreateXML(xml, 0)
-		return err
+	d := t.make(ctx, "create domain", opts, func(conn *libvirt.Connect, xml string) (*libvirt.Domain, error) {
+		return conn.DomainCreateXML(xml, 0)
 	})
 	t.watchGuest(d)
+	return d
+}
+
+func (t *T) make(ctx context.Context, op string, opts []domain.Option, call func(*libvirt.Connect, string) (*libvirt.Domain, error)) *Domain {
+	g := t.NewGuest()
+	d := &Domain{t: t, Name: g.Name, Token: g.Token, XML: t.Marshal(t.Describe(g, opts...))}
+	conn := t.Connect(ctx)
+	t.forget(g.Name)
+	t.Do(ctx, op, func() (err error) {
+		d.Domain, err = call(conn, d.XML)
+		return err
+	})
 	return d
 }
 
