@@ -99,7 +99,7 @@ func composeBundle(spec *agent.Spec) []string {
 	spec.Images = append(spec.Images, agent.Mount{Serial: serialQEMU, Path: bundleDir})
 	// Copies, not links: the launcher goes by the name it is called by, and
 	// libvirt may follow a link before it calls.
-	for _, name := range []string{"qemu-system-x86_64", "qemu-img", "qemu-io", "qemu-nbd"} {
+	for _, name := range []string{"qemu-system-x86_64", "qemu-system-i386", "qemu-img", "qemu-io", "qemu-nbd"} {
 		spec.Files = append(spec.Files, agent.File{Path: "/usr/bin/" + name, From: launcher, Mode: 0o755})
 	}
 	spec.Files = append(spec.Files,

@@ -17,6 +17,10 @@ func (vm *VM) Forward(remote string) (string, error) {
 	local := vm.path(fmt.Sprintf("fwd%d.sock", len(vm.forwards)))
 	l, err := net.Listen("unix", local)
 	if err != nil {
+		// The folder goes with the emulator.
+		if dead := vm.Alive(); dead != nil {
+			return "", dead
+		}
 		return "", fault.Infraf("forward "+remote, "%w", disk.Explain(err, vm.folder.Path))
 	}
 	vm.forwards = append(vm.forwards, l)

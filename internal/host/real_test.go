@@ -125,7 +125,7 @@ func TestRealAgentThatNeverAnswers(t *testing.T) {
 	b := realBed(t)
 	b.parts.Agent = mute(t)
 	b.settings.Silence = 15 * time.Second
-	err := b.refuses(t, matrix.Fail, matrix.LayerKernel, "no answer after", "in which the emulator ran", "the console ends with:", "/init as init process")
+	err := b.refuses(t, matrix.Fail, matrix.LayerKernel, "no answer after", "in which the emulator ran", "the console ends with:", "[    0.")
 	t.Log(err)
 }
 
@@ -172,9 +172,8 @@ func TestRealEmulatorThatIsKilled(t *testing.T) {
 	}
 	want(t, "exec", <-failed, matrix.Infra, matrix.LayerHarness, "its emulator is gone", "SIGKILL")
 	want(t, "afterwards", vm.Alive(), matrix.Infra, matrix.LayerHarness, "SIGKILL")
-	if _, err := vm.Forward(LibvirtSocket); err != nil {
-		t.Errorf("Forward = %v", err)
-	}
+	_, err := vm.Forward(LibvirtSocket)
+	want(t, "forward", err, matrix.Infra, matrix.LayerHarness, "SIGKILL")
 }
 
 func TestRealPanicUnderACommand(t *testing.T) {
