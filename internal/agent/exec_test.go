@@ -74,6 +74,17 @@ func TestOutputIsLimitedAndCounted(t *testing.T) {
 	}
 }
 
+func TestBothOutputsMayBeWrittenAtOnce(t *testing.T) {
+	c := newClient(t)
+	const lines = 2000
+	for range 5 {
+		got, err := c.Exec(within(t), fmt.Sprintf("(i=0; while test $i -lt %[1]d; do echo out; i=$((i+1)); done) & (i=0; while test $i -lt %[1]d; do echo err >&2; i=$((i+1)); done) & wait", lines), nil)
+		if err != nil || strings.Count(string(got.Stdout), "out\n") != lines || strings.Count(string(got.Stderr), "err\n") != lines {
+			t.Errorf("%d and %d bytes came, %v", len(got.Stdout), len(got.Stderr), err)
+		}
+	}
+}
+
 func TestCommandsRunSideBySide(t *testing.T) {
 	c := newClient(t)
 	gate := filepath.Join(t.TempDir(), "gate")
