@@ -68,6 +68,13 @@ const (
 // Run returns the kept answer when it is about this machine, and otherwise
 // boots with each accelerator, the fastest first, until one works.
 func (p Probe) Run(ctx context.Context) (Result, error) {
+	// Of processes that ask at once one boots, undisturbed: the time it takes
+	// becomes the machine's scale.
+	release, err := disk.Lock(ctx, p.Cache+".lock")
+	if err != nil {
+		return Result{}, fault.Infraf("probe accelerator", "%w", err)
+	}
+	defer release()
 	id := p.identity()
 	if r, ok := p.load(id); ok {
 		return r, nil
