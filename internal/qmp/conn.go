@@ -206,7 +206,7 @@ func (c *Conn) read(greeting chan<- Greeting) {
 func (c *Conn) messages(greeting chan<- Greeting) error {
 	limit := &limitReader{r: c.rwc}
 	dec := json.NewDecoder(limit)
-	for first := true; ; first = false {
+	for greeted := false; ; {
 		limit.until = dec.InputOffset() + c.opts.MaxMessage
 		var raw json.RawMessage
 		if err := dec.Decode(&raw); err != nil {
@@ -218,10 +218,13 @@ func (c *Conn) messages(greeting chan<- Greeting) error {
 			return fmt.Errorf("%w: it sent %s: %w", ErrProtocol, excerpt(raw), err)
 		}
 		m.raw = raw
-		if first {
+		// QEMU may announce that it runs before it greets, when its monitor is
+		// connected in that moment (seen in 7.2, in others since 4.0).
+		if !greeted && m.Event == "" {
 			if m.QMP == nil {
 				return fmt.Errorf("%w: it sent %s instead of a greeting", ErrProtocol, excerpt(raw))
 			}
+			greeted = true
 			greeting <- m.QMP.greeting()
 			continue
 		}

@@ -169,3 +169,18 @@ func TestRow8InvalidJSONEndsTheSessionForAll(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+func TestEventBeforeTheGreeting(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := open(t, Options{}, func(f *fakeQEMU) {
+			f.event("RESUME")
+			f.serve(func(fakeCommand) string { return `{"status": "running"}` })
+		})
+		if got := do(t, c, "query-status"); got != `{"status": "running"}` {
+			t.Errorf("reply = %s", got)
+		}
+		if c.Greeting().Major != 7 {
+			t.Errorf("greeting = %+v", c.Greeting())
+		}
+	})
+}
