@@ -19,13 +19,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
-// The environment through which `virtmatrix run` speaks to the suites, besides
-// rundir.Env.
-const (
-	envResume = "VIRTMATRIX_RESUME" // skip what the journal has answered
-	envKeep   = "VIRTMATRIX_KEEP"   // keep the evidence of passes too
-)
-
 // suite is what one Ginkgo process works with.
 type suite struct {
 	dir     *rundir.Dir
@@ -114,7 +107,7 @@ func (s *suite) takeOver(process int) (progress.Sink, error) {
 	if s.driver, err = driver.Open(driver.Config{Events: events}); err != nil {
 		return nil, err
 	}
-	if os.Getenv(envResume) != "" {
+	if os.Getenv(driver.ResumeEnv) != "" {
 		s.answered, err = answers(s.dir, s.plan)
 	}
 	return events, err
@@ -170,7 +163,7 @@ func (s *suite) equip(ctx context.Context, cat *matrix.Catalog, process int, eve
 		Plan: s.plan, Dir: s.dir.Path(), Boot: booter{hosts}, Journal: answers, Events: events,
 		Accel: hosts.Accel().Accel, Scale: hosts.Accel().Scale,
 		Emulator: "qemu " + hosts.Emulator().Version, Harness: driver.Revision(ctx),
-		Keep: os.Getenv(envKeep) != "",
+		Keep: os.Getenv(driver.KeepEnv) != "",
 	}
 	return nil
 }

@@ -19,14 +19,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
-// The environment of the suites, next to what the command itself reads.
-const (
-	// resumeEnv makes the suites skip what the journal answers.
-	resumeEnv = "VIRTMATRIX_RESUME"
-	// keepEnv makes the hosts leave what they made.
-	keepEnv = "VIRTMATRIX_KEEP"
-)
-
 // tags build the libvirt bindings without libvirt's headers.
 const tags = "libvirt_dlopen"
 
@@ -68,10 +60,10 @@ func (r *runner) environment(source string) []string {
 		env = append(env, driver.MatrixEnv+"="+absolute(r.Matrix))
 	}
 	if r.resumed {
-		env = append(env, resumeEnv+"=1")
+		env = append(env, driver.ResumeEnv+"=1")
 	}
 	if r.keep {
-		env = append(env, keepEnv+"=1")
+		env = append(env, driver.KeepEnv+"=1")
 	}
 	return env
 }

@@ -35,6 +35,15 @@ const RuntimeEnv = "VIRTMATRIX_RUNTIME"
 // catalogue than the built-in one.
 const MatrixEnv = "VIRTMATRIX_MATRIX"
 
+// The environment through which the command speaks to the suites, besides the
+// folders.
+const (
+	// ResumeEnv makes the suites skip what the journal has answered.
+	ResumeEnv = "VIRTMATRIX_RESUME"
+	// KeepEnv keeps the evidence of passes too.
+	KeepEnv = "VIRTMATRIX_KEEP"
+)
+
 // Catalog reads the catalogue in a folder; empty means the built-in one.
 func Catalog(dir string) (*matrix.Catalog, error) {
 	if dir == "" {
