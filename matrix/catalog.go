@@ -10,9 +10,12 @@ import (
 // components.yaml, checks.yaml and profiles.yaml.
 type Catalog struct {
 	Releases []Release
-	Axes     []Axis
-	Checks   []Check
-	Profiles []Profile
+	// Axes are the components', then the settings, each in its file's order.
+	Axes []Axis
+	// Constraints are those of the files, and those that Derive added.
+	Constraints []Constraint
+	Checks      []Check
+	Profiles    []Profile
 	// boot is the ID of the check that all others on a kind need.
 	boot map[Kind]string
 }

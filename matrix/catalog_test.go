@@ -64,7 +64,7 @@ func TestAxesHoldEveryServedVersionOldestFirst(t *testing.T) {
 	}
 	got := map[Component][]string{}
 	for _, a := range catalog(t).Axes {
-		got[a.Component] = namesOf(a.Versions, versionName)
+		got[a.Component] = namesOf(a.Values, versionName)
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

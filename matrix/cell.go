@@ -79,20 +79,57 @@ type Cell struct {
 	Composition Composition `json:"composition"`
 	// Stack holds one choice per component, in the kind's order.
 	Stack []Choice `json:"stack"`
+	// Settings holds the value of each setting of the kind, in the catalogue's
+	// order.
+	Settings []Setting `json:"settings,omitempty"`
 	// Userland is the release whose root file system carries libvirt.
-	Userland string         `json:"userland"`
-	Images   []ImageRef     `json:"images,omitempty"`
+	Userland string     `json:"userland"`
+	Images   []ImageRef `json:"images,omitempty"`
+	// Why says, a sentence each, why the cell is in the plan.
+	Why []string `json:"why,omitempty"`
+	// Baseline is the cell of the same plan that a change is judged against:
+	// this one as it was before. Empty unless the plan is of a change.
+	Baseline string         `json:"baseline,omitempty"`
 	Checks   []PlannedCheck `json:"checks"`
 }
 
-// CellID builds the identity of a stack.
-func CellID(kind Kind, stack []Choice) string {
+// Setting is one axis that is no component at one of its values.
+type Setting struct {
+	Axis  string `json:"axis"`
+	Value string `json:"value"`
+	// Default is true for the value of cells that do not say; it is no part of
+	// a cell's identity.
+	Default bool `json:"default,omitempty"`
+}
+
+// CellID builds the identity of a stack and of the settings that are not the
+// default.
+func CellID(kind Kind, stack []Choice, settings []Setting) string {
 	var b strings.Builder
 	b.WriteString(string(kind))
 	for _, c := range stack {
 		fmt.Fprintf(&b, "_%s-%s", c.Component, c.Version)
 	}
+	for _, s := range settings {
+		if !s.Default {
+			fmt.Fprintf(&b, "_%s-%s", s.Axis, s.Value)
+		}
+	}
 	return b.String()
+}
+
+// Value returns the cell's value on an axis, component or setting; ok is false
+// when the cell has no such axis.
+func (c *Cell) Value(axis string) (value string, ok bool) {
+	if choice, ok := c.Choice(Component(axis)); ok {
+		return choice.Version, true
+	}
+	for _, s := range c.Settings {
+		if s.Axis == axis {
+			return s.Value, true
+		}
+	}
+	return "", false
 }
 
 // Choice returns the cell's choice for a component; ok is false when the stack

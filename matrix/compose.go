@@ -40,7 +40,7 @@ func (c *Catalog) compose(kind Kind, versions map[Component]string) (Cell, error
 		}
 		cell.Stack = append(cell.Stack, Choice{Component: comp, Version: versions[comp], Release: release})
 	}
-	cell.ID = CellID(kind, cell.Stack)
+	cell.ID = CellID(kind, cell.Stack, cell.Settings)
 	return cell, nil
 }
 

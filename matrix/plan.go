@@ -20,6 +20,10 @@ type Plan struct {
 	// Seed orders the specs; it is stored so that an order can be repeated.
 	Seed  int64  `json:"seed"`
 	Cells []Cell `json:"cells"`
+	// Change is what the plan is about; nil unless a change was named.
+	Change *Change `json:"change,omitempty"`
+	// Coverage says for each kind whose cells were generated what they cover.
+	Coverage []Coverage `json:"coverage,omitempty"`
 	// Emulator is the image of the L0 emulator that runs every L1.
 	Emulator ImageRef `json:"emulator,omitzero"`
 	// PackageSets holds the exact packages of every image, by key.

@@ -10,6 +10,9 @@ type Profile struct {
 	Description string
 	// Cells are composed, but have no checks and no images yet.
 	Cells []Cell
+	// Covers ask for cells to be generated. Cells of the same kind are then among
+	// them.
+	Covers []Cover
 	// Checks are the IDs to plan by kind. A kind that is not in it plans all.
 	Checks map[Kind][]string
 }

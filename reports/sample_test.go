@@ -20,7 +20,7 @@ func stack(kind matrix.Kind, composition matrix.Composition, release string, ver
 			Component: comp, Version: versions[i], Release: release, Package: versions[i] + ".1-1",
 		})
 	}
-	c.ID = matrix.CellID(kind, c.Stack)
+	c.ID = matrix.CellID(kind, c.Stack, nil)
 	c.Images = []matrix.ImageRef{{Role: "userland-" + string(kind), Release: release, Packages: "set-" + release}}
 	return c
 }

@@ -106,7 +106,7 @@ func listReleases(cat *matrix.Catalog, row table) {
 
 func listVersions(cat *matrix.Catalog, row table) {
 	for _, axis := range cat.Axes {
-		for _, v := range axis.Versions {
+		for _, v := range axis.Values {
 			row(axis.Component, v.Name, strings.Join(v.Releases, ","))
 		}
 	}

@@ -77,7 +77,7 @@ func samplePlan(t *testing.T) *matrix.Plan {
 		for i, comp := range kind.Components() {
 			c.Stack = append(c.Stack, matrix.Choice{Component: comp, Version: versions[i], Release: "bookworm", Package: versions[i] + ".0-1"})
 		}
-		c.ID = matrix.CellID(kind, c.Stack)
+		c.ID = matrix.CellID(kind, c.Stack, nil)
 		c.Images = []matrix.ImageRef{{Role: role, Release: "bookworm", Packages: host.Key()}}
 		return c
 	}

@@ -1,0 +1,81 @@
+package matrix
+
+// Axis is one thing that cells vary: a component with the versions under test,
+// or a setting of the host or of its guests.
+type Axis struct {
+	// Name is how cells, flags and constraints call it: "linux", "firmware".
+	Name string
+	// Component is the component whose versions are the values; empty for a
+	// setting.
+	Component Component
+	// Title says in a line what a setting does; empty for a component.
+	Title string
+	// Kinds have the axis.
+	Kinds []Kind
+	// Values are in their order: a component's oldest first, a setting's as the
+	// file has them.
+	Values []Value
+	// Default is a setting's value in cells that do not say. "{qemu}" in it
+	// stands for the cell's version of that component.
+	Default string
+	// Cost is what it costs to change the axis from one cell to the next, where
+	// running a cell costs 1: a new image, a cold boot. Costly axes vary least.
+	Cost float64
+}
+
+// Value is one value of an axis.
+type Value struct {
+	// Name is a component's upstream series ("6.12") or a setting's word ("uefi").
+	Name string
+	// Releases serve a component's version, the preferred one first.
+	Releases []string
+	// Weight says how much the value matters when a budget leaves some out; 1
+	// unless the file says.
+	Weight float64
+}
+
+// Constraint is a combination that no cell may have, and why.
+type Constraint struct {
+	// Kind is the only kind that it is about; empty for each that has its axes.
+	Kind Kind
+	// Never holds when all its conditions do.
+	Never []Condition
+	// Why is the reason, a sentence for people.
+	Why string
+	// Source is where it is known from: "constraints.yaml:12", or the package,
+	// its version, its release and the field that states it.
+	Source string
+}
+
+// Condition holds for some values of one axis.
+type Condition struct {
+	Axis string
+	// Values are all that it holds for, in the axis's order.
+	Values []string
+	// Text is the condition as it was written: "< 7.2".
+	Text string
+}
+
+// CompositionAxis is the axis that conditions may name besides those of the
+// catalogue: whether a cell's packages come from one release.
+const CompositionAxis = "composition"
+
+// Cover asks for the cells that contain each combination of the values of any
+// Strength axes that constraints allow.
+type Cover struct {
+	Kind Kind
+	// Strength is t, from 1 to cover.MaxStrength.
+	Strength int
+	// Axes vary; the others of the kind have their default.
+	Axes []Varied
+	// Every names axes of which all allowed combinations have a cell.
+	Every []string
+	// Exclude are combinations that this cover leaves out.
+	Exclude []Constraint
+}
+
+// Varied is an axis and the values that it takes.
+type Varied struct {
+	Axis   string
+	Values []string
+}
