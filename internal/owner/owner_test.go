@@ -81,13 +81,15 @@ func startHarness(t *testing.T, dir string) []int {
 	return pids
 }
 
+// running says whether any thread of a process runs: one that is dying while
+// the first is dead already still has the process's files open.
 func running(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	_, rest, _ := strings.Cut(string(b), ") ")
-	return !strings.HasPrefix(rest, "Z")
+	stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	return slices.ContainsFunc(stats, func(stat string) bool {
+		b, err := os.ReadFile(stat)
+		_, rest, _ := strings.Cut(string(b), ") ")
+		return err == nil && !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
+	})
 }
 
 func waitGone(t *testing.T, pid int) {
