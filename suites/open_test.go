@@ -113,7 +113,7 @@ func (s *suite) takeOver(process int) (progress.Sink, error) {
 	return events, err
 }
 
-// answers reads what a run has answered already. Our own faults are no answers.
+// answers reads what a run has answered already.
 func answers(dir *rundir.Dir, plan *matrix.Plan) (map[string]map[string]matrix.Verdict, error) {
 	records, _, err := journal.Read(dir.Path())
 	if err != nil {
@@ -121,7 +121,7 @@ func answers(dir *rundir.Dir, plan *matrix.Plan) (map[string]map[string]matrix.V
 	}
 	got := map[string]map[string]matrix.Verdict{}
 	for _, r := range records {
-		if r.Plan != plan.Hash || r.Verdict == matrix.Infra || r.Verdict == matrix.Blocked {
+		if !r.Answers(plan) {
 			continue
 		}
 		if got[r.Cell] == nil {

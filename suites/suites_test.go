@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/onsi/ginkgo/v2"
@@ -36,12 +37,27 @@ func TestSuites(t *testing.T) {
 	ginkgo.ReportAfterSuite("no host is left", func(ginkgo.Report) {
 		gomega.Expect(s.driver.Left()).To(gomega.BeEmpty(), "folders of hosts that were not closed")
 	})
+	// Each process has read the plan for itself.
+	ginkgo.SynchronizedBeforeSuite(
+		func() []byte { return []byte(s.plan.Hash) },
+		func(first []byte) { gomega.Expect(samePlan(string(first), s.plan)).To(gomega.Succeed()) },
+	)
 	for i := range s.plan.Cells {
 		if err := s.describe(&s.plan.Cells[i]); err != nil {
 			t.Fatalf("virtmatrix: %v", err)
 		}
 	}
 	ginkgo.RunSpecs(t, "virtmatrix "+s.plan.Profile)
+}
+
+// samePlan says whether a process has the plan that the first process has:
+// with two plans each would answer questions that the other never asked.
+func samePlan(first string, own *matrix.Plan) error {
+	if own.Hash != first {
+		return fmt.Errorf("cannot run: process %d of the suite has the plan %.12s, the first has %.12s; the plan was replaced as the run began, run again",
+			ginkgo.GinkgoParallelProcess(), own.Hash, first)
+	}
+	return nil
 }
 
 // bodies are the behaviours of all checks, by ID.
@@ -119,5 +135,16 @@ func TestEveryCheckHasABody(t *testing.T) {
 	}
 	if missing != nil {
 		t.Fatal(missing)
+	}
+}
+
+func TestAProcessWithAnotherPlanRefuses(t *testing.T) {
+	own := &matrix.Plan{Hash: "5eed"}
+	if err := samePlan("5eed", own); err != nil {
+		t.Errorf("the same plan is refused: %v", err)
+	}
+	err := samePlan("0ther", own)
+	if err == nil || !strings.Contains(err.Error(), "5eed") || !strings.Contains(err.Error(), "0ther") {
+		t.Errorf("got %v, want an error that names both plans", err)
 	}
 }

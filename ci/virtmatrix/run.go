@@ -154,8 +154,7 @@ func (r *runner) rows() (rows []progress.Row, left int, err error) {
 	}
 	answered := map[[2]string]bool{}
 	for _, rec := range records {
-		// Our own faults, and what they blocked, are no answers.
-		if rec.Plan == r.plan.Hash && rec.Verdict != matrix.Infra && rec.Verdict != matrix.Blocked {
+		if rec.Answers(r.plan) {
 			answered[[2]string{rec.Cell, rec.Check}] = true
 		}
 	}

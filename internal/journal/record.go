@@ -51,3 +51,10 @@ type Record struct {
 	// PackageSets are the keys of the plan's package sets in this cell, by role.
 	PackageSets map[string]string `json:"package_sets,omitempty"`
 }
+
+// Answers says whether the record is an answer of the plan that a resumed run
+// need not seek again. Our own faults, and what waited for another check, are
+// none.
+func (r *Record) Answers(plan *matrix.Plan) bool {
+	return r.Plan == plan.Hash && r.Verdict != matrix.Infra && r.Verdict != matrix.Blocked
+}
