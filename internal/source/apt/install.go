@@ -72,7 +72,9 @@ func (s *Source) Install(ctx context.Context, set matrix.PackageSet, root string
 func (s *Source) makeRepository(ctx context.Context, set matrix.PackageSet, dir string) error {
 	var index bytes.Buffer
 	for _, p := range set.Packages {
-		control, _, err := tool.Run(ctx, tool.Command{Argv: []string{"dpkg-deb", "--field", s.path(p)}})
+		// dpkg-deb unpacks the control files to read one: into our folder, which
+		// is removed when a kill leaves it behind.
+		control, _, err := tool.Run(ctx, tool.Command{Argv: []string{"dpkg-deb", "--field", s.path(p)}, Env: []string{"TMPDIR=" + dir}})
 		if err != nil {
 			return fmt.Errorf("cannot read package %s: %w", p.Name, err)
 		}

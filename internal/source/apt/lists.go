@@ -128,13 +128,14 @@ func (p *private) fresh() bool {
 }
 
 func (p *private) write(transport string) error {
-	// Answers of the old index go with its stamp.
-	for _, old := range []string{p.stamp(), p.answers()} {
+	// Answers of the old index go with its stamp, and temporary files that a kill
+	// left with them.
+	for _, old := range []string{p.stamp(), p.answers(), p.temporary()} {
 		if err := os.RemoveAll(old); err != nil {
 			return err
 		}
 	}
-	for _, d := range []string{"state/lists/partial", "cache/archives/partial", "etc/empty", "log"} {
+	for _, d := range []string{"state/lists/partial", "cache/archives/partial", "etc/empty", "log", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(p.dir, d), 0o755); err != nil {
 			return err
 		}
@@ -149,9 +150,14 @@ func (p *private) write(transport string) error {
 	return nil
 }
 
+// temporary is where apt's programs put what they need for a moment.
+func (p *private) temporary() string { return filepath.Join(p.dir, "tmp") }
+
 // run runs one of apt's programs on the private directories.
 func (p *private) run(ctx context.Context, argv ...string) (string, error) {
-	out, _, err := tool.Run(ctx, tool.Command{Argv: argv, Env: []string{"APT_CONFIG=" + filepath.Join(p.dir, "apt.conf")}})
+	out, _, err := tool.Run(ctx, tool.Command{Argv: argv, Env: []string{
+		"APT_CONFIG=" + filepath.Join(p.dir, "apt.conf"), "TMPDIR=" + p.temporary(),
+	}})
 	return string(out), err
 }
 
