@@ -6,8 +6,9 @@ import (
 	"io/fs"
 )
 
-// Catalog is everything that can be planned: the content of releases.yaml,
-// components.yaml, checks.yaml and profiles.yaml.
+// Catalog is everything that can be planned: the content of the six files of
+// a catalogue, releases.yaml, components.yaml, axes.yaml, constraints.yaml,
+// checks.yaml and profiles.yaml, and of those that they include.
 type Catalog struct {
 	Releases []Release
 	// Axes are the components', then the settings, each in its file's order.
@@ -20,46 +21,65 @@ type Catalog struct {
 	boot map[Kind]string
 }
 
-//go:embed releases.yaml components.yaml checks.yaml profiles.yaml
+//go:embed releases.yaml components.yaml axes.yaml constraints.yaml checks.yaml profiles.yaml
 var embedded embed.FS
 
 // Default returns the catalog that this virtmatrix was built with.
 func Default() (*Catalog, error) { return Load(embedded) }
 
-// Load reads a catalog from the four files at the root of a file system. It is
-// strict: the first unknown key or name, duplicate, or stack that no releases
-// can compose is an error with file, line, column and the nearest valid name,
-// and then there is no catalog.
+// Load reads a catalog from the six files at the root of a file system. It is
+// strict: the first unknown key or name, duplicate, circle of files, or cell
+// that cannot be composed or that a constraint forbids is an error with file,
+// line, column and the nearest valid name, and then there is no catalog.
 func Load(fsys fs.FS) (*Catalog, error) {
-	c := &Catalog{boot: map[Kind]string{}}
+	l := &loader{Catalog: &Catalog{boot: map[Kind]string{}}, fsys: fsys, places: map[string]string{}}
 	// In this order: each file may name only what is known by then.
 	files := []struct {
 		name string
-		read reader
+		keys []key
 	}{
-		{"releases.yaml", c.readReleases},
-		{"components.yaml", c.readComponents},
-		{"checks.yaml", c.readChecks},
-		{"profiles.yaml", c.readProfiles},
+		{"releases.yaml", l.readReleases()},
+		{"components.yaml", l.readComponents()},
+		{"axes.yaml", l.readSettings()},
+		{"constraints.yaml", l.readConstraints()},
+		{"checks.yaml", l.readChecks()},
+		{"profiles.yaml", l.readProfiles()},
 	}
 	for _, f := range files {
-		if err := readFile(fsys, f.name, f.read); err != nil {
+		if err := l.readFile(f.name, f.keys); err != nil {
 			return nil, fmt.Errorf("cannot load matrix: %w", err)
 		}
 	}
-	return c, nil
+	return l.Catalog, nil
 }
 
-func readFile(fsys fs.FS, name string, read reader) error {
-	b, err := fs.ReadFile(fsys, name)
-	if err != nil {
-		return err
+// loader reads the files of a catalog into it.
+type loader struct {
+	*Catalog
+	fsys fs.FS
+	// places tells where each name was given first.
+	places map[string]string
+}
+
+// claim takes a name for what stands at the node. A name that is taken is an
+// error with both places.
+func (l *loader) claim(n node, what, name string) error {
+	id := what + " " + name
+	if first, taken := l.places[id]; taken {
+		return n.errorf("duplicate %s %q, first in %s", what, name, first)
 	}
-	root, err := parse(name, b)
-	if err != nil {
-		return err
+	l.places[id] = n.place()
+	return nil
+}
+
+// fresh reads a name that nothing of its sort has yet.
+func (l *loader) fresh(to *string, what string) reader {
+	return func(n node) error {
+		if err := text(to)(n); err != nil {
+			return err
+		}
+		return l.claim(n, what, *to)
 	}
-	return read(root)
 }
 
 // find returns the element with the name, or the error that it is unknown.
@@ -78,17 +98,4 @@ func namesOf[T any](list []T, name func(*T) string) []string {
 		out[i] = name(&list[i])
 	}
 	return out
-}
-
-// fresh reads a name that no element of the list has yet.
-func fresh[T any](to *string, list []T, name func(*T) string, what string) reader {
-	return func(n node) error {
-		if err := text(to)(n); err != nil {
-			return err
-		}
-		if _, err := find(list, name, what, *to); err == nil {
-			return n.errorf("duplicate %s %q", what, *to)
-		}
-		return nil
-	}
 }

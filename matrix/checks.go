@@ -103,22 +103,15 @@ func (c *Catalog) order(kind Kind) []*Check {
 	return append(first, rest...)
 }
 
-func (c *Catalog) readChecks(root node) error {
-	var boot node
-	err := root.object(
-		required("boot", func(n node) error { boot = n; return nil }),
-		required("checks", each(c.readCheck)),
-	)
-	if err != nil {
-		return err
-	}
-	return c.readBoot(boot)
+func (c *loader) readChecks() []key {
+	// The boot checks are among the checks, so they are read after them.
+	return []key{required("checks", each(c.readCheck)), required("boot", c.readBoot)}
 }
 
-func (c *Catalog) readCheck(n node) error {
+func (c *loader) readCheck(n node) error {
 	k := Check{Since: map[Component]string{}, Unsupported: map[Kind]string{}}
 	err := n.object(
-		required("id", fresh(&k.ID, c.Checks, checkID, "check")),
+		required("id", c.fresh(&k.ID, "check")),
 		required("title", text(&k.Title)),
 		required("area", word(&k.Area, "area", []Area{Inbound, Outbound})),
 		required("kinds", words(&k.Kinds, "kind", Kinds())),
@@ -183,7 +176,10 @@ func (c *Check) verify() error {
 }
 
 // readBoot reads the boot check of each kind.
-func (c *Catalog) readBoot(n node) error {
+func (c *loader) readBoot(n node) error {
+	if err := c.claim(n, "key", "boot"); err != nil {
+		return err
+	}
 	var keys []key
 	for _, kind := range Kinds() {
 		keys = append(keys, required(string(kind), func(n node) error {

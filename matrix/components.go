@@ -6,8 +6,19 @@ import (
 	debversion "github.com/knqyf263/go-deb-version"
 )
 
-func componentName(a *Axis) string { return a.Name }
-func versionName(v *Value) string  { return v.Name }
+// The words for the last and the first version of a component, wherever one
+// is named.
+const (
+	Newest = "newest"
+	Oldest = "oldest"
+)
+
+func axisName(a *Axis) string   { return a.Name }
+func valueName(v *Value) string { return v.Name }
+func isComponent(a *Axis) bool  { return a.Component != "" }
+func isSetting(a *Axis) bool    { return a.Component == "" }
+func (a *Axis) has(k Kind) bool { return slices.Contains(a.Kinds, k) }
+func (a *Axis) names() []string { return namesOf(a.Values, valueName) }
 
 // Kinds returns the hypervisor kinds.
 func Kinds() []Kind { return []Kind{KVM, Xen} }
@@ -25,35 +36,123 @@ func components() []Component {
 	return all
 }
 
-// Version returns a version of a component. An unknown component or version is
-// an error that gives the nearest.
+// kinds lists the kinds whose stack has the component.
+func (c Component) kinds() []Kind {
+	var out []Kind
+	for _, k := range Kinds() {
+		if slices.Contains(k.Components(), c) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// Axis returns the axis with the name. An unknown one is an error that gives
+// the nearest.
+func (c *Catalog) Axis(name string) (*Axis, error) {
+	return find(c.Axes, axisName, "axis", name)
+}
+
+// KindAxes lists the axes of a kind: its components, bottom first, then the
+// settings.
+func (c *Catalog) KindAxes(kind Kind) []*Axis {
+	var components, settings []*Axis
+	for i := range c.Axes {
+		switch a := &c.Axes[i]; {
+		case !a.has(kind):
+		case isComponent(a):
+			components = append(components, a)
+		default:
+			settings = append(settings, a)
+		}
+	}
+	slices.SortFunc(components, func(x, y *Axis) int {
+		return slices.Index(kind.Components(), x.Component) - slices.Index(kind.Components(), y.Component)
+	})
+	return append(components, settings...)
+}
+
+// Value returns a value of the axis; of a component also the newest and the
+// oldest. An unknown one is an error that gives the nearest.
+func (a *Axis) Value(name string) (*Value, error) {
+	if isSetting(a) {
+		return find(a.Values, valueName, "value of "+a.Name, name)
+	}
+	if len(a.Values) > 0 {
+		switch name {
+		case Newest:
+			return &a.Values[len(a.Values)-1], nil
+		case Oldest:
+			return &a.Values[0], nil
+		}
+	}
+	return find(a.Values, valueName, "version of "+a.Name, name)
+}
+
+// Version returns a version of a component; "newest" and "oldest" are versions
+// as well. An unknown component or version is an error that gives the nearest.
 func (c *Catalog) Version(comp Component, version string) (*Value, error) {
-	a, err := find(c.Axes, componentName, "component", string(comp))
+	a, err := find(c.Axes, axisName, "component", string(comp))
 	if err != nil {
 		return nil, err
 	}
-	return find(a.Values, versionName, "version of "+string(comp), version)
+	return a.Value(version)
 }
 
-func (c *Catalog) readComponents(root node) error {
-	return root.object(required("components", keyed("component", components(), func(comp Component, n node) error {
-		a := Axis{Name: string(comp), Component: comp}
-		if err := n.entries(c.readVersion(&a)); err != nil {
+func (c *loader) readComponents() []key {
+	return []key{required("components", keyed("component", components(), c.readComponent))}
+}
+
+// readComponent reads a component, or more of one that an included file has.
+func (c *loader) readComponent(comp Component, n node) error {
+	a, err := find(c.Axes, axisName, "component", string(comp))
+	if err != nil {
+		c.Axes = append(c.Axes, Axis{
+			Name: string(comp), Component: comp, Kinds: comp.kinds(), Packages: map[Kind][]string{},
+		})
+		a = &c.Axes[len(c.Axes)-1]
+	}
+	err = n.object(
+		optional("cost", func(n node) error {
+			if err := c.claim(n, "cost of", a.Name); err != nil {
+				return err
+			}
+			return number(&a.Cost, 0)(n)
+		}),
+		optional("packages", keyed("kind with "+a.Name, a.Kinds, func(kind Kind, n node) error {
+			if err := c.claim(n, "packages of "+a.Name+" for", string(kind)); err != nil {
+				return err
+			}
+			var globs []string
+			err := unique(&globs, "package", glob)(n)
+			a.Packages[kind] = globs
 			return err
-		}
-		slices.SortFunc(a.Values, func(x, y Value) int { return Compare(x.Name, y.Name) })
-		c.Axes = append(c.Axes, a)
-		return nil
-	})))
+		})),
+		required("versions", func(n node) error { return n.entries(c.readVersion(a)) }),
+	)
+	slices.SortFunc(a.Values, func(x, y Value) int { return Compare(x.Name, y.Name) })
+	return err
 }
 
-func (c *Catalog) readVersion(a *Axis) func(name string, at, value node) error {
+// readVersion reads a version: the releases that serve it, or a mapping of
+// these and more.
+func (c *loader) readVersion(a *Axis) func(name string, at, value node) error {
 	return func(name string, at, value node) error {
 		if !debversion.Valid(name) {
 			return at.errorf("%q is not a version", name)
 		}
-		v := Value{Name: name}
-		if err := words(&v.Releases, "release", namesOf(c.Releases, releaseName))(value); err != nil {
+		if err := c.claim(at, "version of "+a.Name, name); err != nil {
+			return err
+		}
+		v := Value{Name: name, Weight: 1}
+		releases := words(&v.Releases, "release", namesOf(c.Releases, releaseName))
+		read := releases
+		if value.isMapping() {
+			read = func(n node) error {
+				return n.object(required("releases", releases), optional("weight", weight(&v.Weight)))
+			}
+		}
+		if err := read(value); err != nil {
 			return err
 		}
 		a.Values = append(a.Values, v)

@@ -23,10 +23,28 @@ var small = map[string]string{
     suites: [trixie]
 `,
 	"components.yaml": `components:
-  linux: {6.1: [bookworm], 6.12: [trixie]}
-  qemu: {7.2: [bookworm], 10.0: [trixie]}
-  libvirt: {9.0: [bookworm], 11.3: [trixie]}
-  xen: {4.17: [bookworm], 4.20: [trixie]}
+  linux: {versions: {6.1: [bookworm], 6.12: [trixie]}}
+  qemu: {versions: {7.2: [bookworm], 10.0: [trixie]}}
+  libvirt: {versions: {9.0: [bookworm], 11.3: [trixie]}}
+  xen: {versions: {4.17: [bookworm], 4.20: [trixie]}}
+`,
+	"axes.yaml": `axes:
+  - name: machine
+    title: The machine type
+    kinds: [kvm]
+    values: [q35-7.2, q35-10.0]
+    default: q35-{qemu}
+  - name: disk
+    title: The bus of disks
+    values: [virtio, sata]
+    default: virtio
+`,
+	"constraints.yaml": `constraints:
+  - never: {machine: q35-10.0, qemu: "< 10"}
+    why: too new
+  - never: {disk: sata, composition: bundled}
+    kind: kvm
+    why: no reason
 `,
 	"checks.yaml": `boot: {kvm: IK-BOOT, xen: IX-BOOT}
 checks:
@@ -77,7 +95,7 @@ func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
 		{"duplicate key", "releases.yaml", "    suites: [trixie]", "    source: apt",
 			`releases.yaml:7:5: duplicate key "source", first in line 6`},
 		{"duplicate release", "releases.yaml", "name: trixie", "name: bookworm",
-			`releases.yaml:5:11: duplicate release "bookworm"`},
+			`releases.yaml:5:11: duplicate release "bookworm", first in releases.yaml:2`},
 		{"duplicate suite", "releases.yaml", "bookworm-updates", "bookworm",
 			`releases.yaml:4:24: duplicate suite "bookworm"`},
 		{"unknown source", "releases.yaml", "source: apt", "source: atp",
@@ -110,11 +128,11 @@ func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
 		{"unknown component", "components.yaml", "  qemu:", "  qemuu:",
 			`components.yaml:3:3: unknown component "qemuu"; did you mean "qemu"?`},
 		{"unknown release of a version", "components.yaml", "10.0: [trixie]", "10.0: [trixy]",
-			`components.yaml:3:34: unknown release "trixy"; did you mean "trixie"?`},
+			`components.yaml:3:45: unknown release "trixy"; did you mean "trixie"?`},
 		{"duplicate version", "components.yaml", "10.0:", "7.2:",
-			`components.yaml:3:27: duplicate key "7.2", first in line 3`},
+			`components.yaml:3:38: duplicate key "7.2", first in line 3`},
 		{"not a version", "components.yaml", "10.0:", "newest:",
-			`components.yaml:3:27: "newest" is not a version`},
+			`components.yaml:3:38: "newest" is not a version`},
 
 		{"unknown area", "checks.yaml", "area: inbound", "area: inbond",
 			`checks.yaml:5:11: unknown area "inbond"; did you mean "inbound"?`},
@@ -123,7 +141,7 @@ func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
 		{"unknown tier", "checks.yaml", "tier: nested", "tier: nestd",
 			`checks.yaml:7:11: unknown tier "nestd"; did you mean "nested"?`},
 		{"duplicate check", "checks.yaml", "id: IX-BOOT", "id: IK-BOOT",
-			`checks.yaml:8:9: duplicate check "IK-BOOT"`},
+			`checks.yaml:8:9: duplicate check "IK-BOOT", first in checks.yaml:3`},
 		{"unknown need", "checks.yaml", "    unsupported:", "    needs: [IK-BOT]\n    unsupported:",
 			`checks.yaml:13:13: unknown check above this one "IK-BOT"; did you mean "IK-BOOT"?`},
 		{"need of itself", "checks.yaml", "    unsupported:", "    needs: [IX-BOOT]\n    unsupported:",
@@ -146,7 +164,7 @@ func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
 			`checks.yaml:1:13: check IX-BOOT cannot be the boot check of kvm: it must apply to every kvm cell and need nothing`},
 
 		{"duplicate profile", "profiles.yaml", "checks:\n      xen: [IX-BOOT]", "checks:\n      xen: [IX-BOOT]\n  - name: smoke",
-			`profiles.yaml:9:11: duplicate profile "smoke"`},
+			`profiles.yaml:9:11: duplicate profile "smoke", first in profiles.yaml:2`},
 		{"unknown kind of cell", "profiles.yaml", "kind: kvm", "kind: kwm",
 			`profiles.yaml:5:16: unknown kind "kwm"; did you mean "kvm"?`},
 		{"no kind", "profiles.yaml", "kind: kvm, ", "",
@@ -154,13 +172,13 @@ func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
 		{"unknown axis", "profiles.yaml", "qemu: 7.2", "qemuu: 7.2",
 			`profiles.yaml:5:33: unknown key "qemuu"; did you mean "qemu"?`},
 		{"axis of another kind", "profiles.yaml", "qemu: 7.2", "xen: 4.17",
-			`profiles.yaml:5:33: unknown key "xen"; there are kind, linux, qemu, libvirt`},
+			`profiles.yaml:5:33: unknown key "xen"; there are kind, linux, qemu, libvirt, machine, disk`},
 		{"axis left out", "profiles.yaml", "qemu: 7.2, ", "",
 			`profiles.yaml:5:10: the key "qemu" is missing`},
 		{"unknown version", "profiles.yaml", "qemu: 7.2", "qemu: 7.3",
 			`profiles.yaml:5:39: unknown version of qemu "7.3"; did you mean "7.2"?`},
 		{"duplicate cell", "profiles.yaml", "{kind: xen, linux: 6.1, xen: 4.17, libvirt: 9.0}", "{kind: kvm, linux: 6.1, qemu: 7.2, libvirt: 9.0}",
-			`profiles.yaml:6:10: duplicate cell "kvm_linux-6.1_qemu-7.2_libvirt-9.0"`},
+			`profiles.yaml:6:10: duplicate cell of profile smoke "kvm_linux-6.1_qemu-7.2_libvirt-9.0", first in profiles.yaml:5`},
 		{"torn Xen", "profiles.yaml", "xen: 4.17", "xen: 4.20",
 			`profiles.yaml:6:10: xen and libvirt of a xen cell must come from one release, but xen 4.20 is in trixie; libvirt 9.0 is in bookworm`},
 		{"unknown check", "profiles.yaml", "[IX-BOOT]", "[IX-BOOT, IX-BOT]",
@@ -207,14 +225,14 @@ func TestMissingFileIsAnError(t *testing.T) {
 }
 
 func TestVersionsNeedNoQuotes(t *testing.T) {
-	quoted := files("components.yaml", "10.0:", `"10.10":`)
-	bare := files("components.yaml", "10.0:", "10.10:")
+	quoted := files("components.yaml", "11.3:", `"11.30":`)
+	bare := files("components.yaml", "11.3:", "11.30:")
 	for about, fsys := range map[string]fstest.MapFS{"quoted": quoted, "bare": bare} {
 		c, err := Load(fsys)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Version(QEMU, "10.10"); err != nil {
+		if _, err := c.Version(Libvirt, "11.30"); err != nil {
 			t.Errorf("%s: %v", about, err)
 		}
 	}

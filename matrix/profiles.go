@@ -1,9 +1,11 @@
 package matrix
 
+import "fmt"
+
 // DefaultProfile is what a run is asked when nobody says.
 const DefaultProfile = "smoke"
 
-// Profile is a named set of cells.
+// Profile is a named set of cells, given one by one or by what they cover.
 type Profile struct {
 	Name string
 	// Description says in a line what the profile is for.
@@ -26,29 +28,47 @@ func (c *Catalog) Profile(name string) (*Profile, error) {
 	return find(c.Profiles, profileName, "profile", name)
 }
 
-func (c *Catalog) readProfiles(root node) error {
-	return root.object(required("profiles", each(func(n node) error {
-		var p Profile
-		err := n.object(
-			required("name", fresh(&p.Name, c.Profiles, profileName, "profile")),
-			required("description", text(&p.Description)),
-			required("cells", each(func(n node) error { return c.readCell(n, &p) })),
-			optional("checks", func(n node) error { return c.readPlanned(n, &p) }),
-		)
-		if err != nil {
-			return err
-		}
-		c.Profiles = append(c.Profiles, p)
-		return nil
-	})))
+func (c *loader) readProfiles() []key {
+	return []key{required("profiles", each(c.readProfile))}
 }
 
-func (c *Catalog) readCell(n node, p *Profile) error {
+func (c *loader) readProfile(n node) error {
+	var p Profile
+	// The place of each cell, which covers may exclude.
+	var cells []node
+	err := n.object(
+		required("name", c.fresh(&p.Name, "profile")),
+		required("description", text(&p.Description)),
+		optional("cells", each(func(n node) error {
+			cells = append(cells, n)
+			return c.readCell(n, &p)
+		})),
+		optional("cover", each(func(n node) error { return c.readCover(n, &p) })),
+		optional("checks", func(n node) error { return c.readPlanned(n, &p) }),
+	)
+	if err != nil {
+		return err
+	}
+	if len(p.Cells)+len(p.Covers) == 0 {
+		return n.errorf("profile %s has neither cells nor cover", p.Name)
+	}
+	for i := range p.Cells {
+		for _, cover := range p.Covers {
+			if err := allowed(&p.Cells[i], cover.Exclude); err != nil {
+				return cells[i].wrap(err)
+			}
+		}
+	}
+	c.Profiles = append(c.Profiles, p)
+	return nil
+}
+
+func (c *loader) readCell(n node, p *Profile) error {
 	kind, err := cellKind(n)
 	if err != nil {
 		return err
 	}
-	versions := map[Component]string{}
+	versions, given := map[Component]string{}, map[string]string{}
 	keys := []key{required("kind", word(&kind, "kind", Kinds()))}
 	for _, comp := range kind.Components() {
 		keys = append(keys, required(string(comp), func(n node) error {
@@ -56,10 +76,26 @@ func (c *Catalog) readCell(n node, p *Profile) error {
 			if err != nil {
 				return err
 			}
-			versions[comp] = version
-			_, err = c.Version(comp, version)
-			return n.wrap(err)
+			v, err := c.Version(comp, version)
+			if err != nil {
+				return n.wrap(err)
+			}
+			versions[comp] = v.Name
+			return nil
 		}))
+	}
+	for _, a := range c.KindAxes(kind) {
+		if isSetting(a) {
+			keys = append(keys, optional(a.Name, func(n node) error {
+				value, err := n.text()
+				if err != nil {
+					return err
+				}
+				given[a.Name] = value
+				_, err = a.Value(value)
+				return n.wrap(err)
+			}))
+		}
 	}
 	if err := n.object(keys...); err != nil {
 		return err
@@ -68,10 +104,28 @@ func (c *Catalog) readCell(n node, p *Profile) error {
 	if err != nil {
 		return n.wrap(err)
 	}
-	if _, err := find(p.Cells, cellID, "cell", cell.ID); err == nil {
-		return n.errorf("duplicate cell %q", cell.ID)
+	if cell.Settings, err = c.settings(kind, versions, given); err != nil {
+		return n.wrap(err)
+	}
+	cell.ID = CellID(kind, cell.Stack, cell.Settings)
+	if err := allowed(&cell, c.Constraints); err != nil {
+		return n.wrap(err)
+	}
+	if err := c.claim(n, "cell of profile "+p.Name, cell.ID); err != nil {
+		return err
 	}
 	p.Cells = append(p.Cells, cell)
+	return nil
+}
+
+// allowed returns an error with the constraint that forbids the cell, if one
+// does.
+func allowed(cell *Cell, constraints []Constraint) error {
+	for _, k := range constraints {
+		if k.Forbids(cell) {
+			return fmt.Errorf("no cell may have %s: %s (%s)", k, k.Why, k.Source)
+		}
+	}
 	return nil
 }
 
@@ -91,7 +145,7 @@ func cellKind(n node) (kind Kind, err error) {
 }
 
 // readPlanned reads the checks that a profile plans by kind.
-func (c *Catalog) readPlanned(n node, p *Profile) error {
+func (c *loader) readPlanned(n node, p *Profile) error {
 	p.Checks = map[Kind][]string{}
 	return keyed("kind", Kinds(), func(kind Kind, n node) error {
 		var patterns []string

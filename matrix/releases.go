@@ -46,11 +46,11 @@ func (c *Catalog) Lineage(name string) ([]*Release, error) {
 	return lineage, nil
 }
 
-func (c *Catalog) readReleases(root node) error {
-	return root.object(required("releases", each(func(n node) error {
+func (c *loader) readReleases() []key {
+	return []key{required("releases", each(func(n node) error {
 		r := Release{CheckValidUntil: true}
 		err := n.object(
-			required("name", fresh(&r.Name, c.Releases, releaseName, "release")),
+			required("name", c.fresh(&r.Name, "release")),
 			required("source", word(&r.Source, "source", sources)),
 			required("suites", texts(&r.Suites, "suite")),
 			optional("check_valid_until", boolean(&r.CheckValidUntil)),
@@ -62,5 +62,5 @@ func (c *Catalog) readReleases(root node) error {
 		}
 		c.Releases = append(c.Releases, r)
 		return nil
-	})))
+	}))}
 }

@@ -3,7 +3,9 @@ package matrix
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
+	"strconv"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -66,6 +68,19 @@ func parse(file string, text []byte) (node, error) {
 		return node{}, &inputError{file, at.Line, at.Column, errors.New("a second document begins here; keep one")}
 	}
 	return newNode(file, tree.Docs[0].Body), nil
+}
+
+// place returns "FILE:LINE".
+func (n node) place() string { return fmt.Sprintf("%s:%d", n.file, n.at.Line) }
+
+func (n node) isMapping() bool {
+	_, ok := n.ast.(ast.MapNode)
+	return ok
+}
+
+func (n node) isList() bool {
+	_, ok := n.ast.(*ast.SequenceNode)
+	return ok
 }
 
 // wrap gives an error the place of the node.
@@ -196,17 +211,73 @@ func boolean(to *bool) reader {
 	}
 }
 
+// number stores a number that is not below another.
+func number(to *float64, least float64) reader {
+	return func(n node) error {
+		switch n.ast.(type) {
+		case *ast.IntegerNode, *ast.FloatNode:
+		default:
+			return n.wrong("a number")
+		}
+		f, err := strconv.ParseFloat(n.ast.GetToken().Value, 64)
+		if err != nil {
+			return n.errorf("%q is not a decimal number", n.ast.GetToken().Value)
+		}
+		if f < least {
+			return n.errorf("%v is below %v", f, least)
+		}
+		*to = f
+		return nil
+	}
+}
+
+// weight stores a number above 0.
+func weight(to *float64) reader {
+	return func(n node) error {
+		if err := number(to, 0)(n); err != nil {
+			return err
+		}
+		if *to == 0 {
+			return n.errorf("the weight is 0; name no value that does not matter")
+		}
+		return nil
+	}
+}
+
+// integer stores a whole number from least to most.
+func integer(to *int, least, most int) reader {
+	return func(n node) error {
+		i, ok := n.ast.(*ast.IntegerNode)
+		if !ok {
+			return n.wrong("a whole number")
+		}
+		v, err := strconv.Atoi(i.Token.Value)
+		if err != nil || v < least || v > most {
+			return n.errorf("%s is not from %d to %d", i.Token.Value, least, most)
+		}
+		*to = v
+		return nil
+	}
+}
+
 // each reads every element of a list that is not empty.
 func each(read reader) reader {
 	return func(n node) error {
-		list, ok := n.ast.(*ast.SequenceNode)
+		if l, ok := n.ast.(*ast.SequenceNode); ok && len(l.Values) == 0 {
+			return n.errorf("the list is empty")
+		}
+		return list(read)(n)
+	}
+}
+
+// list reads every element of a list.
+func list(read reader) reader {
+	return func(n node) error {
+		l, ok := n.ast.(*ast.SequenceNode)
 		if !ok {
 			return n.wrong("a list")
 		}
-		if len(list.Values) == 0 {
-			return n.errorf("the list is empty")
-		}
-		for _, v := range list.Values {
+		for _, v := range l.Values {
 			if err := read(newNode(n.file, v)); err != nil {
 				return err
 			}
@@ -250,6 +321,19 @@ func unique[T ~string](to *[]T, what string, element func(*T) reader) reader {
 		*to = append(*to, w)
 		return nil
 	})
+}
+
+// glob stores a pattern of path.Match.
+func glob(to *string) reader {
+	return func(n node) error {
+		if err := text(to)(n); err != nil {
+			return err
+		}
+		if _, err := path.Match(*to, ""); err != nil {
+			return n.errorf("%q is no pattern: %w", *to, err)
+		}
+		return nil
+	}
 }
 
 // plain returns words as strings.

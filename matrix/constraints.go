@@ -1,0 +1,212 @@
+package matrix
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	debversion "github.com/knqyf263/go-deb-version"
+)
+
+// String returns the condition in words: "qemu < 6.2".
+func (k Condition) String() string { return k.Axis + " " + k.Text }
+
+// String returns the combination in words: "libvirt >= 11.2, qemu < 6.2".
+func (k Constraint) String() string {
+	var words []string
+	for _, condition := range k.Never {
+		words = append(words, condition.String())
+	}
+	if k.Kind != "" {
+		words = append([]string{"kind " + string(k.Kind)}, words...)
+	}
+	return strings.Join(words, ", ")
+}
+
+// Forbids says whether the cell is what the constraint is about.
+func (k *Constraint) Forbids(cell *Cell) bool {
+	if k.Kind != "" && k.Kind != cell.Kind {
+		return false
+	}
+	return !slices.ContainsFunc(k.Never, func(condition Condition) bool { return !condition.holds(cell) })
+}
+
+func (k *Condition) holds(cell *Cell) bool {
+	value, ok := cell.Value(k.Axis)
+	if k.Axis == CompositionAxis {
+		value, ok = string(cell.Composition), true
+	}
+	return ok && slices.Contains(k.Values, value)
+}
+
+func (c *loader) readConstraints() []key {
+	return []key{required("constraints", list(func(n node) error {
+		k, err := c.readConstraint(n, "")
+		c.Constraints = append(c.Constraints, k)
+		return err
+	}))}
+}
+
+// readConstraint reads a constraint on the given kind, or on that which its
+// own key names.
+func (c *loader) readConstraint(n node, kind Kind) (Constraint, error) {
+	k := Constraint{Kind: kind, Source: n.place()}
+	var never node
+	keys := []key{
+		required("never", func(n node) error { never = n; return nil }),
+		required("why", text(&k.Why)),
+	}
+	if kind == "" {
+		keys = append(keys, optional("kind", word(&k.Kind, "kind", Kinds())))
+	}
+	if err := n.object(keys...); err != nil {
+		return k, err
+	}
+	return k, c.readNever(never, &k)
+}
+
+func (c *loader) readNever(n node, k *Constraint) error {
+	kinds := Kinds()
+	if k.Kind != "" {
+		kinds = []Kind{k.Kind}
+	}
+	var axes []string
+	err := n.entries(func(name string, at, value node) error {
+		a, err := c.conditionAxis(name)
+		if err != nil {
+			return at.wrap(err)
+		}
+		axes = append(axes, name)
+		kinds = slices.DeleteFunc(kinds, func(kind Kind) bool { return !a.has(kind) })
+		switch {
+		case len(kinds) == 0 && k.Kind != "":
+			return at.errorf("a %s cell has no %s", k.Kind, name)
+		case len(kinds) == 0:
+			return at.errorf("no kind of cell has all of %s", strings.Join(axes, ", "))
+		}
+		condition, err := readCondition(value, a)
+		k.Never = append(k.Never, condition)
+		return err
+	})
+	if err == nil && len(k.Never) == 0 {
+		err = n.errorf("there is no condition: this would forbid every cell")
+	}
+	return err
+}
+
+// conditionAxis returns an axis that conditions may name.
+func (c *Catalog) conditionAxis(name string) (*Axis, error) {
+	composition := Axis{Name: CompositionAxis, Kinds: Kinds(), Values: []Value{{Name: string(Native)}, {Name: string(Bundled)}}}
+	return find(append(slices.Clone(c.Axes), composition), axisName, "axis", name)
+}
+
+// readCondition reads a value, a list of values, or comparisons of versions.
+func readCondition(n node, a *Axis) (Condition, error) {
+	k := Condition{Axis: a.Name}
+	var named []string
+	value := func(to *string) reader {
+		return func(n node) error {
+			if err := text(to)(n); err != nil {
+				return err
+			}
+			k.Text = strings.TrimPrefix(k.Text+", "+*to, ", ")
+			v, err := a.Value(*to)
+			if err != nil {
+				return n.wrap(err)
+			}
+			*to = v.Name
+			return nil
+		}
+	}
+	if n.isList() {
+		if err := unique(&named, "value", value)(n); err != nil {
+			return k, err
+		}
+	} else {
+		written, err := n.text()
+		if err != nil {
+			return k, n.wrong(`a value, a list of values, or a comparison in quotes such as ">= 6.2"`)
+		}
+		if strings.ContainsAny(written[:1], "<>=!") {
+			k.Text = written
+			k.Values, err = a.compared(written)
+			return k, n.wrap(err)
+		}
+		named = make([]string, 1)
+		if err := value(&named[0])(n); err != nil {
+			return k, err
+		}
+	}
+	k.Values = slices.DeleteFunc(a.names(), func(v string) bool { return !slices.Contains(named, v) })
+	return k, nil
+}
+
+// operators are the words of comparisons, longer ones first, with the results of
+// Compare that they want.
+var operators = []struct {
+	word  string
+	signs []int
+}{
+	{"<=", []int{-1, 0}}, {">=", []int{0, +1}}, {"!=", []int{-1, +1}},
+	{"<", []int{-1}}, {">", []int{+1}}, {"=", []int{0}},
+}
+
+// bound is one comparison of a range.
+type bound struct {
+	signs   []int
+	version string
+}
+
+// compared returns the values within a range: ">= 6.2, < 10". There need not be
+// any: a range may be about versions to come.
+func (a *Axis) compared(written string) ([]string, error) {
+	if isSetting(a) {
+		return nil, fmt.Errorf("the values of %s have no order; name them: [%s]", a.Name, strings.Join(a.names(), ", "))
+	}
+	var bounds []bound
+	for part := range strings.SplitSeq(written, ",") {
+		b, err := a.bound(strings.TrimSpace(part))
+		if err != nil {
+			return nil, err
+		}
+		bounds = append(bounds, b)
+	}
+	within := func(version string, beside int) bool {
+		return !slices.ContainsFunc(bounds, func(b bound) bool {
+			sign := Compare(version, b.version)
+			if sign == 0 {
+				sign = beside
+			}
+			return !slices.Contains(b.signs, sign)
+		})
+	}
+	// Where some version could be, one is at a bound, right below or right above.
+	if !slices.ContainsFunc(bounds, func(b bound) bool {
+		return within(b.version, -1) || within(b.version, 0) || within(b.version, +1)
+	}) {
+		return nil, fmt.Errorf("no version can be %s", written)
+	}
+	return slices.DeleteFunc(a.names(), func(v string) bool { return !within(v, 0) }), nil
+}
+
+func (a *Axis) bound(written string) (bound, error) {
+	for _, o := range operators {
+		rest, ok := strings.CutPrefix(written, o.word)
+		if !ok {
+			continue
+		}
+		version := strings.TrimSpace(rest)
+		if version == Newest || version == Oldest {
+			v, err := a.Value(version)
+			if err != nil {
+				return bound{}, err
+			}
+			version = v.Name
+		}
+		if !debversion.Valid(version) {
+			return bound{}, fmt.Errorf("%q is not a version", version)
+		}
+		return bound{o.signs, version}, nil
+	}
+	return bound{}, fmt.Errorf("%q is no comparison: want <, <=, >, >=, = or != and a version", written)
+}
