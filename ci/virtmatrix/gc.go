@@ -16,6 +16,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/store"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 type gcVerb struct {
@@ -185,15 +186,18 @@ func (g *collector) leftovers() error {
 			return err
 		}
 	}
-	if g.dry {
-		fmt.Fprintf(g.stdout, "would remove the folders in %s whose run is dead, and torn builds in %s\n", g.Runtime, g.Home)
-		return nil
+	for _, dir := range driver.Owned(g.Runtime, g.Home) {
+		dead, err := owner.Dead(dir)
+		if err != nil {
+			return err
+		}
+		for _, path := range dead {
+			if err := g.remove(path, 0, func() error { return os.RemoveAll(path) }); err != nil {
+				return err
+			}
+		}
 	}
-	swept, err := owner.Sweep(g.Runtime)
-	for _, path := range swept {
-		fmt.Fprintf(g.stdout, "removed %s\n", path)
-	}
-	return err
+	return nil
 }
 
 // packages removes the package files that no run's plan names.

@@ -71,28 +71,37 @@ func Own(dir, prefix string) []string {
 	return own
 }
 
-// Sweep removes the folders in dir whose owners are dead, and returns their
-// paths. A folder of a living owner is left alone.
-func Sweep(dir string) ([]string, error) {
+// Dead lists the folders in dir whose owners are dead.
+func Dead(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot sweep %s: %w", dir, err)
+		return nil, fmt.Errorf("cannot look for leftovers in %s: %w", dir, err)
 	}
-	var swept []string
+	var dead []string
 	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		if !e.IsDir() || alive(path) {
-			continue
+		if path := filepath.Join(dir, e.Name()); e.IsDir() && !alive(path) {
+			dead = append(dead, path)
 		}
-		if err := os.RemoveAll(path); err != nil {
-			return swept, fmt.Errorf("cannot sweep %s: %w", path, err)
-		}
-		swept = append(swept, path)
 	}
-	return swept, nil
+	return dead, nil
+}
+
+// Sweep removes the folders in dir whose owners are dead, and returns their
+// paths. A folder of a living owner is left alone.
+func Sweep(dir string) ([]string, error) {
+	dead, err := Dead(dir)
+	if err != nil {
+		return nil, err
+	}
+	for i, path := range dead {
+		if err := os.RemoveAll(path); err != nil {
+			return dead[:i], fmt.Errorf("cannot sweep %s: %w", path, err)
+		}
+	}
+	return dead, nil
 }
 
 // alive says whether a folder's owner holds its lock. A folder without a lock

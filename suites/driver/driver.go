@@ -97,7 +97,7 @@ func Open(c Config) (*Driver, error) {
 		return nil, err
 	}
 	d := &Driver{config: c, recipes: recipes, store: st}
-	for _, dir := range []string{c.Runtime, Scratch(c.Home)} {
+	for _, dir := range Owned(c.Runtime, c.Home) {
 		swept, err := owner.Sweep(dir)
 		if err != nil {
 			return nil, err
@@ -111,6 +111,10 @@ func Open(c Config) (*Driver, error) {
 // disks, compiled suites. It is on the disk of the cache, because the run-time
 // folder is often in memory.
 func Scratch(home string) string { return filepath.Join(home, "tmp") }
+
+// Owned are the folders in which every folder belongs to a living process, or
+// to nobody any more.
+func Owned(runtime, home string) []string { return []string{runtime, Scratch(home)} }
 
 // Runtime is the folder for sockets and hosts' files.
 func (d *Driver) Runtime() string { return d.config.Runtime }
