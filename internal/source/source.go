@@ -42,12 +42,21 @@ type Request struct {
 // Progress is told how many bytes of a set are there, of how many.
 type Progress func(done, total int64)
 
-// Source serves the packages of releases.
-type Source interface {
+// Index tells what releases offer; nothing of a package is fetched for it.
+type Index interface {
 	// Resolve finds the exact packages that answer the request, with digests
 	// from signed metadata. A name that does not exist is an *Error of kind
 	// NoSuchPackage which holds the nearest name that does.
 	Resolve(ctx context.Context, req Request) (matrix.PackageSet, error)
+	// Records returns what a release says of the packages that match the
+	// patterns (path.Match), and of those that they depend on and that are built
+	// from the same source packages. No match is no error.
+	Records(ctx context.Context, release string, patterns []string) ([]matrix.Record, error)
+}
+
+// Source serves the packages of releases.
+type Source interface {
+	Index
 	// Fetch gets every package file of the set into the cache, each verified
 	// by digest; what is there already is verified and not fetched again.
 	// progress may be nil.

@@ -85,7 +85,7 @@ func New(ctx context.Context, opts Options) (*Source, error) {
 		s.releases[r.Name] = r
 	}
 	if s.opts.Mirror == "" {
-		mirror, err := machineMirror(ctx, opts.Releases)
+		mirror, err := machineMirror(ctx, opts.Releases, filepath.Join(opts.Home, "apt", ".machine"))
 		if err != nil {
 			return nil, err
 		}

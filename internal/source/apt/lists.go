@@ -155,10 +155,13 @@ func (p *private) temporary() string { return filepath.Join(p.dir, "tmp") }
 
 // run runs one of apt's programs on the private directories.
 func (p *private) run(ctx context.Context, argv ...string) (string, error) {
-	out, _, err := tool.Run(ctx, tool.Command{Argv: argv, Env: []string{
-		"APT_CONFIG=" + filepath.Join(p.dir, "apt.conf"), "TMPDIR=" + p.temporary(),
-	}})
+	out, _, err := tool.Run(ctx, tool.Command{Argv: argv, Env: p.env()})
 	return string(out), err
+}
+
+// env makes apt's programs use the private directories.
+func (p *private) env() []string {
+	return []string{"APT_CONFIG=" + filepath.Join(p.dir, "apt.conf"), "TMPDIR=" + p.temporary()}
 }
 
 // explainUpdate tells what kind of trouble `apt-get update` had. apt says it

@@ -3,6 +3,7 @@ package apt
 import (
 	"context"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,11 +13,16 @@ import (
 )
 
 // machineMirror returns the address of the Debian archive in the machine's own
-// apt sources, which apt itself reads for us in whatever format they are.
-func machineMirror(ctx context.Context, releases []source.Release) (string, error) {
-	out, _, err := tool.Run(ctx, tool.Command{Argv: []string{
-		"apt-get", "indextargets", "--format", "$(REPO_URI)\t$(RELEASE)\t$(ORIGIN)\t$(LABEL)", "Created-By: Packages",
-	}})
+// apt sources, which apt itself reads for us in whatever format they are. apt
+// reads all lists for it, and keeps what it read in the cache folder: many
+// machines, and all containers, are set up to keep nothing of it.
+func machineMirror(ctx context.Context, releases []source.Release, cache string) (string, error) {
+	argv := []string{"apt-get", "indextargets", "--format", "$(REPO_URI)\t$(RELEASE)\t$(ORIGIN)\t$(LABEL)"}
+	// Without the folder, as for a user who may only look, it takes a second.
+	if err := os.MkdirAll(cache, 0o755); err == nil {
+		argv = append(argv, "-o", "Dir::Cache="+cache, "-o", "Dir::Cache::pkgcache=pkgcache.bin", "-o", "Dir::Cache::srcpkgcache=")
+	}
+	out, _, err := tool.Run(ctx, tool.Command{Argv: append(argv, "Created-By: Packages")})
 	if err != nil {
 		return "", fmt.Errorf("cannot read the machine's apt sources: %w", err)
 	}

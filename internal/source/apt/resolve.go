@@ -45,7 +45,8 @@ func (s *Source) Resolve(ctx context.Context, req source.Request) (matrix.Packag
 	if req.Base {
 		names = append(names, base)
 	}
-	if set, ok := p.recall(names); ok {
+	var set matrix.PackageSet
+	if p.recall(names, &set) {
 		return set, nil
 	}
 	out, err := p.run(ctx, append([]string{"apt-get", "install", "-qq", "--print-uris"}, names...)...)
@@ -62,7 +63,7 @@ func (s *Source) Resolve(ctx context.Context, req source.Request) (matrix.Packag
 	if err != nil {
 		return matrix.PackageSet{}, s.fail(source.Failed, op, req.Release, "", err)
 	}
-	set := matrix.PackageSet{Source: Kind, Release: req.Release}
+	set = matrix.PackageSet{Source: Kind, Release: req.Release}
 	for _, f := range files {
 		set.Packages = append(set.Packages, f.pkg)
 	}
@@ -76,30 +77,26 @@ func (s *Source) Resolve(ctx context.Context, req source.Request) (matrix.Packag
 // better part of a second for each, and the same index gives the same answer.
 func (p *private) answers() string { return filepath.Join(p.dir, "answers") }
 
-func (p *private) answer(names []string) string {
-	key := sha256.Sum256([]byte(strings.Join(names, " ")))
+func (p *private) answer(question []string) string {
+	key := sha256.Sum256([]byte(strings.Join(question, " ")))
 	return filepath.Join(p.answers(), hex.EncodeToString(key[:])+".json")
 }
 
-// recall returns the noted answer. One that cannot be read is none.
-func (p *private) recall(names []string) (set matrix.PackageSet, ok bool) {
-	text, err := os.ReadFile(p.answer(names))
-	if err != nil {
-		return set, false
-	}
-	err = json.Unmarshal(text, &set)
-	return set, err == nil && len(set.Packages) > 0
+// recall reads the noted answer. One that cannot be read is none.
+func (p *private) recall(question []string, to any) bool {
+	text, err := os.ReadFile(p.answer(question))
+	return err == nil && json.Unmarshal(text, to) == nil
 }
 
-func (p *private) note(names []string, set matrix.PackageSet) error {
-	text, err := json.Marshal(set)
+func (p *private) note(question []string, answer any) error {
+	text, err := json.Marshal(answer)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(p.answers(), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(p.answer(names), text, 0o644)
+	return os.WriteFile(p.answer(question), text, 0o644)
 }
 
 var (
