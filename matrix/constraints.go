@@ -11,7 +11,7 @@ import (
 // String returns the condition in words: "qemu < 6.2".
 func (k Condition) String() string { return k.Axis + " " + k.Text }
 
-// String returns the combination in words: "libvirt >= 11.2, qemu < 6.2".
+// String returns the combination in words: "libvirt >= 11.2 and qemu < 6.2".
 func (k Constraint) String() string {
 	var words []string
 	for _, condition := range k.Never {
@@ -20,7 +20,7 @@ func (k Constraint) String() string {
 	if k.Kind != "" {
 		words = append([]string{"kind " + string(k.Kind)}, words...)
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(words, " and ")
 }
 
 // Forbids says whether the cell is what the constraint is about.
@@ -109,7 +109,7 @@ func readCondition(n node, a *Axis) (Condition, error) {
 			if err := text(to)(n); err != nil {
 				return err
 			}
-			k.Text = strings.TrimPrefix(k.Text+", "+*to, ", ")
+			k.Text = strings.TrimPrefix(k.Text+" or "+*to, " or ")
 			v, err := a.Value(*to)
 			if err != nil {
 				return n.wrap(err)

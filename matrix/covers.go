@@ -1,8 +1,8 @@
 package matrix
 
 import (
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/virtmatrix/virtmatrix/matrix/cover"
 )
@@ -94,7 +94,7 @@ func variedValues(n node, a *Axis) ([]string, error) {
 	}
 	k, err := readCondition(n, a)
 	if err == nil && len(k.Values) == 0 {
-		err = n.wrap(fmt.Errorf("no value of %s is %s; there are %v", a.Name, k.Text, a.names()))
+		err = n.errorf("no value of %s is %s; there are %s", a.Name, k.Text, strings.Join(a.names(), ", "))
 	}
 	return k.Values, err
 }

@@ -82,10 +82,37 @@ func files(spoilt, old, new string) fstest.MapFS {
 	return fsys
 }
 
+// mistake spoils one of the small files.
+type mistake struct {
+	about, file, old, new string
+	// want is the error that names its place and the cure.
+	want string
+}
+
+// refuses says whether each mistake gets its error, and no catalog.
+func refuses(t *testing.T, mistakes []mistake) {
+	t.Helper()
+	for _, m := range mistakes {
+		t.Run(m.about, func(t *testing.T) {
+			if !strings.Contains(small[m.file], m.old) {
+				t.Fatalf("the test spoils nothing: no %q in %s", m.old, m.file)
+			}
+			got, err := Load(files(m.file, m.old, m.new))
+			if err == nil {
+				t.Fatal("loaded, want an error")
+			}
+			if want := "cannot load matrix: " + m.want; err.Error() != want {
+				t.Errorf("got  %s\nwant %s", err, want)
+			}
+			if got != nil {
+				t.Error("the catalog is half-loaded")
+			}
+		})
+	}
+}
+
 func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
-	for _, c := range []struct {
-		about, file, old, new, want string
-	}{
+	refuses(t, []mistake{
 		{"unknown top key", "releases.yaml", "releases:", "release:",
 			`releases.yaml:1:1: unknown key "release"; did you mean "releases"?`},
 		{"unknown key", "releases.yaml", "suites: [trixie]", "suits: [trixie]",
@@ -185,23 +212,7 @@ func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
 			`profiles.yaml:8:22: nothing matches "IX-BOT"; did you mean "IX-BOOT"?`},
 		{"unknown kind of checks", "profiles.yaml", "      xen: [", "      zen: [",
 			`profiles.yaml:8:7: unknown kind "zen"; did you mean "xen"?`},
-	} {
-		t.Run(c.about, func(t *testing.T) {
-			if !strings.Contains(small[c.file], c.old) {
-				t.Fatalf("the test spoils nothing: no %q in %s", c.old, c.file)
-			}
-			got, err := Load(files(c.file, c.old, c.new))
-			if err == nil {
-				t.Fatal("loaded, want an error")
-			}
-			if want := "cannot load matrix: " + c.want; err.Error() != want {
-				t.Errorf("got  %s\nwant %s", err, want)
-			}
-			if got != nil {
-				t.Error("the catalog is half-loaded")
-			}
-		})
-	}
+	})
 }
 
 func TestEmptyFileIsAnError(t *testing.T) {

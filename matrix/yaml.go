@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -54,8 +55,12 @@ func parse(file string, text []byte) (node, error) {
 	tree, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	var syntax *yaml.SyntaxError
 	if errors.As(err, &syntax) {
-		at := syntax.Token.Position
-		return node{}, &inputError{file, at.Line, at.Column, errors.New(syntax.Message)}
+		at, message := syntax.Token.Position, syntax.Message
+		if strings.HasPrefix(message, "invalid header option") {
+			// YAML takes a bare ">" for a text of several lines.
+			message = `put a text that begins with ">" or "|" in quotes: ">= 6.2"`
+		}
+		return node{}, &inputError{file, at.Line, at.Column, errors.New(message)}
 	}
 	if err != nil {
 		return node{}, fmt.Errorf("%s: %w", file, err)
