@@ -64,3 +64,25 @@ func untied(kind Kind, versions map[Component]string, serving map[Component][]st
 	return fmt.Errorf("%s of a %s cell must come from one release, but %s",
 		strings.Join(plain(tied[kind]), " and "), kind, strings.Join(where, "; "))
 }
+
+// cell composes the cell of a kind that has a value on each component, and on
+// the settings that are not to be the default.
+func (c *Catalog) cell(kind Kind, values map[string]string) (Cell, error) {
+	versions, given := map[Component]string{}, map[string]string{}
+	for axis, value := range values {
+		if slices.Contains(kind.Components(), Component(axis)) {
+			versions[Component(axis)] = value
+		} else {
+			given[axis] = value
+		}
+	}
+	cell, err := c.compose(kind, versions)
+	if err != nil {
+		return Cell{}, err
+	}
+	if cell.Settings, err = c.settings(kind, versions, given); err != nil {
+		return Cell{}, err
+	}
+	cell.ID = CellID(kind, cell.Stack, cell.Settings)
+	return cell, nil
+}

@@ -12,12 +12,26 @@ type Request struct {
 	// Cells and Checks are patterns as Select takes them, which narrow the
 	// profile down. None keep all of it.
 	Cells, Checks []string
-	// Seed orders the specs of the run.
+	// Seed orders the specs of the run. The cells do not depend on it.
 	Seed int64
+	// Strength covers combinations of that many values instead of what the
+	// profile says; 0 leaves it. A kind with fewer axes has all their combinations.
+	Strength int
+	// Budget is the largest number of cells, 0 for as many as it takes. Under it
+	// those that cover most are taken.
+	Budget int
+	// Change plans the cells in which a change can matter, each with its baseline,
+	// instead of the profile's own; nil if there is none.
+	Change *Change
 }
 
-// New plans a profile, or the part of it that is asked for. The cells come in
-// the profile's order and the checks in the catalog's, the boot check first.
+// New plans a profile, or the part of it that is asked for: its own cells, and
+// those that its covers ask for. Named cells come in the profile's order,
+// generated ones in the order that is the cheapest to run, and the checks in the
+// catalog's, the boot check first. The same request always has the same cells.
+//
+// Coverage is counted of the cells that are left when all is narrowed down. The
+// baseline of a cell that is kept is kept.
 //
 // A cell's boot check is planned whenever a check that applies to the cell is;
 // nothing else is added to what was asked for. A check that does not apply is
@@ -35,11 +49,42 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids, err := Select(r.Cells, namesOf(profile.Cells, cellID))
+	plan := &Plan{Version: PlanVersion, Profile: profile.Name, Seed: r.Seed}
+	sweeps, err := c.sweeps(profile, r, plan)
 	if err != nil {
-		return nil, fmt.Errorf("cannot select cells of profile %s: %w", profile.Name, err)
+		return nil, err
 	}
-	cells := slices.Clone(profile.Cells)
+	cells, err := swept(sweeps, r.Budget)
+	if err != nil {
+		return nil, fmt.Errorf("cannot choose cells of profile %s: %w", profile.Name, err)
+	}
+	if err := c.ask(plan, profile, r, cells); err != nil {
+		return nil, err
+	}
+	for _, s := range sweeps {
+		counted, err := s.coverage(plan.Cells)
+		if err != nil {
+			return nil, err
+		}
+		if counted != nil {
+			plan.Coverage = append(plan.Coverage, *counted)
+		}
+	}
+	return plan, nil
+}
+
+// ask puts the cells into the plan, each with its checks, as far as they are
+// selected.
+func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, cells []Cell) error {
+	ids, err := Select(r.Cells, namesOf(cells, cellID))
+	if err != nil {
+		return fmt.Errorf("cannot select cells of profile %s: %w", profile.Name, err)
+	}
+	for _, cell := range cells {
+		if cell.Baseline != "" && slices.Contains(ids, cell.ID) {
+			ids = append(ids, cell.Baseline)
+		}
+	}
 	cells = slices.DeleteFunc(cells, func(cell Cell) bool { return !slices.Contains(ids, cell.ID) })
 	var offered []string
 	for _, cell := range cells {
@@ -47,9 +92,8 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 	}
 	chosen, err := Select(r.Checks, keep(c.CheckIDs(), offered))
 	if err != nil {
-		return nil, fmt.Errorf("cannot select checks of profile %s: %w", profile.Name, err)
+		return fmt.Errorf("cannot select checks of profile %s: %w", profile.Name, err)
 	}
-	plan := &Plan{Version: PlanVersion, Profile: profile.Name, Seed: r.Seed}
 	for _, cell := range cells {
 		// Packages are resolved into the plan's cells, never into the catalog's.
 		cell.Stack = slices.Clone(cell.Stack)
@@ -58,7 +102,7 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 			plan.Cells = append(plan.Cells, cell)
 		}
 	}
-	return plan, nil
+	return nil
 }
 
 // offered lists the checks that a profile plans on a kind.

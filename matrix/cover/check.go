@@ -48,24 +48,24 @@ func (g *generator) resolveMust() error {
 
 // contradiction finds a smallest set of rules that rules the settings out: each
 // rule is left out if the settings stay impossible without it.
-func (g *generator) contradiction(wanted []lit) error {
-	kept := make([]int, len(g.rules))
+func (c *compiled) contradiction(wanted []lit) *Contradiction {
+	kept := make([]int, len(c.rules))
 	for i := range kept {
 		kept[i] = i
 	}
-	for r := range g.rules {
+	for r := range c.rules {
 		without := slices.DeleteFunc(slices.Clone(kept), func(k int) bool { return k == r })
 		rules := make([][]lit, len(without))
 		for i, k := range without {
-			rules[i] = g.rules[k]
+			rules[i] = c.rules[k]
 		}
-		if newSolver(g.compiled.levels, rules).complete(g.partial(wanted), nil) == nil {
+		if newSolver(c.levels, rules).complete(c.partial(wanted), nil) == nil {
 			kept = without
 		}
 	}
-	c := &Contradiction{Wanted: g.tuple(wanted)}
+	found := &Contradiction{Wanted: c.tuple(wanted)}
 	for _, k := range kept {
-		c.By = append(c.By, g.model.Forbidden[k])
+		found.By = append(found.By, c.model.Forbidden[k])
 	}
-	return c
+	return found
 }
