@@ -103,13 +103,13 @@ func (c *Catalog) conditionAxis(name string) (*Axis, error) {
 // readCondition reads a value, a list of values, or comparisons of versions.
 func readCondition(n node, a *Axis) (Condition, error) {
 	k := Condition{Axis: a.Name}
-	var named []string
+	var named, written []string
 	value := func(to *string) reader {
 		return func(n node) error {
 			if err := text(to)(n); err != nil {
 				return err
 			}
-			k.Text = strings.TrimPrefix(k.Text+" or "+*to, " or ")
+			written = append(written, *to)
 			v, err := a.Value(*to)
 			if err != nil {
 				return n.wrap(err)
@@ -122,14 +122,14 @@ func readCondition(n node, a *Axis) (Condition, error) {
 		if err := unique(&named, "value", value)(n); err != nil {
 			return k, err
 		}
+		k.Text = "[" + strings.Join(written, ", ") + "]"
 	} else {
-		written, err := n.text()
-		if err != nil {
+		var err error
+		if k.Text, err = n.text(); err != nil {
 			return k, n.wrong(`a value, a list of values, or a comparison in quotes such as ">= 6.2"`)
 		}
-		if strings.ContainsAny(written[:1], "<>=!") {
-			k.Text = written
-			k.Values, err = a.compared(written)
+		if strings.ContainsAny(k.Text[:1], "<>=!") {
+			k.Values, err = a.compared(k.Text)
 			return k, n.wrap(err)
 		}
 		named = make([]string, 1)

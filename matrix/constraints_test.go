@@ -57,7 +57,7 @@ func TestConditionsKeepTheirWords(t *testing.T) {
 	want := Constraint{
 		Never: []Condition{
 			{"qemu", []string{"7.2"}, ">= 7.2, < 10"},
-			{"disk", []string{"virtio", "sata"}, "sata or virtio"},
+			{"disk", []string{"virtio", "sata"}, "[sata, virtio]"},
 			{CompositionAxis, []string{"native"}, "native"},
 		},
 		Why: "too new", Source: "constraints.yaml:2",
@@ -66,7 +66,7 @@ func TestConditionsKeepTheirWords(t *testing.T) {
 		t.Error(d)
 	}
 	for k, want := range map[fmt.Stringer]string{
-		&c.Constraints[0]: "qemu >= 7.2, < 10 and disk sata or virtio and composition native",
+		&c.Constraints[0]: "qemu >= 7.2, < 10 and disk [sata, virtio] and composition native",
 		&c.Constraints[1]: "kind kvm and disk sata and composition bundled",
 	} {
 		if got := k.String(); got != want {
@@ -150,7 +150,7 @@ func TestNoConstraintsAndNoSettingsAreFine(t *testing.T) {
 func TestOurConstraintsAreWhatTheirReasonsSay(t *testing.T) {
 	want := map[string]string{
 		"libvirt >= 11.2 and qemu < 6.2":                     "[11.3 12.8] [5.2]",
-		"machine pc-i440fx-5.2 or pc-q35-5.2 and qemu < 5.2": "[pc-i440fx-5.2 pc-q35-5.2] []",
+		"machine [pc-i440fx-5.2, pc-q35-5.2] and qemu < 5.2": "[pc-i440fx-5.2 pc-q35-5.2] []",
 		"machine pc-q35-7.2 and qemu < 7.2":                  "[pc-q35-7.2] [5.2]",
 		"machine pc-q35-10.0 and qemu < 10.0":                "[pc-q35-10.0] [5.2 7.2]",
 		"machine pc-q35-11.1 and qemu < 11.1":                "[pc-q35-11.1] [5.2 7.2 10.0]",
