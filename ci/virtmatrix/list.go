@@ -13,14 +13,19 @@ import (
 )
 
 type listVerb struct {
-	What string `arg:"" placeholder:"WHAT" help:"cells, checks, profiles, releases, versions or runs."`
+	What string `arg:"" placeholder:"WHAT" help:"cells, checks, profiles, axes, versions, releases, constraints or runs."`
 }
 
 // Help is what virtmatrix list --help says beyond the flags.
 func (*listVerb) Help() string {
-	return `Examples:
+	return `Cells and constraints are those of the catalogue alone. A plan also heeds what the packages
+state (Depends, Breaks, Conflicts), and may have other cells for it.
+
+Examples:
   virtmatrix list cells
   virtmatrix list checks | grep inbound
+  virtmatrix list axes
+  virtmatrix list constraints
   virtmatrix list runs`
 }
 
@@ -28,13 +33,14 @@ func (*listVerb) Help() string {
 type table func(columns ...any)
 
 // lists are what can be listed, but for runs.
-var lists = map[string]func(*matrix.Catalog, table){
-	"cells": listCells, "checks": listChecks, "profiles": listProfiles, "releases": listReleases, "versions": listVersions,
+var lists = map[string]func(*matrix.Catalog, table) error{
+	"cells": listCells, "checks": listChecks, "profiles": listProfiles, "axes": listAxes, "versions": listVersions,
+	"releases": listReleases, "constraints": listConstraints,
 }
 
 // Run lists the names.
 func (v *listVerb) Run(a *app) error {
-	valid := []string{"cells", "checks", "profiles", "releases", "versions", "runs"}
+	valid := []string{"cells", "checks", "profiles", "axes", "versions", "releases", "constraints", "runs"}
 	if !slices.Contains(valid, v.What) {
 		return fmt.Errorf("cannot list: %w", matrix.Unknown("list", v.What, valid))
 	}
@@ -45,10 +51,7 @@ func (v *listVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return aligned(a.stdout, func(row table) error {
-		lists[v.What](cat, row)
-		return nil
-	})
+	return aligned(a.stdout, func(row table) error { return lists[v.What](cat, row) })
 }
 
 func aligned(w io.Writer, fill func(table) error) error {
@@ -66,11 +69,15 @@ func aligned(w io.Writer, fill func(table) error) error {
 	return t.Flush()
 }
 
-func listCells(cat *matrix.Catalog, row table) {
+func listCells(cat *matrix.Catalog, row table) error {
 	var ids []string
 	composition, profiles := map[string]matrix.Composition{}, map[string][]string{}
 	for _, p := range cat.Profiles {
-		for _, c := range p.Cells {
+		plan, err := matrix.New(cat, matrix.Request{Profile: p.Name})
+		if err != nil {
+			return err
+		}
+		for _, c := range plan.Cells {
 			if len(profiles[c.ID]) == 0 {
 				ids = append(ids, c.ID)
 			}
@@ -80,9 +87,10 @@ func listCells(cat *matrix.Catalog, row table) {
 	for _, id := range ids {
 		row(id, composition[id], strings.Join(profiles[id], ","))
 	}
+	return nil
 }
 
-func listChecks(cat *matrix.Catalog, row table) {
+func listChecks(cat *matrix.Catalog, row table) error {
 	for _, c := range cat.Checks {
 		var kinds []string
 		for _, k := range c.Kinds {
@@ -90,26 +98,59 @@ func listChecks(cat *matrix.Catalog, row table) {
 		}
 		row(c.ID, c.Area, c.Tier, strings.Join(kinds, ","), c.Title)
 	}
+	return nil
 }
 
-func listProfiles(cat *matrix.Catalog, row table) {
+func listProfiles(cat *matrix.Catalog, row table) error {
 	for _, p := range cat.Profiles {
-		row(p.Name, number(len(p.Cells), "cell"), p.Description)
+		plan, err := matrix.New(cat, matrix.Request{Profile: p.Name})
+		if err != nil {
+			return err
+		}
+		row(p.Name, number(len(plan.Cells), "cell"), p.Description)
 	}
+	return nil
 }
 
-func listReleases(cat *matrix.Catalog, row table) {
+func listReleases(cat *matrix.Catalog, row table) error {
 	for _, r := range cat.Releases {
 		row(r.Name, r.Source, strings.Join(r.Suites, ","))
 	}
+	return nil
 }
 
-func listVersions(cat *matrix.Catalog, row table) {
+// listAxes lists everything that cells vary: where a version comes from, and
+// what a setting sets.
+func listAxes(cat *matrix.Catalog, row table) error {
 	for _, axis := range cat.Axes {
+		for _, v := range axis.Values {
+			if axis.Component != "" {
+				row(axis.Name, v.Name, strings.Join(v.Releases, ","))
+			} else {
+				row(axis.Name, v.Name, fmt.Sprintf("%s; default %s", axis.Title, axis.Default))
+			}
+		}
+	}
+	return nil
+}
+
+func listVersions(cat *matrix.Catalog, row table) error {
+	for _, axis := range cat.Axes {
+		if axis.Component == "" {
+			continue
+		}
 		for _, v := range axis.Values {
 			row(axis.Component, v.Name, strings.Join(v.Releases, ","))
 		}
 	}
+	return nil
+}
+
+func listConstraints(cat *matrix.Catalog, row table) error {
+	for _, k := range cat.Constraints {
+		row(k, k.Why, k.Source)
+	}
+	return nil
 }
 
 func (a *app) listRuns(row table) error {
