@@ -68,46 +68,29 @@ func (c *loader) readCell(n node, p *Profile) error {
 	if err != nil {
 		return err
 	}
-	versions, given := map[Component]string{}, map[string]string{}
+	values := map[string]string{}
 	keys := []key{required("kind", word(&kind, "kind", Kinds()))}
 	for _, comp := range kind.Components() {
-		keys = append(keys, required(string(comp), func(n node) error {
-			version, err := n.text()
-			if err != nil {
-				return err
-			}
-			v, err := c.Version(comp, version)
-			if err != nil {
-				return n.wrap(err)
-			}
-			versions[comp] = v.Name
-			return nil
+		keys = append(keys, required(string(comp), func(n node) (err error) {
+			values[string(comp)], err = c.readCellValue(n, string(comp))
+			return err
 		}))
 	}
 	for _, a := range c.KindAxes(kind) {
 		if isSetting(a) {
-			keys = append(keys, optional(a.Name, func(n node) error {
-				value, err := n.text()
-				if err != nil {
-					return err
-				}
-				given[a.Name] = value
-				_, err = a.Value(value)
-				return n.wrap(err)
+			keys = append(keys, optional(a.Name, func(n node) (err error) {
+				values[a.Name], err = c.readCellValue(n, a.Name)
+				return err
 			}))
 		}
 	}
 	if err := n.object(keys...); err != nil {
 		return err
 	}
-	cell, err := c.compose(kind, versions)
+	cell, err := c.cell(kind, values)
 	if err != nil {
 		return n.wrap(err)
 	}
-	if cell.Settings, err = c.settings(kind, versions, given); err != nil {
-		return n.wrap(err)
-	}
-	cell.ID = CellID(kind, cell.Stack, cell.Settings)
 	if err := allowed(&cell, c.Constraints); err != nil {
 		return n.wrap(err)
 	}
@@ -116,6 +99,24 @@ func (c *loader) readCell(n node, p *Profile) error {
 	}
 	p.Cells = append(p.Cells, cell)
 	return nil
+}
+
+// readCellValue reads the value of an axis, by the name that the axis has for
+// it.
+func (c *loader) readCellValue(n node, axis string) (string, error) {
+	name, err := n.text()
+	if err != nil {
+		return "", err
+	}
+	a, err := c.Axis(axis)
+	if err != nil {
+		return "", n.wrap(err)
+	}
+	v, err := a.Value(name)
+	if err != nil {
+		return "", n.wrap(err)
+	}
+	return v.Name, nil
 }
 
 // allowed returns an error with the constraint that forbids the cell, if one
