@@ -42,7 +42,7 @@ const serviceWait = 2 * time.Minute
 
 // compose says what the agent does to make the host. quirks are the declared
 // adaptations of the product to how it is run here, for the record.
-func compose(p Parts, s Settings) (spec agent.Spec, quirks []string) {
+func compose(p Parts, s Settings) (spec agent.Spec, quirks []string, err error) {
 	spec = agent.Spec{
 		Hostname: "l1",
 		// The agent tells what is missing before it looks hung.
@@ -68,10 +68,11 @@ func compose(p Parts, s Settings) (spec agent.Spec, quirks []string) {
 		quirks = append(quirks, composeBundle(&spec)...)
 	}
 	if s.Kind == matrix.Xen {
-		return spec, append(quirks, composeXen(&spec, s)...)
+		quirks = append(quirks, composeXen(&spec, s)...)
+	} else {
+		composeKVM(&spec, s)
 	}
-	composeKVM(&spec, s)
-	return spec, quirks
+	return spec, quirks, applySettings(&spec, p, s.Axes)
 }
 
 func toolPath(name string) string { return ToolsDir + "/" + name }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -32,7 +33,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// The three ways a host is composed.
+// The ways a host is composed.
 func compositions() map[string]struct {
 	parts    Parts
 	settings Settings
@@ -48,19 +49,23 @@ func compositions() map[string]struct {
 	xen := native
 	xen.Xen = "/store/xen/xen"
 	kvmOnly := Settings{Name: "cell", Kind: matrix.KVM, Accel: "tcg", Scale: 1, CPUs: 2, MemoryMB: 2048, LogDir: "/run/logs"}
-	dom0 := kvmOnly
+	dom0, confined := kvmOnly, kvmOnly
 	dom0.Kind = matrix.Xen
+	confined.Axes = []matrix.Setting{{Axis: "disk", Value: "scsi"}, {Axis: Security, Value: "apparmor"}}
 	return map[string]struct {
 		parts    Parts
 		settings Settings
-	}{"native": {native, kvmOnly}, "bundled": {bundled, kvmOnly}, "xen": {xen, dom0}}
+	}{"native": {native, kvmOnly}, "bundled": {bundled, kvmOnly}, "apparmor": {native, confined}, "xen": {xen, dom0}}
 }
 
 var emulator = Emulator{Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off", matrix.Xen: "max,cx16=off,smap=off"}}
 
 func TestWhatTheAgentIsToldToDo(t *testing.T) {
 	for name, c := range compositions() {
-		spec, quirks := compose(c.parts, c.settings)
+		spec, quirks, err := compose(c.parts, c.settings)
+		if err != nil {
+			t.Fatal(err)
+		}
 		b, err := json.MarshalIndent(spec, "", "  ")
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +103,10 @@ func TestKVMNeedsNoTamedProcessor(t *testing.T) {
 func TestXenOnRealHardwareHasNoQuirk(t *testing.T) {
 	c := compositions()["xen"]
 	c.settings.Accel = "kvm"
-	spec, quirks := compose(c.parts, c.settings)
+	spec, quirks, err := compose(c.parts, c.settings)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(quirks) != 0 || strings.Contains(spec.Services[0].Name, "quirk") {
 		t.Errorf("quirks %q, first service %q", quirks, spec.Services[0].Name)
 	}
@@ -107,7 +115,10 @@ func TestXenOnRealHardwareHasNoQuirk(t *testing.T) {
 func TestTimeLimitsInTheSpecFollowTheMachine(t *testing.T) {
 	c := compositions()["native"]
 	c.settings.Scale = 3
-	spec, _ := compose(c.parts, c.settings)
+	spec, _, err := compose(c.parts, c.settings)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if spec.Patience != 3*bootStall/2 {
 		t.Errorf("patience %s, want %s", spec.Patience, 3*bootStall/2)
 	}
@@ -119,9 +130,12 @@ func TestTimeLimitsInTheSpecFollowTheMachine(t *testing.T) {
 }
 
 func TestOnlyStepsOfTheHarnessAreItsOwn(t *testing.T) {
-	own := map[string]bool{"dev-nodes": true, "xen-dirs": true, "cpu-map-quirk": true}
+	own := map[string]bool{"dev-nodes": true, "securityfs": true, "xen-dirs": true, "cpu-map-quirk": true}
 	for name, c := range compositions() {
-		spec, _ := compose(c.parts, c.settings)
+		spec, _, err := compose(c.parts, c.settings)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, s := range spec.Services {
 			if s.Own != own[s.Name] {
 				t.Errorf("%s: Own of %s is %v", name, s.Name, s.Own)
@@ -173,13 +187,42 @@ func TestQuote(t *testing.T) {
 
 func TestServicesOfTheProductAreWaitedFor(t *testing.T) {
 	for name, c := range compositions() {
-		spec, _ := compose(c.parts, c.settings)
+		spec, _, err := compose(c.parts, c.settings)
+		if err != nil {
+			t.Fatal(err)
+		}
 		var last agent.Service
 		for _, s := range spec.Services {
 			last = s
 		}
 		if last.Name != "libvirtd" || last.Wait != LibvirtSocket {
 			t.Errorf("%s: the last service is %+v", name, last)
+		}
+	}
+}
+
+func TestSettingsOfHosts(t *testing.T) {
+	c := compositions()
+	plain, _, err := compose(c["native"].parts, c["native"].settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := c["native"]
+	none.settings.Axes = []matrix.Setting{{Axis: Security, Value: "none", Default: true}}
+	if same, _, err := compose(none.parts, none.settings); err != nil || !reflect.DeepEqual(same, plain) {
+		t.Errorf("security none makes another host: %+v, %v", same, err)
+	}
+	for want, s := range map[string]struct {
+		name  string
+		value string
+	}{
+		`unknown value of security "aparmor"; did you mean "apparmor"?`: {"native", "aparmor"},
+		"refuse an emulator that the release did not install":           {"bundled", "apparmor"},
+	} {
+		host := c[s.name]
+		host.settings.Axes = []matrix.Setting{{Axis: Security, Value: s.value}}
+		if _, _, err := compose(host.parts, host.settings); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s host with %s: %v, want %q", s.name, s.value, err, want)
 		}
 	}
 }

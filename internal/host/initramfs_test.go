@@ -74,7 +74,10 @@ func realParts(t *testing.T) Parts {
 
 func TestTheHostsInitramfs(t *testing.T) {
 	p := realParts(t)
-	spec, _ := compose(p, compositions()["bundled"].settings)
+	spec, _, err := compose(p, compositions()["bundled"].settings)
+	if err != nil {
+		t.Fatal(err)
+	}
 	b, err := json.Marshal(spec)
 	if err != nil {
 		t.Fatal(err)

@@ -60,6 +60,8 @@ type Settings struct {
 	// Name is the cell's identity, for folders and messages.
 	Name string
 	Kind matrix.Kind
+	// Axes are the cell's settings; those of hosts are applied.
+	Axes []matrix.Setting
 	// Accel is L0's accelerator: "kvm" or "tcg".
 	Accel string
 	// Scale multiplies every time limit: 1 on the machine of reference.

@@ -121,7 +121,10 @@ func (vm *VM) fitsSockets() error {
 }
 
 func (vm *VM) prepare(p Parts) error {
-	spec, quirks := compose(p, vm.settings)
+	spec, quirks, err := compose(p, vm.settings)
+	if err != nil {
+		return err
+	}
 	vm.quirks = quirks
 	b, err := json.Marshal(spec)
 	if err != nil {
