@@ -121,11 +121,7 @@ func (c *Cell) record(p matrix.PlannedCheck) journal.Record {
 
 // accelerators of the layers: L1 runs under L0's, L2 under L1's hypervisor.
 func (c *Cell) accelerators() map[string]string {
-	l2 := "kvm"
-	if c.Plan.Kind == matrix.Xen {
-		l2 = "xen-pv"
-	}
-	return map[string]string{"L1": c.run.Accel, "L2": l2}
+	return map[string]string{"L1": c.run.Accel, "L2": c.guestAccel()}
 }
 
 // try takes a step and returns why it failed. A host that died explains whatever

@@ -38,16 +38,13 @@ func (t *T) NewGuest() domain.Guest {
 	}
 }
 
-// Machine is the versioned machine type of the cell's guests: the newest that
-// the cell's qemu has, by its version's number.
-func (t *T) Machine() string { return "pc-q35-" + t.Version(matrix.QEMU) }
-
-// Describe builds the smallest domain of the cell's kind.
+// Describe builds the smallest domain of the cell's kind, with the cell's
+// settings.
 func (t *T) Describe(g domain.Guest, opts ...domain.Option) *libvirtxml.Domain {
 	if t.Kind() == matrix.Xen {
 		return domain.NewPV(g, opts...)
 	}
-	return domain.New(g, t.Machine(), opts...)
+	return domain.New(g, t.Settings(), opts...)
 }
 
 // Marshal is the XML text of a domain.
@@ -103,6 +100,16 @@ func (d *Domain) Start(ctx context.Context) {
 // Do makes a libvirt call on the domain that must succeed.
 func (d *Domain) Do(ctx context.Context, op string, call func(*libvirt.Domain) error) {
 	d.t.Do(ctx, op, func() error { return call(d.Domain) })
+}
+
+// Undefine removes the definition, and with it what the guest's firmware keeps:
+// libvirt refuses to do it without being told about that.
+func (d *Domain) Undefine(ctx context.Context) {
+	var flags libvirt.DomainUndefineFlagsValues
+	if d.t.Kind() == matrix.KVM && d.t.Settings().NVRAM {
+		flags |= libvirt.DOMAIN_UNDEFINE_NVRAM
+	}
+	d.t.Do(ctx, "undefine domain", func() error { return d.UndefineFlags(flags) })
 }
 
 // State returns the domain's state.
@@ -161,8 +168,9 @@ func (t *T) forget(name string) {
 		v := "virsh -q -c " + t.URI() + " "
 		script := strings.Join([]string{
 			v + "destroy " + name + " >/dev/null 2>&1",
-			v + "undefine " + name + " --managed-save --snapshots-metadata >/dev/null 2>&1 || " + v + "undefine " + name + " >/dev/null 2>&1",
-			"rm -f " + domain.ConsoleLog(name) + " " + domain.ConsoleSocket(name),
+			v + "undefine " + name + " --managed-save --nvram --snapshots-metadata >/dev/null 2>&1 || " + v + "undefine " + name + " >/dev/null 2>&1",
+			// A transient domain's variables stay: it may be created again.
+			"rm -f " + domain.ConsoleLog(name) + " " + domain.ConsoleSocket(name) + " " + domain.NVRAM(name),
 			"! " + v + "domstate " + name + " >/dev/null 2>&1",
 		}, "; ")
 		res, err := t.vm.Exec(ctx, script)

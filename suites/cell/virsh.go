@@ -33,8 +33,14 @@ func (t *T) Scratch(name string) string {
 func (t *T) Underneath(ctx context.Context, name string) bool {
 	ask := "xl domid " + host.Quote(name)
 	if t.Kind() == matrix.KVM {
-		// The brackets keep the pattern from matching the shell that runs it.
-		ask = "pgrep -f " + host.Quote("[g]uest="+name+",")
+		ask = emulatorOf(name)
 	}
 	return t.Run(ctx, ask).OK()
+}
+
+// emulatorOf is the command that prints the process ID of a kvm guest's
+// emulator.
+func emulatorOf(name string) string {
+	// The brackets keep the pattern from matching the shell that runs it.
+	return "pgrep -f " + host.Quote("[g]uest="+name+",")
 }

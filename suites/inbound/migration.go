@@ -18,7 +18,7 @@ const migrationLimit = 2 * time.Minute
 // emulator from it. The guest must not notice more than a pause.
 func guestSurvivesFile(ctx context.Context, t *cell.T) {
 	who := t.NewGuest()
-	args := domain.Arguments(who, t.Machine())
+	args := domain.Arguments(who, t.Settings())
 	file := t.Scratch("state")
 
 	first := t.StartQEMU(ctx, args...)

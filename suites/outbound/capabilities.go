@@ -101,7 +101,12 @@ func tellsDomainCapabilities(ctx context.Context, t *cell.T) {
 }
 
 // domainType is the virtualization that the cell's guests have.
-func domainType(t *cell.T) string { return string(t.Kind()) }
+func domainType(t *cell.T) string {
+	if t.Kind() == matrix.Xen {
+		return "xen"
+	}
+	return t.Settings().Type
+}
 
 // answersFor asks for one combination, and whether the answer is about it.
 func answersFor(ctx context.Context, t *cell.T, g libvirtxml.CapsGuest, virt, machine string) {

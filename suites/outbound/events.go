@@ -51,7 +51,7 @@ func tellsEvents(ctx context.Context, t *cell.T) {
 	tells("start paused", onStartPaused(t))
 	d.Do(ctx, "destroy domain", (*libvirt.Domain).Destroy)
 	tells("destroy", onDestroy(t)...)
-	d.Do(ctx, "undefine domain", func(d *libvirt.Domain) error { return d.UndefineFlags(0) })
+	d.Undefine(ctx)
 	tells("undefine", []cell.Event{undefined})
 }
 

@@ -2,11 +2,13 @@ package outbound
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/cell"
 	"libvirt.org/go/libvirt"
@@ -30,7 +32,7 @@ func defines(ctx context.Context, t *cell.T) {
 	t.Do(ctx, "define domain again", func() error { return define(conn, strings.Replace(xml, "first", "second", 1)) })
 	t.Expect(d.Dump(ctx, libvirt.DOMAIN_XML_INACTIVE)).To(ContainSubstring("<title>second</title>"))
 
-	d.Do(ctx, "undefine domain", func(d *libvirt.Domain) error { return d.UndefineFlags(0) })
+	d.Undefine(ctx)
 	t.Expect(names(ctx, t, conn)).NotTo(ContainElement(d.Name))
 	t.Refuses(ctx, "look undefined domain up by name", libvirt.ERR_NO_DOMAIN, func() error { _, err := conn.LookupDomainByName(d.Name); return err })
 	t.Refuses(ctx, "look undefined domain up by UUID", libvirt.ERR_NO_DOMAIN, func() error { _, err := conn.LookupDomainByUUIDString(uuid); return err })
@@ -46,18 +48,67 @@ func define(conn *libvirt.Connect, xml string) error {
 	return err
 }
 
+// starts looks at what the guest sees: a setting that a stack took and did not
+// carry out shows there, and nowhere else.
 func starts(ctx context.Context, t *cell.T) {
-	d, g := t.Started(ctx)
+	var opts []domain.Option
+	var image string
+	if t.Kind() == matrix.KVM {
+		var disk domain.Option
+		image, disk = t.DiskImage(ctx, "disk", mib)
+		opts = append(opts, disk)
+	}
+	d, g := t.Started(ctx, opts...)
 	t.Expect(d.State(ctx)).To(Equal(libvirt.DOMAIN_RUNNING))
 	t.Expect(t.Underneath(ctx, d.Name)).To(BeTrue(), "the hypervisor runs the guest")
 	said := g.Meets(ctx)
 	t.Expect(said.Kernel).To(Equal(t.KernelRelease()))
-	t.Expect(said.Hypervisor).To(Equal(map[matrix.Kind]string{matrix.KVM: "KVMKVMKVM", matrix.Xen: "xen"}[t.Kind()]))
 	t.Expect(said.CPUs).To(Equal(1))
-	t.Expect(said.MemoryKB).To(And(BeNumerically(">", domain.MemoryMB*1024/2), BeNumerically("<=", domain.MemoryMB*1024)))
+	t.Expect(said.MemoryKB).To(And(BeNumerically(">", t.GuestMemoryKB()/2), BeNumerically("<=", t.GuestMemoryKB())))
+	if t.Kind() == matrix.Xen {
+		t.Expect(said.Hypervisor).To(Equal("xen"))
+	} else {
+		seesSettings(t, said)
+		holdsDisk(ctx, t, g, image)
+		isConfined(ctx, t, d)
+	}
 	g.TickedOn(ctx, g.Tick(ctx))
 	t.Refuses(ctx, "start domain twice", libvirt.ERR_OPERATION_INVALID, func() error { return d.CreateWithFlags(0) })
 	t.Expect(t.VirshSays(ctx, "list --name")).To(ContainSubstring(d.Name))
+}
+
+// seesSettings asserts that the guest has what the cell's settings say.
+func seesSettings(t *cell.T, said l2.Facts) {
+	want := t.Settings().Seen
+	t.Expect(said.Machine).To(Equal(want.Machine), "machine that the guest sees")
+	t.Expect(said.Firmware).To(Equal(want.Firmware), "firmware that started the guest")
+	t.Expect(said.Hypervisor).To(Equal(want.Hypervisor), "hypervisor that the guest sees")
+	t.Expect(said.Disks).To(Equal([]l2.Disk{{Name: t.Settings().DiskName, Driver: want.DiskDriver}}), "disks that the guest sees")
+}
+
+// holdsDisk asserts that what the guest writes to its disk is in the disk's image.
+func holdsDisk(ctx context.Context, t *cell.T, g *cell.Guest, image string) {
+	word := "written by " + g.Token
+	g.Write(ctx, word)
+	t.Expect(t.Sh(ctx, fmt.Sprintf("head -c %d %s", len(word), image))).To(Equal(word), "start of the image that the guest wrote to")
+	t.Expect(g.Read(ctx)).To(Equal(word), "what the guest reads from its disk")
+}
+
+// isConfined asserts that the emulator runs under a profile made for its domain,
+// and that the API says so; or that there is none.
+func isConfined(ctx context.Context, t *cell.T, d *cell.Domain) {
+	var uuid string
+	var labels []libvirt.SecurityLabel
+	d.Do(ctx, "ask for UUID", func(d *libvirt.Domain) (err error) { uuid, err = d.GetUUIDString(); return err })
+	d.Do(ctx, "ask for security labels", func(d *libvirt.Domain) (err error) { labels, err = d.GetSecurityLabelList(); return err })
+	profile := libvirt.SecurityLabel{Label: "libvirt-" + uuid, Enforcing: true}
+	if t.Security() == "none" {
+		t.Expect(t.Confinement(ctx, d.Name)).To(BeEmpty(), "profile of the emulator")
+		t.Expect(labels).NotTo(ContainElement(profile))
+		return
+	}
+	t.Expect(t.Confinement(ctx, d.Name)).To(Equal(profile.Label+" (enforce)"), "profile of the emulator")
+	t.Expect(labels).To(ContainElement(profile))
 }
 
 func runsTransient(ctx context.Context, t *cell.T) {
@@ -73,7 +124,8 @@ func runsTransient(ctx context.Context, t *cell.T) {
 	d.Do(ctx, "destroy domain", (*libvirt.Domain).Destroy)
 	d.Gone(ctx)
 	t.Expect(t.Underneath(ctx, d.Name)).To(BeFalse(), "the hypervisor still runs the guest")
-	t.Expect(t.Sh(ctx, "find /etc/libvirt /run/libvirt /var/lib/libvirt/qemu /var/lib/libvirt/libxl -name '*"+d.Name+"*' 2>/dev/null || true")).To(BeEmpty(), "files left of the domain")
+	// Variables of its firmware are to stay: it may be created again.
+	t.Expect(t.Sh(ctx, "find /etc/libvirt /run/libvirt /var/lib/libvirt/qemu /var/lib/libvirt/libxl -name '*"+d.Name+"*' -not -path "+domain.NVRAM(d.Name)+" 2>/dev/null || true")).To(BeEmpty(), "files left of the domain")
 }
 
 // destroys does without the guest's own voice: it is to be off whatever it is

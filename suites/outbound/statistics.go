@@ -6,14 +6,10 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
-	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/cell"
 	"libvirt.org/go/libvirt"
 )
-
-// memoryKB is what every guest was given.
-const memoryKB = domain.MemoryMB * 1024
 
 func tellsStatistics(ctx context.Context, t *cell.T) {
 	if t.Kind() == matrix.Xen {
@@ -89,13 +85,13 @@ func isSane(t *cell.T, s libvirt.DomainStats) {
 	t.Expect(s.State.State).To(Equal(libvirt.DOMAIN_RUNNING))
 	t.Expect(s.Cpu).NotTo(BeNil(), "processor")
 	t.Expect(s.Balloon).NotTo(BeNil(), "balloon")
-	t.Expect(s.Balloon.Maximum).To(BeNumerically("==", memoryKB))
-	t.Expect(s.Balloon.Current).To(And(BeNumerically(">", 0), BeNumerically("<=", memoryKB)))
+	t.Expect(s.Balloon.Maximum).To(BeNumerically("==", t.GuestMemoryKB()))
+	t.Expect(s.Balloon.Current).To(And(BeNumerically(">", 0), BeNumerically("<=", t.GuestMemoryKB())))
 	t.Expect(s.Vcpu).To(HaveLen(1), "virtual processors")
 	t.Expect(s.Vcpu[0].State).To(Equal(libvirt.VCPU_RUNNING))
 	t.Expect(s.Net).To(BeEmpty(), "interfaces of a guest that has none")
 	t.Expect(s.Block).To(HaveLen(1), "disks")
-	t.Expect(s.Block[0].Name).To(Equal("vda"))
+	t.Expect(s.Block[0].Name).To(Equal(t.Settings().DiskName))
 	t.Expect(s.Block[0].Capacity).To(BeNumerically("==", cell.SharedDiskBytes))
 	t.Expect(s.Block[0].Allocation).To(BeNumerically("<=", cell.SharedDiskBytes))
 }
@@ -120,12 +116,12 @@ func tellsSingleStatistics(ctx context.Context, t *cell.T) {
 	g.TickedOn(ctx, g.Tick(ctx))
 	after := info(ctx, d)
 	grew(t, "processor time", before.CpuTime, after.CpuTime, time.Since(start))
-	t.Expect(after.MaxMem).To(BeNumerically("==", memoryKB))
-	t.Expect(after.Memory).To(And(BeNumerically(">", 0), BeNumerically("<=", memoryKB)))
+	t.Expect(after.MaxMem).To(BeNumerically("==", t.GuestMemoryKB()))
+	t.Expect(after.Memory).To(And(BeNumerically(">", 0), BeNumerically("<=", t.GuestMemoryKB())))
 	t.Expect(after.NrVirtCpu).To(BeNumerically("==", 1))
 	var memory []libvirt.DomainMemoryStat
 	d.Do(ctx, "ask for memory statistics", func(d *libvirt.Domain) (err error) { memory, err = d.MemoryStats(20, 0); return err })
-	t.Expect(memory).To(ContainElement(libvirt.DomainMemoryStat{Tag: int32(libvirt.DOMAIN_MEMORY_STAT_AVAILABLE), Val: memoryKB}))
+	t.Expect(memory).To(ContainElement(libvirt.DomainMemoryStat{Tag: int32(libvirt.DOMAIN_MEMORY_STAT_AVAILABLE), Val: uint64(t.GuestMemoryKB())}))
 	var cpu []libvirt.DomainCPUStats
 	d.Do(ctx, "ask for processor statistics", func(d *libvirt.Domain) (err error) { cpu, err = d.GetCPUStats(-1, 1, 0); return err })
 	t.Expect(cpu).To(HaveLen(1))
