@@ -39,6 +39,9 @@ func (d *Driver) Build(ctx context.Context, cat *matrix.Catalog, plan *matrix.Pl
 	if plan.Emulator.Packages == "" {
 		return nil, fault.Infraf("build images", "the plan's packages are not resolved; plan again")
 	}
+	if err := fixtures.AllApply(plan); err != nil {
+		return nil, fault.Infraf("build images", "%w", err)
+	}
 	sources, err := d.sources(ctx, cat)
 	if err != nil {
 		return nil, err

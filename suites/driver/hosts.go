@@ -99,7 +99,7 @@ func (h *Hosts) Boot(ctx context.Context, cell *matrix.Cell, logDir string) (*ho
 		defer release()
 	}
 	return host.Boot(ctx, h.driver.config.Runtime, parts, host.Settings{
-		Name: cell.ID, Kind: cell.Kind, Accel: h.probed.Accel, Scale: h.probed.Scale,
+		Name: cell.ID, Kind: cell.Kind, Axes: cell.Settings, Accel: h.probed.Accel, Scale: h.probed.Scale,
 		CPUs: hostCPUs, MemoryMB: hostMemoryMB, LogDir: logDir, ScratchDir: Scratch(h.driver.config.Home),
 	}, h.emulator)
 }
@@ -144,10 +144,14 @@ func (h *Hosts) guest(cell *matrix.Cell) (host.GuestParts, error) {
 	if err != nil {
 		return host.GuestParts{}, err
 	}
+	modules, err := boot.GuestModules(cell)
+	if err != nil {
+		return host.GuestParts{}, fault.Infraf("compose "+cell.ID, "%w", err)
+	}
 	return host.GuestParts{
 		Kernel:  h.images.file(cell, "vmlinuz", fixtures.KernelCloud, fixtures.KernelFull),
 		Init:    h.programs["l2init"],
-		Modules: inDir(dir, boot.Guest),
+		Modules: inDir(dir, modules),
 	}, nil
 }
 
