@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"slices"
+	"strings"
 
 	debversion "github.com/knqyf263/go-deb-version"
 )
@@ -92,11 +93,47 @@ func (a *Axis) Value(name string) (*Value, error) {
 // Version returns a version of a component; "newest" and "oldest" are versions
 // as well. An unknown component or version is an error that gives the nearest.
 func (c *Catalog) Version(comp Component, version string) (*Value, error) {
-	a, err := find(c.Axes, axisName, "component", string(comp))
+	a, err := c.component(comp)
 	if err != nil {
 		return nil, err
 	}
 	return a.Value(version)
+}
+
+func (c *Catalog) component(comp Component) (*Axis, error) {
+	var names []string
+	for i := range c.Axes {
+		switch a := &c.Axes[i]; {
+		case isSetting(a):
+		case a.Component == comp:
+			return a, nil
+		default:
+			names = append(names, a.Name)
+		}
+	}
+	return nil, Unknown("component", string(comp), names)
+}
+
+// spelt returns patterns of cells' names with the versions that "newest" and
+// "oldest" stand for: "qemu-newest".
+func (c *Catalog) spelt(patterns []string) ([]string, error) {
+	out := slices.Clone(patterns)
+	for i := range c.Axes {
+		a := &c.Axes[i]
+		for _, name := range []string{Newest, Oldest} {
+			if isSetting(a) {
+				continue
+			}
+			v, err := a.Value(name)
+			if err != nil {
+				return nil, err
+			}
+			for i := range out {
+				out[i] = strings.ReplaceAll(out[i], a.Name+"-"+name, a.Name+"-"+v.Name)
+			}
+		}
+	}
+	return out, nil
 }
 
 func (c *loader) readComponents() []key {
@@ -105,7 +142,7 @@ func (c *loader) readComponents() []key {
 
 // readComponent reads a component, or more of one that an included file has.
 func (c *loader) readComponent(comp Component, n node) error {
-	a, err := find(c.Axes, axisName, "component", string(comp))
+	a, err := c.component(comp)
 	if err != nil {
 		c.Axes = append(c.Axes, Axis{
 			Name: string(comp), Component: comp, Kinds: comp.kinds(), Packages: map[Kind][]string{},
@@ -128,7 +165,13 @@ func (c *loader) readComponent(comp Component, n node) error {
 			a.Packages[kind] = globs
 			return err
 		})),
-		required("versions", func(n node) error { return n.entries(c.readVersion(a)) }),
+		required("versions", func(n node) error {
+			err := n.entries(c.readVersion(a))
+			if err == nil && len(a.Values) == 0 {
+				err = n.errorf("%s has no version", comp)
+			}
+			return err
+		}),
 	)
 	slices.SortFunc(a.Values, func(x, y Value) int { return Compare(x.Name, y.Name) })
 	return err

@@ -56,6 +56,11 @@ func variedAxis(v *Varied) string { return v.Axis }
 // readVaried reads which axes vary, and over which values: all of both, or by
 // name.
 func (c *loader) readVaried(n node, cov *Cover) error {
+	for _, comp := range cov.Kind.Components() {
+		if _, err := c.component(comp); err != nil {
+			return n.wrap(err)
+		}
+	}
 	axes := c.KindAxes(cov.Kind)
 	values := map[string][]string{}
 	if word, err := n.text(); err == nil && word == all {

@@ -150,6 +150,16 @@ func TestNewestAndOldestAreVersions(t *testing.T) {
 	}
 }
 
+func TestSelectorsTakeNewestAndOldest(t *testing.T) {
+	got, err := New(load(t), Request{Profile: "smoke", Cells: []string{"linux-oldest_xen-oldest"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Cells) != 1 || got.Cells[0].ID != "xen_linux-6.1_xen-4.17_libvirt-9.0" {
+		t.Errorf("got %v, want the Xen cell", got.Cells)
+	}
+}
+
 func TestFirmwareIsNeitherNewestNorOldest(t *testing.T) {
 	disk, err := load(t).Axis("disk")
 	if err != nil {
@@ -247,6 +257,16 @@ func TestMistakesInProfilesNameTheirPlace(t *testing.T) {
 	})
 }
 
+func TestACoverNeedsAllComponentsOfItsKind(t *testing.T) {
+	fsys := change(t, "components.yaml:   xen: => #xen:")
+	fsys["profiles.yaml"].Data = []byte("profiles: [{name: all, description: D, cover: [{kind: xen, strength: 1, axes: all}]}]")
+	_, err := Load(fsys)
+	want := `cannot load matrix: profiles.yaml:1:79: unknown component "xen"; there are linux, qemu, libvirt`
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
 func TestMistakesInAxesNameTheirPlace(t *testing.T) {
 	const axes = "axes.yaml"
 	refuses(t, []mistake{
@@ -291,6 +311,7 @@ func TestMistakesInComponentsNameTheirPlace(t *testing.T) {
 		{"packages of a kind that lacks it", file, qemu, "qemu: {packages: {xen: [qemu]}, versions", `components.yaml:3:21: unknown kind with qemu "xen"; there are kvm`},
 		{"packages twice", file, qemu, "qemu: {packages: {kvm: [qemu, qemu]}, versions", `components.yaml:3:33: duplicate package "qemu"`},
 		{"no pattern", file, qemu, "qemu: {packages: {kvm: ['qemu-[']}, versions", `components.yaml:3:27: "qemu-[" is no pattern: syntax error in pattern`},
+		{"no version", file, "{7.2: [bookworm], 10.0: [trixie]}", "{}", `components.yaml:3:20: qemu has no version`},
 		{"unknown key of a version", file, "10.0: [trixie]", "10.0: {release: [trixie]}", `components.yaml:3:45: unknown key "release"; did you mean "releases"?`},
 		{"version without releases", file, "10.0: [trixie]", "10.0: {weight: 2}", `components.yaml:3:45: the key "releases" is missing`},
 	})

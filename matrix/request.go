@@ -76,7 +76,11 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 // ask puts the cells into the plan, each with its checks, as far as they are
 // selected.
 func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, cells []Cell) error {
-	ids, err := Select(r.Cells, namesOf(cells, cellID))
+	patterns, err := c.spelt(r.Cells)
+	if err != nil {
+		return err
+	}
+	ids, err := Select(patterns, namesOf(cells, cellID))
 	if err != nil {
 		return fmt.Errorf("cannot select cells of profile %s: %w", profile.Name, err)
 	}

@@ -109,7 +109,7 @@ func (c *Catalog) verifyDefault(a *Axis) error {
 		if !slices.Contains(shared, name) {
 			return Unknown("component of "+strings.Join(plain(a.Kinds), " and ")+" cells", name, shared)
 		}
-		comp, err := find(c.Axes, axisName, "component", name)
+		comp, err := c.component(Component(name))
 		if err != nil {
 			return err
 		}
