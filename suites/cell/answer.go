@@ -75,11 +75,17 @@ func (t *T) run(ctx context.Context, body Body, rec *journal.Record) error {
 	limit := t.cell.limit(checkLimit)
 	limited, cancel := context.WithTimeoutCause(ctx, limit, fault.Infraf("finish check", "it was not done within %s", limit))
 	defer cancel()
+	limited, hung := context.WithCancelCause(limited)
+	defer hung(nil)
 	err := t.try(limited, func() error {
 		t.bootHost(limited)
+		go t.endWhenHung(limited, hung)
 		body(limited, t)
 		return t.watchGuests(limited)
 	})
+	if h := (hang{}); err != nil && errors.As(context.Cause(limited), &h) {
+		err = h.error // what the step then stumbled over is not the cause
+	}
 	if t.vm != nil {
 		rec.Quirks = t.vm.Quirks()
 	}

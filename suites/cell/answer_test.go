@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -442,4 +444,44 @@ func TestAHostThatDiedBetweenChecksIsTold(t *testing.T) {
 	if len(rec.Notes) != 1 || !strings.Contains(rec.Notes[0], "Kernel panic") {
 		t.Errorf("notes %q", rec.Notes)
 	}
+}
+
+func TestAStallThatDoesNotComeAgainIsTheEmulators(t *testing.T) {
+	const stall = "watchdog: BUG: soft lockup - CPU#0 stuck for 26s!\n"
+	once := func(b *bench) Body {
+		return func(context.Context, *T) {
+			if len(b.booter.hosts) == 1 {
+				b.booter.hosts[0].prints(stall)
+			}
+		}
+	}
+	b := newBench(t)
+	rec := b.answer(soon(t), "IK-BOOT", once(b))
+	b.wants(rec, matrix.Pass, "")
+	if rec.Attempts != 2 || len(rec.Notes) == 0 || !strings.Contains(rec.Notes[0], "emulated") {
+		t.Errorf("%d attempts with the notes %q, want a second one and why", rec.Attempts, rec.Notes)
+	}
+
+	// A processor that nobody emulates has no such excuse.
+	b = newBench(t)
+	b.run.Accel = "kvm"
+	b.wants(b.answer(soon(t), "IK-BOOT", once(b)), matrix.Fail, matrix.LayerKernel, "soft lockup")
+}
+
+func TestAHostThatHangsIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		began := time.Now()
+		rec := b.answer(t.Context(), "IK-BOOT", func(ctx context.Context, _ *T) {
+			h := b.booter.hosts[len(b.booter.hosts)-1]
+			for ctx.Err() == nil {
+				h.prints("watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [l1probe:185]\n")
+				time.Sleep(28 * time.Second)
+			}
+		})
+		b.wants(rec, matrix.Fail, matrix.LayerKernel, "soft lockup - CPU#0")
+		if took := time.Since(began); rec.Attempts != 2 || took > checkLimit/2 {
+			t.Errorf("%d attempts in %s, want two that were cut short", rec.Attempts, took)
+		}
+	})
 }

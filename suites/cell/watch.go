@@ -4,7 +4,9 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/virtmatrix/virtmatrix/internal/console"
@@ -75,8 +77,65 @@ func (t *T) watchGuests(ctx context.Context) error {
 	return nil
 }
 
+// hangPoll is how often L1's console is looked at for stalls, and hangGrace how
+// long a host that stalled may take to go on; both at scale 1. A kernel that hangs
+// says so every 20 to 30 seconds (kernel.watchdog_thresh, Documentation/admin-guide/
+// lockup-watchdogs.rst).
+const (
+	hangPoll  = 2 * time.Second
+	hangGrace = 30 * time.Second
+)
+
+// hang is why an attempt was ended because L1 hangs.
+type hang struct{ error }
+
+// endWhenHung ends the attempt when L1's kernel says that it stalls, and after
+// a while says so again: no limit needs to be waited for.
+func (t *T) endWhenHung(ctx context.Context, end context.CancelCauseFunc) {
+	poll := time.NewTicker(t.cell.limit(hangPoll))
+	defer poll.Stop()
+	var stalled time.Time
+	said := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-poll.C:
+		}
+		found := t.stalls()
+		switch {
+		case len(found) == 0:
+		case stalled.IsZero():
+			stalled, said = time.Now(), len(found)
+		case len(found) > said && time.Since(stalled) > t.cell.limit(hangGrace):
+			end(hang{t.trouble("L1", found, matrix.LayerKernel)})
+			return
+		}
+	}
+}
+
+// stalls are those that L1's console told of during the attempt, when it told of
+// no other trouble: that is judged at the attempt's end.
+func (t *T) stalls() []console.Finding {
+	allowed, err := Allowances()
+	if err != nil {
+		return nil
+	}
+	text, err := t.vm.Console().Since(t.consoleAt)
+	if err != nil {
+		return nil
+	}
+	found := console.Scan(text, allowed)
+	if slices.ContainsFunc(found, func(f console.Finding) bool { return f.Severity != console.Stall }) {
+		return nil
+	}
+	return found
+}
+
 // trouble attributes what a console said. A stall of a host that waited for a
-// processor more than it ran is the machine's.
+// processor more than it ran is the machine's. One of an emulated host may be
+// the emulator's: its processors can lose each other's interrupts. Only when the
+// stall comes again on a fresh host is it the product's.
 func (t *T) trouble(who string, found []console.Finding, layer matrix.Layer) error {
 	var lines []string
 	stalls := true
@@ -90,6 +149,9 @@ func (t *T) trouble(who string, found []console.Finding, layer matrix.Layer) err
 	text := strings.Join(lines[:min(len(lines), 10)], "\n")
 	if got := t.vm.Sched().Sub(t.sched); stalls && got.Starved() {
 		return fault.Infraf("watch consoles on a starved machine", "%s says, while its emulator %s:\n%s", who, got, text)
+	}
+	if stalls && t.cell.run.Accel != "kvm" && t.attempt < maxAttempts {
+		return fault.Infraf("tell a stall from the emulator's", "%s says once, and its processors are emulated:\n%s", who, text)
 	}
 	return fault.Productf(layer, "keep the console of "+who+" clean", "it says:\n%s", text)
 }
