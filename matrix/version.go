@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"cmp"
+	"regexp"
 	"strings"
 
 	debversion "github.com/knqyf263/go-deb-version"
@@ -90,3 +91,18 @@ func rank(text string, i int) int {
 	}
 	return int(text[i]) + 256
 }
+
+// InSeries says whether a package's version is of an upstream series: 6.12 has
+// 6.12.107-1 and 6.12~rc1-1, and not 6.120-1.
+func InSeries(series, version string) bool {
+	rest, ok := strings.CutPrefix(upstream(version), series)
+	return ok && (rest == "" || rest[0] < '0' || rest[0] > '9')
+}
+
+// Series returns the first two numbers of a package's upstream version, which
+// is how the catalogue names versions: "10.0" of "1:10.0.2+ds-2".
+func Series(version string) string {
+	return seriesText.FindString(upstream(version))
+}
+
+var seriesText = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?`)

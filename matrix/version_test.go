@@ -76,3 +76,28 @@ func sign(n int) int {
 	}
 	return 0
 }
+
+func TestPackagesAreOfASeries(t *testing.T) {
+	for _, tc := range []struct {
+		series, version string
+		want            bool
+	}{
+		{"6.12", "6.12.107-1", true},
+		{"6.12", "6.12~rc1-1", true},
+		{"6.12", "6.12-1", true},
+		{"6.12", "6.13.4-1~bpo12+1", false},
+		{"6.1", "6.12.107-1", false},
+		{"7.2", "1:7.2+dfsg-7+deb12u18+b3", true},
+		{"4.20", "4.20.4+39-gf1e1321c87-1", true},
+		{"7.2", "", false},
+	} {
+		if got := InSeries(tc.series, tc.version); got != tc.want {
+			t.Errorf("%s in series %s: %t, want %t", tc.version, tc.series, got, tc.want)
+		}
+	}
+	for version, want := range map[string]string{"1:10.0.2+ds-2": "10.0", "6.13~rc1-1": "6.13", "12-1": "12", "unknown": ""} {
+		if got := Series(version); got != want {
+			t.Errorf("the series of %s is %q, want %q", version, got, want)
+		}
+	}
+}

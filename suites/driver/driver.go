@@ -158,18 +158,23 @@ func Tools() []tool.Tool {
 }
 
 // Plan freezes what is asked for: cells and checks from the catalogue, exact
-// packages from the sources. The plan is sealed.
+// packages from the sources, which also say what does not go together. The plan
+// is sealed.
 func (d *Driver) Plan(ctx context.Context, cat *matrix.Catalog, req matrix.Request) (*matrix.Plan, error) {
-	plan, err := matrix.New(cat, req)
-	if err != nil {
-		return nil, err
-	}
 	sources, err := d.sources(ctx, cat)
 	if err != nil {
 		return nil, err
 	}
+	cat, err = d.derive(ctx, cat, req, sources)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := matrix.New(cat, req)
+	if err != nil {
+		return nil, err
+	}
 	d.tell(progress.Event{Phase: progress.Resolving, Text: fmt.Sprintf("packages of %d cells", len(plan.Cells))})
-	if err := d.recipes.Resolve(ctx, plan, sources); err != nil {
+	if err := d.recipes.Resolve(ctx, plan, cat, sources); err != nil {
 		return nil, err
 	}
 	if err := d.resolveEmulator(ctx, plan, sources); err != nil {
