@@ -87,32 +87,47 @@ func (s *pairing) baseline(candidate *Cell) (Cell, error) {
 // rows are those of the candidates: first as many as can have a baseline, then
 // those for what only others have.
 func (s *pairing) rows(budget int) ([]cover.Row, error) {
-	var rows []cover.Row
+	var must []cover.Tuple
+	pairs := 0
 	if len(s.paired.Axes) > 0 {
-		must, err := possible(s.paired, s.must)
+		every, err := possible(s.paired, within(s.paired, s.must))
 		if err != nil {
 			return nil, err
 		}
-		if rows, err = s.generate(s.paired, must, budget/2); err != nil {
+		rows, complete, err := s.generate(s.paired, every, budget/2)
+		if err != nil {
 			return nil, err
 		}
-		if budget > 0 && budget <= 2*len(rows) {
+		pairs = len(rows)
+		if !complete || budget > 0 && budget <= 2*pairs {
 			return rows, nil
 		}
-	}
-	var must []cover.Tuple
-	for _, row := range rows {
-		must = append(must, tupleOf(s.alone, row))
+		for _, row := range rows {
+			must = append(must, tupleOf(s.alone, row))
+		}
 	}
 	must = append(must, without(s.must, must)...)
 	if budget > 0 {
-		budget -= len(rows)
+		budget -= pairs
 	}
-	return s.generate(s.alone, must, budget)
+	rows, _, err := s.generate(s.alone, must, budget)
+	return rows, err
 }
 
-func (s *pairing) generate(m cover.Model, must []cover.Tuple, budget int) ([]cover.Row, error) {
-	// The changed axis has one level, so that strength-1 others are enough.
+// within returns the tuples all of whose levels a model has.
+func within(m cover.Model, tuples []cover.Tuple) []cover.Tuple {
+	return slices.DeleteFunc(slices.Clone(tuples), func(t cover.Tuple) bool {
+		return slices.ContainsFunc(t, func(s cover.Setting) bool {
+			return !slices.ContainsFunc(m.Axes, func(a cover.Axis) bool { return a.Name == s.Axis && slices.Contains(a.Levels, s.Level) })
+		})
+	})
+}
+
+// generate covers a model with candidates; complete is false when the budget
+// left something out.
+func (s *pairing) generate(m cover.Model, must []cover.Tuple, budget int) (rows []cover.Row, complete bool, err error) {
+	// The changed axis has one level, so that strength-1 others are enough. Of
+	// none, one row or those that must be there are.
 	strength := s.strength - 1
 	if strength == 0 {
 		strength, budget = 1, max(1, len(must))
@@ -120,7 +135,7 @@ func (s *pairing) generate(m cover.Model, must []cover.Tuple, budget int) ([]cov
 	array, err := cover.Generate(context.Background(), m, cover.Options{
 		Strength: strength, Seed: sweepSeed, Effort: sweepEffort, Must: must, Budget: budget,
 	})
-	return array.Rows, err
+	return array.Rows, array.Complete || s.strength == 1, err
 }
 
 func tupleOf(m cover.Model, row cover.Row) cover.Tuple {

@@ -34,12 +34,13 @@ func (c *Catalog) grid(cov Cover, pinned map[string]string) (*grid, error) {
 		if err != nil {
 			return nil, err
 		}
-		varied := cover.Axis{Name: a.Name, Levels: v.Values, Cost: a.Cost}
+		varied := cover.Axis{Name: a.Name, Cost: a.Cost}
 		for _, name := range v.Values {
 			value, err := a.Value(name)
 			if err != nil {
 				return nil, err
 			}
+			varied.Levels = append(varied.Levels, value.Name)
 			varied.Weights = append(varied.Weights, cmp.Or(value.Weight, 1))
 		}
 		g.axes = append(g.axes, varied)
@@ -118,6 +119,9 @@ func (g *grid) forbid(k *Constraint) error {
 		within, narrowed := levels[a.Name]
 		if !narrowed || len(within) == len(a.Levels) {
 			continue
+		}
+		if n := len(tuples) * len(within); n > maxStacks {
+			return fmt.Errorf("{%s} forbids %d combinations, more than %d; let fewer values vary", k, n, maxStacks)
 		}
 		tuples = extended(tuples, a.Name, within)
 	}

@@ -28,14 +28,15 @@ type pairing struct {
 
 // pairing prepares the sweep of a change over a cover that has both values.
 func (c *Catalog) pairing(cov Cover, change Change, strength int) (*pairing, error) {
-	moves := c.moves(cov, change)
-	s := &pairing{change: change, strength: strength, every: cov.Every, moves: moves}
+	s := &pairing{change: change, strength: strength, every: cov.Every, moves: c.moves(cov.Kind, change)}
 	to := narrowed(cov, change.Axis, change.To)
 	from := narrowed(cov, change.Axis, change.From)
-	for axis, move := range moves {
-		from = narrowed(from, axis, moved(variedValuesOf(cov, axis), move)...)
+	for _, v := range cov.Axes {
+		if move, ok := s.moves[v.Axis]; ok {
+			from = narrowed(from, v.Axis, moved(v.Values, move)...)
+		}
 	}
-	pins, err := c.pins(to, from, s.follows)
+	pins, err := s.pins(c, to, from)
 	if err != nil {
 		return nil, err
 	}
@@ -64,13 +65,9 @@ func (c *Catalog) pairing(cov Cover, change Change, strength int) (*pairing, err
 // settle works out what candidates and their baselines can be with these
 // settings pinned.
 func (s *pairing) settle(c *Catalog, to, from Cover, pinned map[string]string) error {
-	after, err := c.grid(to, pinned)
+	after, before, err := s.grids(c, to, from, pinned)
 	if err != nil {
-		return fmt.Errorf("with %s=%s: %w", s.change.Axis, s.change.To, err)
-	}
-	before, err := c.grid(from, pinned)
-	if err != nil {
-		return fmt.Errorf("with %s=%s: %w", s.change.Axis, s.change.From, err)
+		return err
 	}
 	s.grid = after
 	m := after.model()
@@ -81,6 +78,17 @@ func (s *pairing) settle(c *Catalog, to, from Cover, pinned map[string]string) e
 	}
 	s.paired, err = pruned(m)
 	return err
+}
+
+// grids works out what cells can be after the change and before it.
+func (s *pairing) grids(c *Catalog, to, from Cover, pinned map[string]string) (after, before *grid, err error) {
+	if after, err = c.grid(to, pinned); err != nil {
+		return nil, nil, fmt.Errorf("with %s=%s: %w", s.change.Axis, s.change.To, err)
+	}
+	if before, err = c.grid(from, pinned); err != nil {
+		return nil, nil, fmt.Errorf("with %s=%s: %w", s.change.Axis, s.change.From, err)
+	}
+	return after, before, nil
 }
 
 // ofCandidates turns a tuple of baselines into those of their candidates.
@@ -154,31 +162,22 @@ func pruned(m cover.Model) (cover.Model, error) {
 	return out, nil
 }
 
-func variedValuesOf(cov Cover, axis string) []string {
-	for _, v := range cov.Axes {
-		if v.Axis == axis {
-			return v.Values
-		}
-	}
-	return nil
-}
-
 // moves finds for the components that must come from the release of the changed
 // one, what each version becomes: itself if that goes with the old value, or
 // else the nearest that does.
-func (c *Catalog) moves(cov Cover, change Change) map[string]map[string]string {
+func (c *Catalog) moves(kind Kind, change Change) map[string]map[string]string {
 	moves := map[string]map[string]string{}
-	if !slices.Contains(tied[cov.Kind], Component(change.Axis)) {
+	if !slices.Contains(tied[kind], Component(change.Axis)) {
 		return moves
 	}
-	for _, comp := range tied[cov.Kind] {
+	for _, comp := range tied[kind] {
 		a, err := c.Axis(string(comp))
 		if err != nil || string(comp) == change.Axis {
 			continue
 		}
 		moves[a.Name] = map[string]string{}
 		for i, v := range a.names() {
-			if to, ok := c.nearestWith(cov, a, i, change); ok {
+			if to, ok := c.nearestWith(kind, a, i, change); ok {
 				moves[a.Name][v] = to
 			}
 		}
@@ -188,10 +187,10 @@ func (c *Catalog) moves(cov Cover, change Change) map[string]map[string]string {
 
 // nearestWith returns the version nearest to the i-th of a component that can be
 // composed with the old value of a change.
-func (c *Catalog) nearestWith(cov Cover, a *Axis, i int, change Change) (version string, ok bool) {
+func (c *Catalog) nearestWith(kind Kind, a *Axis, i int, change Change) (version string, ok bool) {
 	versions := map[Component]string{}
-	for _, v := range cov.Axes {
-		versions[Component(v.Axis)] = v.Values[0]
+	for _, comp := range kind.Components() {
+		versions[comp] = Oldest
 	}
 	versions[Component(change.Axis)] = change.From
 	names := a.names()
@@ -201,7 +200,7 @@ func (c *Catalog) nearestWith(cov Cover, a *Axis, i int, change Change) (version
 				continue
 			}
 			versions[a.Component] = names[j]
-			if _, err := c.compose(cov.Kind, versions); err == nil {
+			if _, err := c.compose(kind, versions); err == nil {
 				return names[j], true
 			}
 		}
@@ -226,18 +225,14 @@ func moved(values []string, move map[string]string) []string {
 // pins lists what to try for the settings that do not vary and whose default
 // follows the change: a candidate and its baseline must have the same value. The
 // last one is to leave each its default.
-func (c *Catalog) pins(to, from Cover, follows func(*Axis) bool) ([]map[string]string, error) {
-	after, err := c.grid(to, nil)
-	if err != nil {
-		return nil, err
-	}
-	before, err := c.grid(from, nil)
+func (s *pairing) pins(c *Catalog, to, from Cover) ([]map[string]string, error) {
+	after, before, err := s.grids(c, to, from, nil)
 	if err != nil {
 		return nil, err
 	}
 	var pins []map[string]string
 	for _, a := range c.KindAxes(to.Kind) {
-		if isComponent(a) || after.axis(a.Name) != nil || !follows(a) {
+		if isComponent(a) || after.axis(a.Name) != nil || !s.follows(a) {
 			continue
 		}
 		var more []map[string]string
