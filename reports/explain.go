@@ -98,6 +98,13 @@ func (e explainer) stack(m *Matrix, c *Cell, r *Result) {
 	}
 	e.line("stack", strings.Join(stack, "\n"))
 	e.line("composition", string(c.Composition))
+	var settings []string
+	for _, s := range c.Settings {
+		settings = append(settings, s.Axis+" "+s.Value)
+	}
+	e.line("settings", oneline(strings.Join(settings, ", "), 400))
+	e.line("planned", oneline(strings.Join(c.Why, "; "), 400))
+	e.line("baseline", oneline(c.Baseline, 200))
 	for _, i := range m.images(c, r) {
 		e.line("image", oneline(fmt.Sprintf("%s from %s: %s, set %.12s", i.Role, i.Release, number(i.Count, "package"), i.Key), 200))
 		for _, p := range i.Leading {

@@ -32,6 +32,38 @@ func (run *Run) facts() []string {
 	return facts
 }
 
+// facts are those of the run, and what it was about.
+func (m *Matrix) facts() []string {
+	facts := m.Run.facts()
+	if c := m.Change; c != nil {
+		facts = append(facts, oneline(fmt.Sprintf("change of %s from %s to %s", c.Axis, c.From, c.To), 200))
+	}
+	return append(facts, m.coverageFacts()...)
+}
+
+// variedSettings lists the settings that are not the default in all cells.
+func variedSettings(cells []Cell) []string {
+	var axes []string
+	for _, c := range cells {
+		for _, s := range c.Settings {
+			if !s.Default && !slices.Contains(axes, s.Axis) {
+				axes = append(axes, s.Axis)
+			}
+		}
+	}
+	return axes
+}
+
+// settingOf is a cell's value of a setting.
+func settingOf(c Cell, axis string) string {
+	for _, s := range c.Settings {
+		if s.Axis == axis {
+			return s.Value
+		}
+	}
+	return "–"
+}
+
 // accelerators writes {"L1": ["tcg"]} as "L1 tcg".
 func accelerators(byLayer map[string][]string) string {
 	var parts []string

@@ -150,6 +150,7 @@ func sift(m *Matrix, p Policy) sifted {
 	g.holding = holding.reasons("FAIL", "FIXED", "BLOCKED", "KNOWN", "UNSUPPORTED")
 	g.unanswered = unanswered.reasons("INFRA", "MISSING", unanswerable)
 	g.remarks = tolerated.reasons("FIXED (tolerated)", "BLOCKED (tolerated)", "KNOWN (tolerated)")
+	g.uncovered(m)
 	g.retries(p)
 	g.damage(m)
 	if n := len(m.Run.Harness); n > 1 {

@@ -128,7 +128,7 @@ type pageLink struct {
 func newPageData(m *Matrix) pageData {
 	d := pageData{
 		Profile: oneline(m.Run.Profile, 80), Size: number(len(m.Cells), "cell") + ", " + number(len(m.Results), "result"),
-		Facts: m.Run.facts(), Header: pageHeaders(m.Cells), Density: density(len(m.Cells)),
+		Facts: m.facts(), Header: pageHeaders(m.Cells), Density: density(len(m.Cells)),
 	}
 	if m.Decision != nil {
 		d.Decision = &pageDecision{
@@ -198,6 +198,9 @@ func pageHeaders(cells []Cell) []pageHeader {
 			}
 			return head
 		}))
+	}
+	for _, axis := range variedSettings(cells) {
+		rows = append(rows, headers(axis, cells, func(c Cell) pageHead { return pageHead{Value: settingOf(c, axis)} }))
 	}
 	return append(rows, headers("packages", cells, func(c Cell) pageHead { return pageHead{Value: string(c.Composition)} }))
 }

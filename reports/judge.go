@@ -22,11 +22,15 @@ func Judge(plan *matrix.Plan, records []journal.Record, damage journal.Damage) *
 		Version:     MatrixVersion,
 		Run:         Run{Profile: plan.Profile, Plan: plan.Hash, Seed: plan.Seed},
 		Damage:      damage,
+		Change:      plan.Change,
+		Coverage:    plan.Coverage,
 		PackageSets: plan.PackageSets,
 	}
 	answers := m.sort(plan, records)
 	for _, c := range plan.Cells {
-		m.Cells = append(m.Cells, Cell{c.ID, c.Kind, c.Composition, c.Stack, c.Images})
+		m.Cells = append(m.Cells, Cell{
+			ID: c.ID, Kind: c.Kind, Composition: c.Composition, Stack: c.Stack, Settings: c.Settings, Why: c.Why, Baseline: c.Baseline, Images: c.Images,
+		})
 		for _, check := range c.Checks {
 			m.Results = append(m.Results, judge(c.ID, check, answers[question{c.ID, check.ID}]))
 		}

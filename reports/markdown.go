@@ -31,7 +31,7 @@ func renderMarkdown(w io.Writer, m *Matrix) error {
 	mdTotals(&b, m)
 	mdGrid(&b, m)
 	mdProblems(&b, m)
-	fmt.Fprintf(&b, "%s\n", mdText(strings.Join(m.Run.facts(), "; ")))
+	fmt.Fprintf(&b, "%s\n", mdText(strings.Join(m.facts(), "; ")))
 	_, err := w.Write(b.Bytes())
 	return err
 }

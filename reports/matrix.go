@@ -23,6 +23,9 @@ type Matrix struct {
 	Version int    `json:"version"`
 	Run     Run    `json:"run"`
 	Cells   []Cell `json:"cells"`
+	// Change and Coverage are the plan's.
+	Change   *matrix.Change    `json:"change,omitempty"`
+	Coverage []matrix.Coverage `json:"coverage,omitempty"`
 	// Totals counts the results by verdict.
 	Totals map[matrix.Verdict]int `json:"totals"`
 	// Results are in the order of the plan: cell by cell, check by check.
@@ -66,7 +69,12 @@ type Cell struct {
 	Kind        matrix.Kind        `json:"kind"`
 	Composition matrix.Composition `json:"composition"`
 	Stack       []matrix.Choice    `json:"stack"`
-	Images      []matrix.ImageRef  `json:"images,omitempty"`
+	Settings    []matrix.Setting   `json:"settings,omitempty"`
+	// Why says why the plan has the cell; Baseline is the cell that it is judged
+	// against when the plan is of a change.
+	Why      []string          `json:"why,omitempty"`
+	Baseline string            `json:"baseline,omitempty"`
+	Images   []matrix.ImageRef `json:"images,omitempty"`
 }
 
 // Result is the verdict on one check of one cell.

@@ -246,7 +246,7 @@ func (t terminal) totals(b *bytes.Buffer, m *Matrix) {
 		parts = []string{"no results"}
 	}
 	fmt.Fprintln(b, strings.Join(parts, "   "))
-	for _, line := range wrap(strings.Join(m.Run.facts(), "; "), terminalWidth) {
+	for _, line := range wrap(strings.Join(m.facts(), "; "), terminalWidth) {
 		fmt.Fprintln(b, t.paint(faint, line))
 	}
 }
