@@ -82,8 +82,7 @@ func (d *derivation) axis(comp Component) *Axis {
 // add makes the parts of a component: what matches its patterns states things,
 // and whatever is built from the same source packages belongs to it.
 func (d *derivation) add(comp Component, byRelease map[string][]*stated) error {
-	axis := d.axis(comp)
-	patterns := axis.Packages[d.kind]
+	patterns := d.axis(comp).Packages[d.kind]
 	sources, known := map[string]bool{}, map[string]bool{}
 	for _, release := range byRelease {
 		for _, s := range release {
@@ -93,14 +92,13 @@ func (d *derivation) add(comp Component, byRelease map[string][]*stated) error {
 		}
 	}
 	d.parts[comp] = map[string]*served{}
-	missing := slices.Clone(patterns)
-	for _, release := range slices.Sorted(maps.Keys(byRelease)) {
-		r, err := d.catalog.Release(release)
+	for name, records := range byRelease {
+		r, err := d.catalog.Release(name)
 		if err != nil {
 			return err
 		}
 		p := &served{component: comp, source: r.Source, known: known}
-		for _, s := range byRelease[release] {
+		for _, s := range records {
 			if !sources[s.Source] {
 				continue
 			}
@@ -111,12 +109,18 @@ func (d *derivation) add(comp Component, byRelease map[string][]*stated) error {
 			if matchesAny(patterns, s.Package) {
 				p.states = append(p.states, s)
 			}
-			missing = slices.DeleteFunc(missing, func(g string) bool { return matchesAny([]string{g}, s.Package) })
 		}
 		if len(p.states) > 0 {
-			d.parts[comp][release] = p
+			d.parts[comp][name] = p
 		}
 	}
+	return d.used(comp, byRelease)
+}
+
+// used says which pattern of a component is no package, once all its releases
+// have been asked.
+func (d *derivation) used(comp Component, byRelease map[string][]*stated) error {
+	axis := d.axis(comp)
 	for _, v := range axis.Values {
 		for _, release := range v.Releases {
 			if _, ok := byRelease[release]; !ok {
@@ -124,8 +128,14 @@ func (d *derivation) add(comp Component, byRelease map[string][]*stated) error {
 			}
 		}
 	}
-	if len(missing) > 0 {
-		return fmt.Errorf("no release has a package %q, of which components.yaml says that it is %s on %s", missing[0], comp, d.kind)
+	for _, pattern := range axis.Packages[d.kind] {
+		matched := false
+		for _, records := range byRelease {
+			matched = matched || slices.ContainsFunc(records, func(s *stated) bool { return matchesAny([]string{pattern}, s.Package) })
+		}
+		if !matched {
+			return fmt.Errorf("no release has a package %q, of which components.yaml says that it is %s on %s", pattern, comp, d.kind)
+		}
 	}
 	return nil
 }

@@ -2,27 +2,29 @@ package apt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 )
 
 // machineMirror returns the address of the Debian archive in the machine's own
-// apt sources, which apt itself reads for us in whatever format they are. apt
-// reads all lists for it, and keeps what it read in the cache folder: many
-// machines, and all containers, are set up to keep nothing of it.
+// apt sources, which apt itself reads for us in whatever format they are.
 func machineMirror(ctx context.Context, releases []source.Release, cache string) (string, error) {
 	argv := []string{"apt-get", "indextargets", "--format", "$(REPO_URI)\t$(RELEASE)\t$(ORIGIN)\t$(LABEL)"}
-	// Without the folder, as for a user who may only look, it takes a second.
-	if err := os.MkdirAll(cache, 0o755); err == nil {
-		argv = append(argv, "-o", "Dir::Cache="+cache, "-o", "Dir::Cache::pkgcache=pkgcache.bin", "-o", "Dir::Cache::srcpkgcache=")
+	kept, unlock, err := keepRead(ctx, cache)
+	if err != nil {
+		return "", err
 	}
-	out, _, err := tool.Run(ctx, tool.Command{Argv: append(argv, "Created-By: Packages")})
+	defer unlock()
+	out, _, err := tool.Run(ctx, tool.Command{Argv: slices.Concat(argv, kept, []string{"Created-By: Packages"})})
 	if err != nil {
 		return "", fmt.Errorf("cannot read the machine's apt sources: %w", err)
 	}
@@ -31,6 +33,36 @@ func machineMirror(ctx context.Context, releases []source.Release, cache string)
 	}
 	return "", fmt.Errorf("cannot find a Debian archive in the machine's apt sources; set %s to the address of a Debian mirror", MirrorEnv)
 }
+
+// keepRead returns the options with which apt keeps what it reads of all lists
+// in a folder. Many machines, and all containers, are set up to keep nothing of
+// it, and then apt takes most of a second for the simplest question. A user who
+// may not write there waits that long.
+func keepRead(ctx context.Context, dir string) (options []string, unlock func(), err error) {
+	if os.MkdirAll(dir, 0o755) != nil {
+		return nil, func() {}, nil
+	}
+	unlock, err = disk.Lock(ctx, filepath.Join(dir, "lock"))
+	if errors.Is(err, os.ErrPermission) {
+		return nil, func() {}, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot read the machine's apt sources: %w", err)
+	}
+	// What a killed apt has not finished; the lock says nobody is at it.
+	partial, err := filepath.Glob(filepath.Join(dir, keptFile+".*"))
+	for _, path := range partial {
+		err = errors.Join(err, os.Remove(path))
+	}
+	if err != nil {
+		unlock()
+		return nil, nil, fmt.Errorf("cannot read the machine's apt sources: %w", err)
+	}
+	return []string{"-o", "Dir::Cache=" + dir, "-o", "Dir::Cache::pkgcache=" + keptFile, "-o", "Dir::Cache::srcpkgcache="}, unlock, nil
+}
+
+// keptFile is what apt makes of all lists, for itself.
+const keptFile = "pkgcache.bin"
 
 // pickMirror chooses from lines of "URI, suite, origin, label" parted by tabs.
 // Origin and label are empty while the machine never fetched the index: then

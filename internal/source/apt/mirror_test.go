@@ -1,6 +1,9 @@
 package apt
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
@@ -25,5 +28,23 @@ func TestTheMirrorIsTheDebianArchiveOfTheMachinesSources(t *testing.T) {
 				t.Errorf("picked %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestWhatAptReadsOfTheMachinesListsIsKept(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "kept")
+	unfinished := filepath.Join(dir, keptFile+".x1Y2z3")
+	write(t, unfinished, "of a killed apt")
+	// Not every machine has a Debian archive in its sources: only what is kept counts.
+	first, errFirst := machineMirror(t.Context(), nil, dir)
+	if _, err := os.Stat(filepath.Join(dir, keptFile)); err != nil {
+		t.Errorf("nothing is kept: %v", err)
+	}
+	if _, err := os.Stat(unfinished); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what a killed apt left is there: %v", err)
+	}
+	again, errAgain := machineMirror(t.Context(), nil, dir)
+	if first != again || (errFirst == nil) != (errAgain == nil) {
+		t.Errorf("first %q, %v; then %q, %v", first, errFirst, again, errAgain)
 	}
 }
