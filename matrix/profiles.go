@@ -5,6 +5,9 @@ import "fmt"
 // DefaultProfile is what a run is asked when nobody says.
 const DefaultProfile = "smoke"
 
+// ChangeProfile is what the cells of a change are chosen from when nobody says.
+const ChangeProfile = "nightly"
+
 // Profile is a named set of cells, given one by one or by what they cover.
 type Profile struct {
 	Name string

@@ -45,6 +45,9 @@ func (a *app) planned(file string, s selection) (*matrix.Plan, error) {
 	if file == "" {
 		return a.plan(s)
 	}
+	if s.chooses() {
+		return nil, fmt.Errorf("cannot use plan %s: its cells are chosen already; leave out -profile, -changed, -t and -budget, or make a new plan without -plan", file)
+	}
 	plan, err := readPlan(file)
 	if err != nil || !s.narrows() {
 		return plan, err

@@ -88,7 +88,7 @@ func run(args []string) int {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.ExplicitGroups([]kong.Group{{Key: "all", Title: "Flags of all commands:"}}),
 		kong.Vars{
-			"homeEnv": store.HomeEnv, "home": store.DefaultHome, "runs": rundir.Default, "profile": matrix.DefaultProfile,
+			"homeEnv": store.HomeEnv, "home": store.DefaultHome, "runs": rundir.Default, "profile": matrix.DefaultProfile, "changeProfile": matrix.ChangeProfile,
 			"matrixEnv": driver.MatrixEnv, "mirrorEnv": apt.MirrorEnv,
 			"runtimeEnv": driver.RuntimeEnv, "runtime": driver.DefaultRuntime,
 		})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,33 +13,54 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/reports"
 	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 // selection says what of a profile is wanted.
 type selection struct {
-	Profile string   `default:"${profile}" placeholder:"NAME" help:"The profile to plan (${default}); see virtmatrix list profiles."`
-	Cells   []string `placeholder:"CELL" help:"Only these cells."`
-	Checks  []string `placeholder:"CHECK" help:"Only these checks, and the boot check."`
-	Seed    int64    `placeholder:"N" help:"Order the checks by this number; a new order otherwise."`
+	Profile  string   `placeholder:"NAME" help:"The profile to plan (${profile}; with -changed ${changeProfile}); see virtmatrix list profiles."`
+	Cells    []string `placeholder:"CELL" help:"Only these cells."`
+	Checks   []string `placeholder:"CHECK" help:"Only these checks, and the boot check."`
+	Changed  string   `placeholder:"AXIS=FROM..TO" help:"Plan the cells in which this change can matter, each with its baseline."`
+	Strength int      `short:"t" placeholder:"N" help:"Cover each combination of N values, in place of what the profile says (2: pairs)."`
+	Budget   int      `placeholder:"N" help:"At most N cells: those that cover most."`
+	Seed     int64    `placeholder:"N" help:"Order the checks by this number; a new order otherwise."`
 }
 
 // narrows says whether less is wanted, or in another order, than there is.
 func (s selection) narrows() bool { return len(s.Cells)+len(s.Checks) > 0 || s.Seed != 0 }
 
+// chooses says whether the selection has a word in which cells a plan is made of.
+func (s selection) chooses() bool {
+	return s.Profile != "" || s.Changed != "" || s.Strength != 0 || s.Budget != 0
+}
+
 // request is what the selection asks of the matrix.
-func (s selection) request() matrix.Request {
+func (s selection) request() (matrix.Request, error) {
 	seed := s.Seed
 	if seed == 0 {
 		seed = rand.Int64N(1<<31-1) + 1
 	}
-	return matrix.Request{Profile: s.Profile, Cells: s.Cells, Checks: s.Checks, Seed: seed}
+	req := matrix.Request{
+		Profile: cmp.Or(s.Profile, matrix.DefaultProfile), Cells: s.Cells, Checks: s.Checks, Seed: seed, Strength: s.Strength, Budget: s.Budget,
+	}
+	if s.Changed == "" {
+		return req, nil
+	}
+	change, err := matrix.ParseChange(s.Changed)
+	if err != nil {
+		return matrix.Request{}, err
+	}
+	req.Change, req.Profile = &change, cmp.Or(s.Profile, matrix.ChangeProfile)
+	return req, nil
 }
 
 type planVerb struct {
 	selection
 	Output    string `short:"o" placeholder:"FILE" help:"Store the plan, for virtmatrix run -plan FILE."`
 	NoResolve bool   `help:"Only look at cells and checks; such a plan cannot be run."`
+	Explain   bool   `help:"Tell for each cell why it is in, and for each stack that is left out why not."`
 }
 
 // Help is what virtmatrix plan --help says beyond the flags.
@@ -48,6 +70,8 @@ func (*planVerb) Help() string {
 Examples:
   virtmatrix plan
   virtmatrix plan -profile ci -cells libvirt-9.0 -checks O-SAVE,O-MSAVE -o plan.json
+  virtmatrix plan -changed libvirt=9.0..11.3 -explain
+  virtmatrix plan -profile nightly -t 3 -budget 40
   virtmatrix plan -no-resolve        # without asking the mirror`
 }
 
@@ -62,7 +86,14 @@ func (v *planVerb) Run(a *app) error {
 			return fmt.Errorf("cannot store plan: %w", err)
 		}
 	}
-	return showPlan(a.stdout, plan)
+	if err := showPlan(a.stdout, plan, v.Explain); err != nil || !v.Explain {
+		return err
+	}
+	left, err := v.leftOut(a, plan)
+	if err != nil {
+		return err
+	}
+	return showLeftOut(a.stdout, left)
 }
 
 func (v *planVerb) plan(a *app) (*matrix.Plan, error) {
@@ -73,7 +104,31 @@ func (v *planVerb) plan(a *app) (*matrix.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return matrix.New(cat, v.request())
+	req, err := v.request()
+	if err != nil {
+		return nil, err
+	}
+	return matrix.New(cat, req)
+}
+
+// leftOut lists the stacks that are not in the plan.
+func (v *planVerb) leftOut(a *app, plan *matrix.Plan) ([]matrix.LeftOutCell, error) {
+	cat, err := a.catalog()
+	if err != nil {
+		return nil, err
+	}
+	if v.NoResolve {
+		return matrix.LeftOut(cat, plan)
+	}
+	req, err := v.request()
+	if err != nil {
+		return nil, err
+	}
+	d, err := a.driver(nil)
+	if err != nil {
+		return nil, err
+	}
+	return d.LeftOut(a.ctx, cat, req, plan)
 }
 
 // plan freezes a selection with the exact packages.
@@ -83,7 +138,10 @@ func (a *app) plan(s selection) (*matrix.Plan, error) {
 		return nil, err
 	}
 	// The names are checked before the mirror is asked for anything.
-	req := s.request()
+	req, err := s.request()
+	if err != nil {
+		return nil, err
+	}
 	if _, err := matrix.New(cat, req); err != nil {
 		return nil, err
 	}
@@ -119,8 +177,8 @@ func readPlan(path string) (*matrix.Plan, error) {
 	return rundir.ReadPlan(path)
 }
 
-// showPlan prints a plan for people.
-func showPlan(w io.Writer, p *matrix.Plan) error {
+// showPlan prints a plan for people, with the reasons for its cells if asked.
+func showPlan(w io.Writer, p *matrix.Plan, explain bool) error {
 	var applies, not int
 	for i := range p.Cells {
 		a, n := countChecks(&p.Cells[i])
@@ -128,20 +186,66 @@ func showPlan(w io.Writer, p *matrix.Plan) error {
 	}
 	fmt.Fprintf(w, "profile %s: %s, %s, %d not applicable; seed %d\n",
 		p.Profile, number(len(p.Cells), "cell"), number(applies, "check"), not, p.Seed)
+	if p.Change != nil {
+		fmt.Fprintf(w, "change: %s\n", p.Change)
+	}
+	for i := range p.Coverage {
+		showCoverage(w, &p.Coverage[i])
+	}
 	for i := range p.Cells {
-		if err := showCell(w, &p.Cells[i]); err != nil {
+		if err := showCell(w, &p.Cells[i], explain); err != nil {
 			return err
 		}
 	}
 	state := fmt.Sprintf("plan %.12s", p.Hash)
 	if p.Hash == "" {
-		state = "packages are not resolved: this plan is for looking only"
+		state = "packages are not resolved, and what they state of each other is not heeded: this plan is for looking only"
 	}
 	_, err := fmt.Fprintf(w, "\n%s\n", state)
 	return err
 }
 
-func showCell(w io.Writer, c *matrix.Cell) error {
+// shownExclusions is how many reasons for what cannot be are shown.
+const shownExclusions = 6
+
+// showCoverage prints what the cells of a kind cover, and what they do not.
+func showCoverage(w io.Writer, c *matrix.Coverage) {
+	fmt.Fprintf(w, "coverage of %s: %d of %s", c.Kind, c.Covered, reports.Tuples(c.Valid, c.Strength))
+	if len(c.Missing) > 0 {
+		fmt.Fprintf(w, ", %d left out, such as %s", len(c.Missing), c.Missing[0])
+	}
+	fmt.Fprintln(w)
+	var why []string
+	tuples := map[string]int{}
+	for _, e := range c.Excluded {
+		if tuples[e.Why]++; tuples[e.Why] == 1 {
+			why = append(why, e.Why)
+		}
+	}
+	for i, reason := range why {
+		if i == shownExclusions && len(why) > shownExclusions+1 {
+			fmt.Fprintf(w, "    and %d more reasons; the stored plan has them all\n", len(why)-i)
+			return
+		}
+		fmt.Fprintf(w, "    %d cannot be: %s\n", tuples[reason], reason)
+	}
+}
+
+// showLeftOut prints the stacks that are not in a plan.
+func showLeftOut(w io.Writer, left []matrix.LeftOutCell) error {
+	if len(left) == 0 {
+		return nil
+	}
+	fmt.Fprintf(w, "\nleft out: %s\n", number(len(left), "stack"))
+	return aligned(w, func(row table) error {
+		for _, c := range left {
+			row("    "+c.ID, c.Why)
+		}
+		return nil
+	})
+}
+
+func showCell(w io.Writer, c *matrix.Cell, explain bool) error {
 	applies, not := countChecks(c)
 	fmt.Fprintf(w, "\n%s (%s): %s, %d not applicable\n", c.ID, c.Composition, number(applies, "check"), not)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
@@ -152,8 +256,21 @@ func showCell(w io.Writer, c *matrix.Cell) error {
 		}
 		fmt.Fprintln(t, strings.Join(fields, "\t"))
 	}
+	for _, s := range c.Settings {
+		if !s.Default {
+			fmt.Fprintf(t, "    %s\t%s\n", s.Axis, s.Value)
+		}
+	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	if c.Baseline != "" {
+		fmt.Fprintf(w, "    judged against %s\n", c.Baseline)
+	}
+	for _, why := range c.Why {
+		if explain {
+			fmt.Fprintf(w, "    %s\n", why)
+		}
 	}
 	for _, r := range reasons(c) {
 		fmt.Fprintf(w, "    %d not applicable: %s\n", r.count, r.text)

@@ -33,6 +33,7 @@ func (*runVerb) Help() string {
 Examples:
   virtmatrix run                                # the default profile
   virtmatrix run -profile smoke -cells xen -checks IX-PV
+  virtmatrix run -changed libvirt=9.0..11.3     # the cells in which it can matter, before and after
   virtmatrix run -plan plan.json
   virtmatrix run -resume latest`
 }
@@ -59,8 +60,8 @@ func (v *runVerb) prepare(r *runner) (err error) {
 		r.plan, err = r.planned(v.Plan, v.selection)
 		return err
 	}
-	if v.narrows() {
-		return errors.New("cannot resume a part: a run goes on with its own plan; leave -cells, -checks and -seed out")
+	if v.narrows() || v.chooses() {
+		return errors.New("cannot resume a part: a run goes on with its own plan; leave out what selects profile, cells, checks and seed")
 	}
 	name := v.Resume
 	if name == rundir.Latest {
