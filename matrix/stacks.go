@@ -7,7 +7,8 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix/cover"
 )
 
-// maxStacks bounds the stacks of one kind, which are gone through one by one.
+// maxStacks bounds what is gone through one by one: the stacks of a kind, the
+// combinations that a constraint forbids, those that each have a cell.
 const maxStacks = 100_000
 
 // stack is a version of each component, the composition of the cells that have
