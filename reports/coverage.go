@@ -71,22 +71,27 @@ func (m *Matrix) answers(cell string) bool {
 	return true
 }
 
-// Tuples names a number of combinations of a strength: "12 pairs".
-func Tuples(n, strength int) string {
-	switch strength {
+// Tuples names a number of a coverage's combinations: "12 pairs", and what all of
+// them have.
+func Tuples(n int, c *matrix.Coverage) string {
+	noun := fmt.Sprintf("combination of %d value", c.Strength)
+	switch c.Strength {
 	case 1:
-		return number(n, "value")
+		noun = "value"
 	case 2:
-		return number(n, "pair")
+		noun = "pair"
 	case 3:
-		return number(n, "triple")
+		noun = "triple"
 	}
-	return number(n, fmt.Sprintf("combination of %d value", strength))
+	if len(c.With) > 0 {
+		return number(n, noun) + " with " + c.With.String()
+	}
+	return number(n, noun)
 }
 
 // String says what was covered in a line: "kvm: 310 of 312 pairs answered, ...".
 func (a answered) String() string {
-	s := fmt.Sprintf("%s: %d of %s answered", a.Kind, a.count, Tuples(a.Valid, a.Strength))
+	s := fmt.Sprintf("%s: %d of %s answered", a.Kind, a.count, Tuples(a.Valid, a.Coverage))
 	if n := len(a.lost); n > 0 {
 		s += fmt.Sprintf(", %d lost with cells that gave no answer", n)
 	}
@@ -122,10 +127,10 @@ func (g *sifted) uncovered(m *Matrix) {
 	}
 	for _, a := range all {
 		if n := len(a.lost); n > 0 {
-			g.unanswered = append(g.unanswered, fmt.Sprintf("without an answer: %s of %s cells, %s", Tuples(n, a.Strength), a.Kind, someTuples(a.lost)))
+			g.unanswered = append(g.unanswered, fmt.Sprintf("without an answer: %s of %s cells, %s", Tuples(n, a.Coverage), a.Kind, someTuples(a.lost)))
 		}
 		if n := a.Valid - a.count - len(a.lost); n > 0 {
-			g.remarks = append(g.remarks, fmt.Sprintf("the plan leaves out %s of %s cells", Tuples(n, a.Strength), a.Kind))
+			g.remarks = append(g.remarks, fmt.Sprintf("the plan leaves out %s of %s cells", Tuples(n, a.Coverage), a.Kind))
 		}
 	}
 }

@@ -108,7 +108,7 @@ func (a *app) accelerator(ctx context.Context) (string, error) {
 
 // firstCell plans and builds the first cell of the default profile.
 func (a *app) firstCell(ctx context.Context, cat *matrix.Catalog, sink progress.Sink) (*matrix.Plan, *driver.Images, *driver.Driver, error) {
-	profile, err := cat.Profile(matrix.DefaultProfile)
+	whole, err := matrix.New(cat, matrix.Request{Profile: matrix.DefaultProfile})
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -116,7 +116,7 @@ func (a *app) firstCell(ctx context.Context, cat *matrix.Catalog, sink progress.
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	plan, err := d.Plan(ctx, cat, matrix.Request{Profile: profile.Name, Cells: []string{profile.Cells[0].ID}, Seed: 1})
+	plan, err := d.Plan(ctx, cat, matrix.Request{Profile: whole.Profile, Cells: []string{whole.Cells[0].ID}, Seed: 1})
 	if err != nil {
 		return nil, nil, nil, err
 	}

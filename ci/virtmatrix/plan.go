@@ -142,7 +142,12 @@ func (a *app) plan(s selection) (*matrix.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := matrix.New(cat, req); err != nil {
+	early := req
+	if p, err := cat.Profile(req.Profile); req.Change != nil || err == nil && len(p.Covers) > 0 {
+		// Which cells are generated depends on what the packages say.
+		early.Cells = nil
+	}
+	if _, err := matrix.New(cat, early); err != nil {
 		return nil, err
 	}
 	sink, done := progress.Plain(a.stderr)
@@ -210,7 +215,7 @@ const shownExclusions = 6
 
 // showCoverage prints what the cells of a kind cover, and what they do not.
 func showCoverage(w io.Writer, c *matrix.Coverage) {
-	fmt.Fprintf(w, "coverage of %s: %d of %s", c.Kind, c.Covered, reports.Tuples(c.Valid, c.Strength))
+	fmt.Fprintf(w, "coverage of %s: %d of %s", c.Kind, c.Covered, reports.Tuples(c.Valid, c))
 	if len(c.Missing) > 0 {
 		fmt.Fprintf(w, ", %d left out, such as %s", len(c.Missing), c.Missing[0])
 	}
