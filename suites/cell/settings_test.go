@@ -1,0 +1,67 @@
+package cell
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+func TestAnAnswerSaysWhatRanTheGuests(t *testing.T) {
+	for value, want := range map[string]string{"": "kvm", "kvm": "kvm", "tcg": "tcg"} {
+		b := newBench(t)
+		if value != "" {
+			b.Plan.Settings = []matrix.Setting{{Axis: "accel", Value: value}}
+		}
+		if rec := b.answer(soon(t), "IK-BOOT", holds); rec.Accelerators["L2"] != want {
+			t.Errorf("accel %q: L2 ran by %q, want %q", value, rec.Accelerators["L2"], want)
+		}
+	}
+}
+
+func TestGuestsAreDescribedWithTheCellsSettings(t *testing.T) {
+	b := newBench(t)
+	b.Plan.Settings = []matrix.Setting{
+		{Axis: "machine", Value: "pc-i440fx-5.2"}, {Axis: "firmware", Value: "uefi"}, {Axis: "accel", Value: "tcg"}, {Axis: "security", Value: "apparmor"},
+	}
+	rec := b.answer(soon(t), "IK-BOOT", func(_ context.Context, t *T) {
+		xml := t.Marshal(t.Describe(t.NewGuest()))
+		for _, want := range []string{`<domain type="qemu">`, `machine="pc-i440fx-5.2"`, "OVMF_CODE_4M.fd"} {
+			if !strings.Contains(xml, want) {
+				t.Fail(matrix.LayerManagement, "no %s in\n%s", want, xml)
+			}
+		}
+		if t.GuestMemoryKB() != 256<<10 || t.Security() != "apparmor" || t.Machine() != "pc-i440fx-5.2" {
+			t.Fail(matrix.LayerManagement, "memory %d KiB, security %s, machine %s", t.GuestMemoryKB(), t.Security(), t.Machine())
+		}
+	})
+	b.wants(rec, matrix.Pass, "")
+}
+
+func TestASettingThatIsNotKnownIsOurFault(t *testing.T) {
+	b := newBench(t)
+	b.Plan.Settings = []matrix.Setting{{Axis: "firmware", Value: "uefy"}}
+	rec := b.answer(soon(t), "IK-BOOT", func(_ context.Context, t *T) { t.Describe(t.NewGuest()) })
+	b.wants(rec, matrix.Infra, matrix.LayerHarness, `did you mean "uefi"?`)
+}
+
+func TestTheProfileOfAnEmulator(t *testing.T) {
+	for said, want := range map[string]string{
+		"libvirt-1234 (enforce)\n": "libvirt-1234 (enforce)", "libvirt-1234 (complain)\x00": "libvirt-1234 (complain)",
+		"unconfined\n": "", "": "",
+	} {
+		on(t, ends(matrix.Pass, ""), func(ctx context.Context, t *T, h *fakeHost) {
+			h.exec = func(_ context.Context, command string) (agent.Result, error) {
+				if strings.Contains(command, "uest=l2-x,") && strings.Contains(command, "/attr/current") {
+					return agent.Result{Stdout: []byte(said)}, nil
+				}
+				return agent.Result{}, nil
+			}
+			if got := t.Confinement(ctx, "l2-x"); got != want {
+				t.Fail(matrix.LayerManagement, "%q means %q, want %q", said, got, want)
+			}
+		})
+	}
+}
