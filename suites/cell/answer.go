@@ -20,7 +20,7 @@ import (
 const maxAttempts = 2
 
 // checkLimit bounds one attempt at scale 1, boot of a host included.
-const checkLimit = 15 * time.Minute
+const checkLimit = 30 * time.Minute
 
 // Answer runs a check and journals its verdict. The error is about the journal
 // alone: a run that cannot write it cannot go on.

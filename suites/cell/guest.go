@@ -130,9 +130,11 @@ func (g *Guest) attach(ctx context.Context) {
 func (g *Guest) ask(ctx context.Context, limit time.Duration, what string, question func(context.Context, *l2.Client) error) {
 	vm := g.t.Host(ctx)
 	since, start := vm.Sched(), time.Now()
-	asking, cancel := g.t.Within(ctx, limit)
-	defer cancel()
-	err := question(asking, g.client)
+	patience := g.t.cell.limit(limit)
+	err := g.put(ctx, patience, question)
+	if lost := g.t.lost(since, patience); errors.Is(err, l2.ErrSilent) && ctx.Err() == nil && lost > 0 {
+		err = g.put(ctx, lost, question)
+	}
 	g.t.cell.spent(time.Since(start))
 	var refused *l2.RefusedError
 	switch {
@@ -149,6 +151,13 @@ func (g *Guest) ask(ctx context.Context, limit time.Duration, what string, quest
 	text, _ := g.consoleText(ctx)
 	g.t.layer = matrix.LayerL2
 	g.t.late(since, fmt.Sprintf("ask guest to %s: %v; its console ends with:\n%s\n", what, err, console.Tail(text, 10)))
+}
+
+// put asks the guest for as long as the limit.
+func (g *Guest) put(ctx context.Context, limit time.Duration, question func(context.Context, *l2.Client) error) error {
+	asking, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return question(asking, g.client)
 }
 
 // Tick returns the guest's pulse.

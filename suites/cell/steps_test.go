@@ -161,6 +161,20 @@ func TestUntil(t *testing.T) {
 	on(t, ends(matrix.Infra, matrix.LayerHarness, "starved machine", "the sun rises"), func(ctx context.Context, t *T, h *fakeHost) {
 		t.Until(ctx, time.Minute, "the sun rises", func() bool { h.starve(); return false })
 	})
+	// What the machine took is given back, once.
+	on(t, ends(matrix.Pass, ""), func(ctx context.Context, t *T, h *fakeHost) {
+		start := time.Now()
+		h.mu.Lock()
+		h.sched.Waited += 30 * time.Second
+		h.mu.Unlock()
+		t.Until(ctx, time.Minute, "the sun rises", func() bool {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.sched.Waited += 50 * time.Millisecond
+			h.sched.Ran += 100 * time.Millisecond
+			return time.Since(start) > 80*time.Second
+		})
+	})
 	on(t, ends(matrix.Fail, matrix.LayerKernel, "Kernel panic"), func(ctx context.Context, t *T, h *fakeHost) {
 		start := time.Now()
 		defer func() {

@@ -185,9 +185,13 @@ func (t *T) Within(ctx context.Context, d time.Duration) (context.Context, conte
 // the host meanwhile, that is our fault and not the product's.
 func (t *T) Until(ctx context.Context, limit time.Duration, what string, holds func() bool) {
 	since, deadline := t.Host(ctx).Sched(), time.Now().Add(t.cell.limit(limit))
+	granted := false
 	for !holds() {
 		if err := ctx.Err(); err != nil {
 			t.must(context.Cause(ctx), "wait until "+what)
+		}
+		if time.Now().After(deadline) && !granted {
+			deadline, granted = deadline.Add(t.lost(since, t.cell.limit(limit))), true
 		}
 		if time.Now().After(deadline) {
 			t.late(since, fmt.Sprintf("wait until %s: not so after %s", what, t.cell.limit(limit)))

@@ -32,6 +32,13 @@ func Allowances() ([]console.Allowance, error) {
 	return list, nil
 }
 
+// lost is how long L1's emulator has waited for a processor: what a limit that was
+// reached may be stretched by, once, and at most doubled. A machine with much to do
+// is slow, and says nothing about the product.
+func (t *T) lost(since owner.Sched, limit time.Duration) time.Duration {
+	return min(t.vm.Sched().Sub(since).Waited, limit)
+}
+
 // late ends the attempt because something took too long. Whose fault it is
 // depends on whether the host had a processor meanwhile.
 func (t *T) late(since owner.Sched, what string) {
