@@ -41,6 +41,8 @@ type Value struct {
 type Constraint struct {
 	// Kind is the only kind that it is about; empty for each that has its axes.
 	Kind Kind
+	// Emulated says that it holds only where L0 emulates the processors of L1.
+	Emulated bool
 	// Never holds when all its conditions do.
 	Never []Condition
 	// Why is the reason, a sentence for people.

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 )
 
 // Catalog is everything that can be planned: the content of the six files of
@@ -80,6 +81,17 @@ func (l *loader) fresh(to *string, what string) reader {
 		}
 		return l.claim(n, what, *to)
 	}
+}
+
+// On returns the catalogue for a machine: without the constraints that hold only
+// where L1 is emulated, unless it is.
+func (c *Catalog) On(emulated bool) *Catalog {
+	if emulated {
+		return c
+	}
+	out := *c
+	out.Constraints = slices.DeleteFunc(slices.Clone(c.Constraints), func(k Constraint) bool { return k.Emulated })
+	return &out
 }
 
 // find returns the element with the name, or the error that it is unknown.

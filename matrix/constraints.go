@@ -55,6 +55,7 @@ func (c *loader) readConstraint(n node, kind Kind) (Constraint, error) {
 	keys := []key{
 		required("never", func(n node) error { never = n; return nil }),
 		required("why", text(&k.Why)),
+		optional("emulated", boolean(&k.Emulated)),
 	}
 	if kind == "" {
 		keys = append(keys, optional("kind", word(&k.Kind, "kind", Kinds())))

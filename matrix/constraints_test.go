@@ -155,6 +155,8 @@ func TestOurConstraintsAreWhatTheirReasonsSay(t *testing.T) {
 		"machine pc-q35-10.0 and qemu < 10.0":                "[pc-q35-10.0] [5.2 7.2]",
 		"machine pc-q35-11.1 and qemu < 11.1":                "[pc-q35-11.1] [5.2 7.2 10.0]",
 		"security apparmor and composition bundled":          "[apparmor] [bundled]",
+		"disk sata and linux < 6.12":                         "[sata] [5.10 6.1]",
+		"firmware uefi and accel kvm":                        "[uefi] [kvm]",
 	}
 	got := map[string]string{}
 	for _, k := range catalog(t).Constraints {
@@ -162,5 +164,22 @@ func TestOurConstraintsAreWhatTheirReasonsSay(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestSomeCannotBeOnlyWhereL1IsEmulated(t *testing.T) {
+	c := catalog(t)
+	cell, err := c.cell(KVM, map[string]string{"linux": "6.1", "qemu": "7.2", "libvirt": "9.0", "firmware": "uefi"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := allowed(&cell, c.On(false).Constraints); err != nil {
+		t.Errorf("with KVM on L0: %v", err)
+	}
+	if err := allowed(&cell, c.On(true).Constraints); err == nil || !strings.Contains(err.Error(), "CR8") {
+		t.Errorf("on an emulated host: %v, want what it dies of", err)
+	}
+	if n := len(c.Constraints); n != len(c.On(true).Constraints) || n == len(c.On(false).Constraints) {
+		t.Errorf("%d constraints became %d where L1 is emulated and %d where it is not", n, len(c.On(true).Constraints), len(c.On(false).Constraints))
 	}
 }

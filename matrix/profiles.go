@@ -94,7 +94,7 @@ func (c *loader) readCell(n node, p *Profile) error {
 	if err != nil {
 		return n.wrap(err)
 	}
-	if err := allowed(&cell, c.Constraints); err != nil {
+	if err := allowed(&cell, c.On(false).Constraints); err != nil {
 		return n.wrap(err)
 	}
 	if err := c.claim(n, "cell of profile "+p.Name, cell.ID); err != nil {

@@ -236,7 +236,7 @@ func TestRecountGoesByTheCellsThatAnswered(t *testing.T) {
 }
 
 func TestNamedCellsAreAmongTheGenerated(t *testing.T) {
-	c := catalog(t)
+	c := catalog(t).On(false)
 	nightly, err := c.Profile("nightly")
 	if err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ func open(process int) (_ *suite, err error) {
 			s.close()
 		}
 	}()
-	cat, err := driver.Catalog(os.Getenv(driver.MatrixEnv))
+	cat, err := driver.Catalog(os.Getenv(driver.MatrixEnv), "")
 	if err != nil {
 		return nil, err
 	}

@@ -153,7 +153,7 @@ func dashes(args []string) []string {
 
 // catalog reads the catalogue.
 func (a *app) catalog() (*matrix.Catalog, error) {
-	cat, err := driver.Catalog(a.Matrix)
+	cat, err := driver.Catalog(a.Matrix, a.Home)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use catalogue %s: %w", a.Matrix, err)
 	}

@@ -190,6 +190,17 @@ type kept struct {
 	Result   Result `json:"result"`
 }
 
+// Emulates says whether this machine emulates L1: by the answer that a probe
+// left in the cache file, and before the first probe by whether there is a device.
+func Emulates(cache string) bool {
+	var k kept
+	if b, err := os.ReadFile(cache); err == nil && json.Unmarshal(b, &k) == nil && k.Result.Accel != "" {
+		return k.Result.Accel != KVM
+	}
+	_, err := os.Stat(kvmDevice)
+	return err != nil
+}
+
 func (p Probe) load(id string) (Result, bool) {
 	var k kept
 	b, err := os.ReadFile(p.Cache)

@@ -161,3 +161,19 @@ func TestAnAnswerThatCannotBeKeptIsSaidSo(t *testing.T) {
 		t.Errorf("save = %v", err)
 	}
 }
+
+func TestWhetherL1IsEmulatedIsKnownFromTheLastProbe(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "accel.json")
+	for accel, want := range map[string]bool{KVM: false, TCG: true} {
+		if err := (Probe{Cache: cache}).save("any", Result{Accel: accel}); err != nil {
+			t.Fatal(err)
+		}
+		if got := Emulates(cache); got != want {
+			t.Errorf("after a probe that found %s: emulated %v, want %v", accel, got, want)
+		}
+	}
+	_, err := os.Stat(kvmDevice)
+	if got := Emulates(filepath.Join(t.TempDir(), "none")); got != (err != nil) {
+		t.Errorf("without an answer: emulated %v, and the device: %v", got, err)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/fixtures"
+	"github.com/virtmatrix/virtmatrix/internal/accel"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
@@ -44,13 +45,21 @@ const (
 	KeepEnv = "VIRTMATRIX_KEEP"
 )
 
-// Catalog reads the catalogue in a folder; empty means the built-in one.
-func Catalog(dir string) (*matrix.Catalog, error) {
-	if dir == "" {
-		return matrix.Default()
+// Catalog reads the catalogue in a folder, empty for the built-in one, and leaves
+// out what does not concern this machine. home is the cache, empty for the default.
+func Catalog(dir, home string) (*matrix.Catalog, error) {
+	cat, err := matrix.Default()
+	if dir != "" {
+		cat, err = matrix.Load(os.DirFS(dir))
 	}
-	return matrix.Load(os.DirFS(dir))
+	if err != nil {
+		return nil, err
+	}
+	return cat.On(accel.Emulates(accelCache(cmp.Or(home, store.Home())))), nil
 }
+
+// accelCache is where the answer of the accelerator's probe is kept.
+func accelCache(home string) string { return filepath.Join(home, "accel.json") }
 
 // Config says where a driver works.
 type Config struct {

@@ -198,10 +198,10 @@ func TestOutsideOfACheckoutIsSaidSo(t *testing.T) {
 }
 
 func TestAnotherCatalogueIsReadFromItsFolder(t *testing.T) {
-	if _, err := Catalog(t.TempDir()); err == nil {
+	if _, err := Catalog(t.TempDir(), t.TempDir()); err == nil {
 		t.Error("an empty folder is a catalogue")
 	}
-	if _, err := Catalog(""); err != nil {
+	if _, err := Catalog("", t.TempDir()); err != nil {
 		t.Error(err)
 	}
 }

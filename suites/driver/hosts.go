@@ -57,7 +57,7 @@ func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (
 	}
 	h.probed, err = accel.Probe{
 		Emulator: h.emulator, Guest: guest,
-		Runtime: d.config.Runtime, Cache: filepath.Join(d.config.Home, "accel.json"),
+		Runtime: d.config.Runtime, Cache: accelCache(d.config.Home),
 	}.Run(ctx)
 	return h, err
 }
