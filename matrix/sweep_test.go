@@ -56,7 +56,7 @@ func TestNightlyCoversEachPairThatIsAllowed(t *testing.T) {
 		o.mustBeAllowed(t, kind.Cells)
 		mustCover(t, o, &kind, &p.Coverage[i])
 	}
-	if len(p.Cells)*50 > product {
+	if len(p.Cells)*20 > product {
 		t.Errorf("%d cells are not far fewer than the %d that there could be", len(p.Cells), product)
 	}
 }
