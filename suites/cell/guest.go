@@ -132,8 +132,10 @@ func (g *Guest) ask(ctx context.Context, limit time.Duration, what string, quest
 	since, start := vm.Sched(), time.Now()
 	patience := g.t.cell.limit(limit)
 	err := g.put(ctx, patience, question)
-	if lost := g.t.lost(since, patience); errors.Is(err, l2.ErrSilent) && ctx.Err() == nil && lost > 0 {
-		err = g.put(ctx, lost, question)
+	if errors.Is(err, l2.ErrSilent) && ctx.Err() == nil {
+		if lost := g.t.lost(since, patience); lost > 0 {
+			err = g.put(ctx, lost, question)
+		}
 	}
 	g.t.cell.spent(time.Since(start))
 	var refused *l2.RefusedError

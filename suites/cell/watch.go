@@ -52,18 +52,27 @@ func (t *T) late(since owner.Sched, what string) {
 // watchHost looks at what L1's console said during the attempt, and returns the
 // trouble that is not allowed.
 func (t *T) watchHost() error {
-	allowed, err := Allowances()
+	found, err := t.hostTrouble()
 	if err != nil {
 		return fault.Infraf("watch console", "%w", err)
 	}
-	text, err := t.vm.Console().Since(t.consoleAt)
-	if err != nil {
-		return fault.Infraf("watch console", "%w", err)
-	}
-	if found := console.Scan(text, allowed); len(found) > 0 {
+	if len(found) > 0 {
 		return t.trouble("L1", found, matrix.LayerKernel)
 	}
 	return nil
+}
+
+// hostTrouble is what L1's console said during the attempt and is not allowed.
+func (t *T) hostTrouble() ([]console.Finding, error) {
+	allowed, err := Allowances()
+	if err != nil {
+		return nil, err
+	}
+	text, err := t.vm.Console().Since(t.consoleAt)
+	if err != nil {
+		return nil, err
+	}
+	return console.Scan(text, allowed), nil
 }
 
 // watchGuests looks at the consoles of the guests that the attempt started.
@@ -124,16 +133,8 @@ func (t *T) endWhenHung(ctx context.Context, end context.CancelCauseFunc) {
 // stalls are those that L1's console told of during the attempt, when it told of
 // no other trouble: that is judged at the attempt's end.
 func (t *T) stalls() []console.Finding {
-	allowed, err := Allowances()
-	if err != nil {
-		return nil
-	}
-	text, err := t.vm.Console().Since(t.consoleAt)
-	if err != nil {
-		return nil
-	}
-	found := console.Scan(text, allowed)
-	if slices.ContainsFunc(found, func(f console.Finding) bool { return f.Severity != console.Stall }) {
+	found, err := t.hostTrouble()
+	if err != nil || slices.ContainsFunc(found, func(f console.Finding) bool { return f.Severity != console.Stall }) {
 		return nil
 	}
 	return found
