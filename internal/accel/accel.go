@@ -193,18 +193,23 @@ type kept struct {
 // Emulates says whether this machine emulates L1: by the answer that a probe
 // left in the cache file, and before the first probe by whether there is a device.
 func Emulates(cache string) bool {
-	var k kept
-	if b, err := os.ReadFile(cache); err == nil && json.Unmarshal(b, &k) == nil && k.Result.Accel != "" {
+	if k, ok := recall(cache); ok {
 		return k.Result.Accel != KVM
 	}
 	_, err := os.Stat(kvmDevice)
 	return err != nil
 }
 
+// recall reads the answer that a probe left; ok is false when there is none.
+func recall(cache string) (k kept, ok bool) {
+	b, err := os.ReadFile(cache)
+	ok = err == nil && json.Unmarshal(b, &k) == nil && k.Result.Accel != ""
+	return k, ok
+}
+
 func (p Probe) load(id string) (Result, bool) {
-	var k kept
-	b, err := os.ReadFile(p.Cache)
-	if err != nil || json.Unmarshal(b, &k) != nil || k.Identity != id || k.Result.Accel == "" {
+	k, ok := recall(p.Cache)
+	if !ok || k.Identity != id {
 		return Result{}, false
 	}
 	return k.Result, true
