@@ -30,16 +30,18 @@ func (m *Matrix) coverage() ([]answered, error) {
 	var out []answered
 	for i := range m.Coverage {
 		a := answered{Coverage: &m.Coverage[i]}
-		_, never, err := a.Recount(planned)
-		if err != nil {
-			return nil, fmt.Errorf("cannot count coverage of %s cells: %w", a.Kind, err)
-		}
 		covered, missing, err := a.Recount(sure)
 		if err != nil {
-			return nil, fmt.Errorf("cannot count coverage of %s cells: %w", a.Kind, err)
+			return nil, err
 		}
 		a.count = covered
-		a.lost = without(missing, never)
+		if len(missing) > 0 && len(sure) < len(planned) {
+			_, never, err := a.Recount(planned)
+			if err != nil {
+				return nil, err
+			}
+			a.lost = without(missing, never)
+		}
 		out = append(out, a)
 	}
 	return out, nil
