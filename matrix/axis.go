@@ -61,14 +61,18 @@ type Condition struct {
 	Text string
 }
 
-// CompositionAxis is the axis that conditions may name besides those of the
-// catalogue: whether a cell's packages come from one release.
+// CompositionAxis is an axis that conditions may name besides those of the
+// catalogue: whether a cell's packages come from one release. TierAxis is the
+// other.
 const CompositionAxis = "composition"
 
 // Cover asks for the cells that contain each combination of the values of any
 // Strength axes that constraints allow.
 type Cover struct {
 	Kind Kind
+	// Tier is that of the cells that count. What a container has seen says nothing
+	// of the cell's own kernel, so it counts for no nested cover.
+	Tier Tier
 	// Strength is t, from 1 to cover.MaxStrength.
 	Strength int
 	// Axes vary; the others of the kind have their default.

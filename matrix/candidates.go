@@ -9,7 +9,7 @@ import (
 )
 
 func (s *pairing) least() (n int, why string) {
-	return 2 * max(len(s.must), 1), fmt.Sprintf("for %s candidates of %s and their baselines", s.kind, s.change)
+	return 2 * max(len(s.must), 1), fmt.Sprintf("for %s candidates of %s and their baselines", s.footing(), s.change)
 }
 
 func (s *pairing) cells(budget int) ([]Cell, error) {
@@ -23,7 +23,7 @@ func (s *pairing) cells(budget int) ([]Cell, error) {
 	}
 	var cells []Cell
 	for i, row := range rows {
-		candidate, err := s.catalog.cell(s.kind, s.values(row))
+		candidate, err := s.catalog.cell(s.kind, s.tier, s.values(row))
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +76,7 @@ func (s *pairing) baseline(candidate *Cell) (Cell, error) {
 	for _, setting := range candidate.Settings {
 		values[setting.Axis] = s.before(setting.Axis, setting.Value)
 	}
-	cell, err := s.catalog.cell(s.kind, values)
+	cell, err := s.catalog.cell(s.kind, s.tier, values)
 	if err != nil {
 		return Cell{}, err
 	}

@@ -18,8 +18,9 @@ type Catalog struct {
 	Constraints []Constraint
 	Checks      []Check
 	Profiles    []Profile
-	// boot is the ID of the check that all others on a kind need.
-	boot map[Kind]string
+	// boot is the ID of the check that all others of a cell need, by its kind and
+	// tier.
+	boot map[footing]string
 }
 
 //go:embed releases.yaml components.yaml axes.yaml constraints.yaml checks.yaml profiles.yaml
@@ -33,7 +34,7 @@ func Default() (*Catalog, error) { return Load(embedded) }
 // that cannot be composed or that a constraint forbids is an error with file,
 // line, column and the nearest valid name, and then there is no catalog.
 func Load(fsys fs.FS) (*Catalog, error) {
-	l := &loader{Catalog: &Catalog{boot: map[Kind]string{}}, fsys: fsys, places: map[string]string{}}
+	l := &loader{Catalog: &Catalog{boot: map[footing]string{}}, fsys: fsys, places: map[string]string{}}
 	// In this order: each file may name only what is known by then.
 	files := []struct {
 		name string

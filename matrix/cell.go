@@ -74,8 +74,10 @@ type ImageRef struct {
 type Cell struct {
 	// ID is the one readable identity, used as label, folder, selector and log
 	// prefix: "kvm_linux-6.12_qemu-10.0_libvirt-11.3".
-	ID          string      `json:"id"`
-	Kind        Kind        `json:"kind"`
+	ID   string `json:"id"`
+	Kind Kind   `json:"kind"`
+	// Tier says what its host is made of. It is always set.
+	Tier        Tier        `json:"tier"`
 	Composition Composition `json:"composition"`
 	// Stack holds one choice per component, in the kind's order.
 	Stack []Choice `json:"stack"`
@@ -102,9 +104,9 @@ type Setting struct {
 	Default bool `json:"default,omitempty"`
 }
 
-// CellID builds the identity of a stack and of the settings that are not the
-// default.
-func CellID(kind Kind, stack []Choice, settings []Setting) string {
+// CellID builds the identity of a stack, of the settings that are not the
+// default, and of the tier unless that is Nested.
+func CellID(kind Kind, tier Tier, stack []Choice, settings []Setting) string {
 	var b strings.Builder
 	b.WriteString(string(kind))
 	for _, c := range stack {
@@ -114,6 +116,9 @@ func CellID(kind Kind, stack []Choice, settings []Setting) string {
 		if !s.Default {
 			fmt.Fprintf(&b, "_%s-%s", s.Axis, s.Value)
 		}
+	}
+	if tier != Nested {
+		fmt.Fprintf(&b, "_%s-%s", TierAxis, tier)
 	}
 	return b.String()
 }
@@ -162,7 +167,7 @@ type PlannedCheck struct {
 	ID string `json:"id"`
 	// Title is the behaviour in a short sentence.
 	Title string `json:"title,omitempty"`
-	// Tier says how the check is exercised.
+	// Tier is the cell's: where the check is exercised.
 	Tier Tier `json:"tier"`
 	// Unsupported holds the reason why the check does not apply to the cell.
 	// Empty when it applies.
@@ -172,16 +177,3 @@ type PlannedCheck struct {
 	// that are planned and apply are listed.
 	Needs []string `json:"needs,omitempty"`
 }
-
-// Tier says how a check is exercised.
-type Tier string
-
-// The tiers.
-const (
-	// Static checks read metadata and command lines; nothing boots.
-	Static Tier = "static"
-	// Container checks run libvirtd and qemu in a container on L0's kernel.
-	Container Tier = "container"
-	// Nested checks run in a host that L0 boots.
-	Nested Tier = "nested"
-)

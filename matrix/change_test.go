@@ -173,7 +173,7 @@ func (o *oracle) pairable(cell *Cell, change *Change) bool {
 		values[s.Axis] = s.Value
 	}
 	values[change.Axis] = change.From
-	was, err := o.catalog.cell(cell.Kind, values)
+	was, err := o.catalog.cell(cell.Kind, cell.Tier, values)
 	return err == nil && allowed(&was, slices.Concat(o.catalog.Constraints, o.cover.Exclude)) == nil
 }
 

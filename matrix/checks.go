@@ -28,14 +28,16 @@ type Check struct {
 	Area  Area
 	// Kinds are those that the check applies to.
 	Kinds []Kind
-	Tier  Tier
+	// Tiers are those on which its answer is one about the stack.
+	Tiers []Tier
 	// Since holds the first version of a component that has the interface.
 	Since map[Component]string
 	// Needs are the checks without whose success this one has no answer, apart
 	// from the boot check, which every check needs.
 	Needs []string
-	// Unsupported is the reason by kind, for each kind that is not in Kinds.
-	Unsupported map[Kind]string
+	// Unsupported is the reason by kind and by tier, for each kind that is not in
+	// Kinds and each tier of its kinds that is not in Tiers.
+	Unsupported map[string]string
 }
 
 func checkID(c *Check) string { return c.ID }
@@ -52,7 +54,7 @@ func (c *Catalog) CheckIDs() []string { return namesOf(c.Checks, checkID) }
 // inapplicable returns why the check does not apply to the cell, or "" when it
 // does.
 func (c *Check) inapplicable(cell *Cell) string {
-	if why, ok := c.Unsupported[cell.Kind]; ok {
+	if why := c.excused(cell.footing()); why != "" {
 		return why
 	}
 	for _, s := range cell.Stack {
@@ -64,10 +66,18 @@ func (c *Check) inapplicable(cell *Cell) string {
 	return ""
 }
 
-// prerequisites returns the checks that a check needs on a kind, directly or
-// through others, in the order of a plan.
-func (c *Catalog) prerequisites(id string, kind Kind) []string {
-	boot := c.boot[kind]
+// excused returns why no cell of the kind and tier has the check, or "".
+func (c *Check) excused(on footing) string {
+	if why, ok := c.Unsupported[string(on.kind)]; ok {
+		return why
+	}
+	return c.Unsupported[string(on.tier)]
+}
+
+// prerequisites returns the checks that a check needs in cells of a kind and
+// tier, directly or through others, in the order of a plan.
+func (c *Catalog) prerequisites(id string, on footing) []string {
+	boot := c.boot[on]
 	if id == boot {
 		return nil
 	}
@@ -82,7 +92,7 @@ func (c *Catalog) prerequisites(id string, kind Kind) []string {
 	}
 	delete(needed, id)
 	var ids []string
-	for _, check := range c.order(kind) {
+	for _, check := range c.order(on) {
 		if needed[check.ID] {
 			ids = append(ids, check.ID)
 		}
@@ -90,11 +100,12 @@ func (c *Catalog) prerequisites(id string, kind Kind) []string {
 	return ids
 }
 
-// order lists all checks as they are planned on a kind: its boot check first.
-func (c *Catalog) order(kind Kind) []*Check {
+// order lists all checks as cells of a kind and tier have them: the boot check
+// first.
+func (c *Catalog) order(on footing) []*Check {
 	var first, rest []*Check
 	for i := range c.Checks {
-		if k := &c.Checks[i]; k.ID == c.boot[kind] {
+		if k := &c.Checks[i]; k.ID == c.boot[on] {
 			first = append(first, k)
 		} else {
 			rest = append(rest, k)
@@ -109,13 +120,13 @@ func (c *loader) readChecks() []key {
 }
 
 func (c *loader) readCheck(n node) error {
-	k := Check{Since: map[Component]string{}, Unsupported: map[Kind]string{}}
+	k := Check{Since: map[Component]string{}, Unsupported: map[string]string{}}
 	err := n.object(
 		required("id", c.fresh(&k.ID, "check")),
 		required("title", text(&k.Title)),
 		required("area", word(&k.Area, "area", []Area{Inbound, Outbound})),
 		required("kinds", words(&k.Kinds, "kind", Kinds())),
-		required("tier", word(&k.Tier, "tier", []Tier{Static, Container, Nested})),
+		required("tiers", words(&k.Tiers, "tier", Tiers())),
 		optional("since", k.readSince),
 		// Only checks above: needs cannot run in a circle, and a check runs
 		// after what it needs.
@@ -147,18 +158,19 @@ func (c *Check) readSince(n node) error {
 }
 
 func (c *Check) readUnsupported(n node) error {
-	return keyed("kind", Kinds(), func(kind Kind, n node) error {
+	return keyed("kind or tier", slices.Concat(plain(Kinds()), plain(Tiers())), func(on string, n node) error {
 		why, err := n.text()
-		c.Unsupported[kind] = why
+		c.Unsupported[on] = why
 		return err
 	})(n)
 }
 
-// verify says whether a check tells for each kind either that it applies or
-// why not, and asks for versions only where there are some.
+// verify says whether a check tells for each kind, and each tier of its kinds,
+// either that it applies or why not, and asks for versions only where there are
+// some.
 func (c *Check) verify() error {
 	for _, kind := range Kinds() {
-		_, excused := c.Unsupported[kind]
+		_, excused := c.Unsupported[string(kind)]
 		applies := slices.Contains(c.Kinds, kind)
 		if applies && excused {
 			return fmt.Errorf("check %s has %s both in kinds and in unsupported", c.ID, kind)
@@ -172,31 +184,86 @@ func (c *Check) verify() error {
 			}
 		}
 	}
+	return c.verifyTiers()
+}
+
+func (c *Check) verifyTiers() error {
+	for _, tier := range Tiers() {
+		_, excused := c.Unsupported[string(tier)]
+		applies := slices.Contains(c.Tiers, tier)
+		asked := slices.ContainsFunc(c.Kinds, func(k Kind) bool { return slices.Contains(k.Tiers(), tier) })
+		switch {
+		case applies && !asked:
+			return fmt.Errorf("check %s has the tier %s, which no %s cell can have", c.ID, tier, listed(plain(c.Kinds)))
+		case applies && excused:
+			return fmt.Errorf("check %s has %s both in tiers and in unsupported", c.ID, tier)
+		case !applies && asked && !excused:
+			return fmt.Errorf("check %s is not valid on the tier %s; say why in unsupported", c.ID, tier)
+		}
+	}
 	return nil
 }
 
-// readBoot reads the boot check of each kind.
+// readBoot reads the boot check of each kind on each tier. A catalogue without
+// any for a tier has no cells of that tier.
 func (c *loader) readBoot(n node) error {
 	if err := c.claim(n, "key", "boot"); err != nil {
 		return err
 	}
 	var keys []key
+	for _, tier := range Tiers() {
+		read := func(n node) error { return c.readBootOf(n, tier) }
+		if tier == Nested {
+			keys = append(keys, required(string(tier), read))
+		} else {
+			keys = append(keys, optional(string(tier), read))
+		}
+	}
+	return n.object(keys...)
+}
+
+// readBootOf reads the boot check of each kind whose hosts can be of a tier.
+func (c *loader) readBootOf(n node, tier Tier) error {
+	var keys []key
 	for _, kind := range Kinds() {
+		if !slices.Contains(kind.Tiers(), tier) {
+			continue
+		}
 		keys = append(keys, required(string(kind), func(n node) error {
 			var id string
 			if err := word(&id, "check", c.CheckIDs())(n); err != nil {
 				return err
 			}
-			check, err := c.Check(id)
-			if err != nil {
-				return n.wrap(err)
+			on := footing{tier, kind}
+			if !c.canBoot(id, on) {
+				return n.errorf("check %s cannot be the boot check of %s: it must apply to every %s cell of the tier %s and need nothing", id, kind, kind, tier)
 			}
-			if !slices.Contains(check.Kinds, kind) || len(check.Since) > 0 || len(check.Needs) > 0 {
-				return n.errorf("check %s cannot be the boot check of %s: it must apply to every %s cell and need nothing", id, kind, kind)
-			}
-			c.boot[kind] = id
+			c.boot[on] = id
 			return nil
 		}))
 	}
 	return n.object(keys...)
+}
+
+// canBoot says whether a check applies to every cell of a kind and tier, and
+// needs nothing that they have.
+func (c *Catalog) canBoot(id string, on footing) bool {
+	check, err := c.Check(id)
+	if err != nil || check.excused(on) != "" {
+		return false
+	}
+	for _, comp := range on.kind.Components() {
+		axis, err := c.component(comp)
+		since, asks := check.Since[comp]
+		if err != nil || !asks {
+			continue
+		}
+		if slices.ContainsFunc(axis.names(), func(v string) bool { return Compare(v, since) < 0 }) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(check.Needs, func(need string) bool {
+		needed, err := c.Check(need)
+		return err != nil || needed.excused(on) == ""
+	})
 }

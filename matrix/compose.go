@@ -40,7 +40,6 @@ func (c *Catalog) compose(kind Kind, versions map[Component]string) (Cell, error
 		}
 		cell.Stack = append(cell.Stack, Choice{Component: comp, Version: versions[comp], Release: release})
 	}
-	cell.ID = CellID(kind, cell.Stack, cell.Settings)
 	return cell, nil
 }
 
@@ -65,9 +64,9 @@ func untied(kind Kind, versions map[Component]string, serving map[Component][]st
 		strings.Join(plain(tied[kind]), " and "), kind, strings.Join(where, "; "))
 }
 
-// cell composes the cell of a kind that has a value on each component, and on
-// the settings that are not to be the default.
-func (c *Catalog) cell(kind Kind, values map[string]string) (Cell, error) {
+// cell composes the cell of a kind and tier that has a value on each component,
+// and on the settings that are not to be the default.
+func (c *Catalog) cell(kind Kind, tier Tier, values map[string]string) (Cell, error) {
 	versions, given := map[Component]string{}, map[string]string{}
 	for axis, value := range values {
 		if slices.Contains(kind.Components(), Component(axis)) {
@@ -83,6 +82,7 @@ func (c *Catalog) cell(kind Kind, values map[string]string) (Cell, error) {
 	if cell.Settings, err = c.settings(kind, versions, given); err != nil {
 		return Cell{}, err
 	}
-	cell.ID = CellID(kind, cell.Stack, cell.Settings)
+	cell.Tier = tier
+	cell.ID = CellID(kind, tier, cell.Stack, cell.Settings)
 	return cell, nil
 }

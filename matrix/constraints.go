@@ -33,8 +33,11 @@ func (k *Constraint) Forbids(cell *Cell) bool {
 
 func (k *Condition) holds(cell *Cell) bool {
 	value, ok := cell.Value(k.Axis)
-	if k.Axis == CompositionAxis {
+	switch k.Axis {
+	case CompositionAxis:
 		value, ok = string(cell.Composition), true
+	case TierAxis:
+		value, ok = string(cell.Tier), true
 	}
 	return ok && slices.Contains(k.Values, value)
 }
@@ -98,7 +101,11 @@ func (c *loader) readNever(n node, k *Constraint) error {
 // conditionAxis returns an axis that conditions may name.
 func (c *Catalog) conditionAxis(name string) (*Axis, error) {
 	composition := Axis{Name: CompositionAxis, Kinds: Kinds(), Values: []Value{{Name: string(Native)}, {Name: string(Bundled)}}}
-	return find(append(slices.Clone(c.Axes), composition), axisName, "axis", name)
+	tier := Axis{Name: TierAxis, Kinds: Kinds()}
+	for _, t := range Tiers() {
+		tier.Values = append(tier.Values, Value{Name: string(t)})
+	}
+	return find(append(slices.Clone(c.Axes), composition, tier), axisName, "axis", name)
 }
 
 // readCondition reads a value, a list of values, or comparisons of versions.

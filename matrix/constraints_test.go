@@ -156,7 +156,8 @@ func TestOurConstraintsAreWhatTheirReasonsSay(t *testing.T) {
 		"machine pc-q35-11.1 and qemu < 11.1":                "[pc-q35-11.1] [5.2 7.2 10.0]",
 		"security apparmor and composition bundled":          "[apparmor] [bundled]",
 		"disk sata and linux < 6.12":                         "[sata] [5.10 6.1]",
-		"firmware uefi and accel kvm":                        "[uefi] [kvm]",
+		"security apparmor and tier container":               "[apparmor] [container]",
+		"firmware uefi and accel kvm and tier nested":        "[uefi] [kvm]",
 	}
 	got := map[string]string{}
 	for _, k := range catalog(t).Constraints {
@@ -169,7 +170,7 @@ func TestOurConstraintsAreWhatTheirReasonsSay(t *testing.T) {
 
 func TestSomeCannotBeOnlyWhereL1IsEmulated(t *testing.T) {
 	c := catalog(t)
-	cell, err := c.cell(KVM, map[string]string{"linux": "6.1", "qemu": "7.2", "libvirt": "9.0", "firmware": "uefi"})
+	cell, err := c.cell(KVM, Nested, map[string]string{"linux": "6.1", "qemu": "7.2", "libvirt": "9.0", "firmware": "uefi"})
 	if err != nil {
 		t.Fatal(err)
 	}

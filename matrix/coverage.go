@@ -7,10 +7,12 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix/cover"
 )
 
-// Coverage is what the cells of one kind cover, and everything that is needed
+// Coverage is what the cells of one kind and tier cover, and everything that is needed
 // to count it again.
 type Coverage struct {
-	Kind     Kind `json:"kind"`
+	Kind Kind `json:"kind"`
+	// Tier is that of the cells that count.
+	Tier     Tier `json:"tier"`
 	Strength int  `json:"strength"`
 	// With is what all counted combinations have, and the cells that count: the
 	// new value of a change. Its axis is not among Axes and counts as one of the
@@ -49,9 +51,13 @@ type ExcludedTuple struct {
 	Why   string      `json:"why"`
 }
 
+// Cells calls the cells that count by kind, and by tier unless that is Nested:
+// "kvm", "kvm container".
+func (c *Coverage) Cells() string { return footing{c.Tier, c.Kind}.String() }
+
 // Recount says how many of the valid combinations these cells cover, and which
-// they do not: of a run, those cells that gave an answer. Cells of other kinds,
-// with other values, or with a forbidden combination cover nothing.
+// they do not: of a run, those cells that gave an answer. Cells of other kinds or
+// tiers, with other values, or with a forbidden combination cover nothing.
 //
 // It goes by the axes and rules of the coverage alone, tuple by tuple, and
 // shares no code with what chose the cells.
@@ -83,7 +89,7 @@ func (g *grid) coverage(strength int, with cover.Tuple, cells []Cell) (*Coverage
 
 // uncounted says what is to be covered of the grid.
 func (g *grid) uncounted(strength int, with cover.Tuple) *Coverage {
-	c := &Coverage{Kind: g.kind, Strength: strength, With: with}
+	c := &Coverage{Kind: g.kind, Tier: g.tier, Strength: strength, With: with}
 	for _, a := range g.axes {
 		if _, ok := level(with, a.Name); !ok {
 			c.Axes = append(c.Axes, CoveredAxis{Name: a.Name, Values: a.Levels})
@@ -111,7 +117,7 @@ func (c *Coverage) count(cells []Cell) (cover.Coverage, error) {
 	}
 	counted, err := cover.Verify(m, c.Strength-len(c.With), rows)
 	if err != nil {
-		return cover.Coverage{}, fmt.Errorf("cannot count coverage of %s cells: %w", c.Kind, err)
+		return cover.Coverage{}, fmt.Errorf("cannot count coverage of %s cells: %w", c.Cells(), err)
 	}
 	for i := range counted.Missing {
 		counted.Missing[i] = slices.Concat(c.With, counted.Missing[i])
@@ -126,7 +132,7 @@ func (c *Coverage) count(cells []Cell) (cover.Coverage, error) {
 func (c *Coverage) countWith(m cover.Model, rows []cover.Row) (cover.Coverage, error) {
 	any, err := cover.Verify(m, 1, rows)
 	if err != nil {
-		return cover.Coverage{}, fmt.Errorf("cannot count coverage of %s cells: %w", c.Kind, err)
+		return cover.Coverage{}, fmt.Errorf("cannot count coverage of %s cells: %w", c.Cells(), err)
 	}
 	counted := cover.Coverage{Strength: c.Strength, Valid: 1, Covered: min(any.Covered, 1)}
 	if counted.Covered == 0 {
@@ -146,7 +152,7 @@ func (c *Coverage) model() cover.Model {
 // row returns the values of a cell on the axes; ok is false when it does not
 // count.
 func (c *Coverage) row(cell *Cell) (row cover.Row, ok bool) {
-	if cell.Kind != c.Kind {
+	if cell.Kind != c.Kind || cell.Tier != c.Tier {
 		return nil, false
 	}
 	for _, s := range c.With {

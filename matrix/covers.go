@@ -16,13 +16,11 @@ func (c *loader) readCover(n node, p *Profile) error {
 	if err != nil {
 		return err
 	}
-	if err := c.claim(n, "cover of profile "+p.Name, string(kind)); err != nil {
-		return err
-	}
 	var strength, every node
-	cov := Cover{Kind: kind}
+	cov := Cover{Kind: kind, Tier: Nested}
 	err = n.object(
 		required("kind", word(&cov.Kind, "kind", Kinds())),
+		optional("tier", c.readTier(&cov.Tier, kind)),
 		required("strength", func(n node) error {
 			strength = n
 			return integer(&cov.Strength, 1, cover.MaxStrength)(n)
@@ -38,6 +36,9 @@ func (c *loader) readCover(n node, p *Profile) error {
 	if err != nil {
 		return err
 	}
+	if err := c.claim(n, "cover of profile "+p.Name, cov.name()); err != nil {
+		return err
+	}
 	if cov.Strength > len(cov.Axes) {
 		return strength.errorf("strength %d is more than the %d axes that vary", cov.Strength, len(cov.Axes))
 	}
@@ -50,6 +51,12 @@ func (c *loader) readCover(n node, p *Profile) error {
 	p.Covers = append(p.Covers, cov)
 	return nil
 }
+
+// asks says whether the cover is of cells such as this one.
+func (c *Cover) asks(cell *Cell) bool { return c.Kind == cell.Kind && c.Tier == cell.Tier }
+
+// name calls the cells of a cover: "kvm", or "kvm container".
+func (c *Cover) name() string { return footing{c.Tier, c.Kind}.String() }
 
 func variedAxis(v *Varied) string { return v.Axis }
 

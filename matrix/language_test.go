@@ -179,11 +179,11 @@ func TestProfilesAskForCoverage(t *testing.T) {
         exclude: [{never: {linux: 6.1, libvirt: 11.3}, why: not now}]
     checks:`)
 	want := []Cover{
-		{Kind: KVM, Strength: 3, Every: []string{"qemu", "libvirt"}, Axes: []Varied{
+		{Kind: KVM, Tier: Nested, Strength: 3, Every: []string{"qemu", "libvirt"}, Axes: []Varied{
 			{"linux", []string{"6.1", "6.12"}}, {"qemu", []string{"7.2", "10.0"}}, {"libvirt", []string{"9.0", "11.3"}},
 			{"machine", []string{"q35-7.2", "q35-10.0"}}, {"disk", []string{"virtio", "sata"}},
 		}},
-		{Kind: Xen, Strength: 1, Axes: []Varied{
+		{Kind: Xen, Tier: Nested, Strength: 1, Axes: []Varied{
 			{"linux", []string{"6.1"}}, {"xen", []string{"4.20"}}, {"libvirt", []string{"9.0", "11.3"}},
 		}, Exclude: []Constraint{{
 			Kind: Xen, Why: "not now", Source: "profiles.yaml:12",

@@ -15,8 +15,8 @@ type LeftOutCell struct {
 	Why string
 }
 
-// LeftOut lists the stacks of the kinds in the plan's profile that no cell of the
-// plan has: all other combinations of the versions in the catalogue, each with
+// LeftOut lists the stacks of the kinds and tiers in the plan's profile that no cell
+// of the plan has: all other combinations of the versions in the catalogue, each with
 // what forbids it or where else its combinations are.
 func LeftOut(c *Catalog, p *Plan) ([]LeftOutCell, error) {
 	out, err := c.leftOut(p)
@@ -32,11 +32,11 @@ func (c *Catalog) leftOut(p *Plan) ([]LeftOutCell, error) {
 		return nil, err
 	}
 	var out []LeftOutCell
-	for _, kind := range Kinds() {
-		if !profile.asks(kind) {
+	for _, on := range footings() {
+		if !profile.asks(on) {
 			continue
 		}
-		absent, err := c.absent(kind, p)
+		absent, err := c.absent(on, p)
 		if err != nil {
 			return nil, err
 		}
@@ -46,19 +46,19 @@ func (c *Catalog) leftOut(p *Plan) ([]LeftOutCell, error) {
 				return nil, err
 			}
 			var choices []Choice
-			for _, comp := range kind.Components() {
+			for _, comp := range on.kind.Components() {
 				choices = append(choices, Choice{Component: comp, Version: a.versions[comp]})
 			}
-			out = append(out, LeftOutCell{ID: CellID(kind, choices, nil), Why: why})
+			out = append(out, LeftOutCell{ID: CellID(on.kind, on.tier, choices, nil), Why: why})
 		}
 	}
 	return out, nil
 }
 
-// asks says whether a profile has cells of the kind.
-func (p *Profile) asks(kind Kind) bool {
-	return slices.ContainsFunc(p.Cells, func(c Cell) bool { return c.Kind == kind }) ||
-		slices.ContainsFunc(p.Covers, func(c Cover) bool { return c.Kind == kind })
+// asks says whether a profile has cells of the kind and tier.
+func (p *Profile) asks(on footing) bool {
+	return slices.ContainsFunc(p.Cells, func(c Cell) bool { return c.footing() == on }) ||
+		slices.ContainsFunc(p.Covers, func(c Cover) bool { return c.Kind == on.kind && c.Tier == on.tier })
 }
 
 // absence is a stack that no cell of a plan has.
@@ -73,10 +73,10 @@ type absence struct {
 	tuple cover.Tuple
 }
 
-// absent lists the stacks of a kind that no cell has.
-func (c *Catalog) absent(kind Kind, p *Plan) ([]absence, error) {
-	everything := Cover{Kind: kind}
-	for _, a := range c.KindAxes(kind) {
+// absent lists the stacks of a kind that no cell of a tier has.
+func (c *Catalog) absent(on footing, p *Plan) ([]absence, error) {
+	everything := Cover{Kind: on.kind, Tier: on.tier}
+	for _, a := range c.KindAxes(on.kind) {
 		everything.Axes = append(everything.Axes, Varied{Axis: a.Name, Values: a.names()})
 	}
 	g, err := c.grid(everything, nil)
@@ -85,14 +85,14 @@ func (c *Catalog) absent(kind Kind, p *Plan) ([]absence, error) {
 	}
 	var covered *Coverage
 	for i := range p.Coverage {
-		if p.Coverage[i].Kind == kind {
+		if cov := &p.Coverage[i]; cov.Kind == on.kind && cov.Tier == on.tier {
 			covered = &p.Coverage[i]
 		}
 	}
 	var out []absence
 	for i := range g.stacks {
-		t := g.stacks[i].tuple(kind.Components())
-		if !slices.ContainsFunc(p.Cells, func(cell Cell) bool { return cell.Kind == kind && cell.has(t) }) {
+		t := g.stacks[i].tuple(on.kind.Components())
+		if !slices.ContainsFunc(p.Cells, func(cell Cell) bool { return cell.footing() == on && cell.has(t) }) {
 			out = append(out, absence{stack: &g.stacks[i], plan: p, grid: g, covered: covered, tuple: t})
 		}
 	}
@@ -141,12 +141,12 @@ func (a *absence) unnamed(profile *Profile) (string, error) {
 		return why, err
 	}
 	for i := range profile.Cells {
-		if cell := &profile.Cells[i]; cell.Kind == a.grid.kind && cell.has(a.tuple) && a.plan.Change == nil {
+		if cell := &profile.Cells[i]; cell.footing() == a.grid.footing() && cell.has(a.tuple) && a.plan.Change == nil {
 			return fmt.Sprintf("left out by a selection: profile %s names it", profile.Name), nil
 		}
 	}
 	if a.plan.Change != nil {
-		return fmt.Sprintf("the plan is of %s, which %s cells do not have or their profile does not cover", a.plan.Change, a.grid.kind), nil
+		return fmt.Sprintf("the plan is of %s, which %s cells do not have or their profile does not cover", a.plan.Change, a.grid.footing()), nil
 	}
 	return fmt.Sprintf("profile %s names its cells, and none with this stack", profile.Name), nil
 }
@@ -176,7 +176,7 @@ func (a *absence) redundant(rest cover.Tuple) string {
 	var elsewhere, nowhere []string
 	for _, t := range subsets(rest, size) {
 		t = slices.Concat(a.covered.With, t)
-		i := slices.IndexFunc(a.plan.Cells, func(c Cell) bool { return c.Kind == a.grid.kind && c.has(t) })
+		i := slices.IndexFunc(a.plan.Cells, func(c Cell) bool { return c.footing() == a.grid.footing() && c.has(t) })
 		if i < 0 {
 			nowhere = append(nowhere, inWords(t))
 		} else {

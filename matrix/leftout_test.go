@@ -31,7 +31,7 @@ func TestEachStackIsInThePlanOrLeftOut(t *testing.T) {
 		p := plan(t, r)
 		stacks := map[string]bool{}
 		for _, cell := range p.Cells {
-			stacks[CellID(cell.Kind, cell.Stack, nil)] = true
+			stacks[CellID(cell.Kind, cell.Tier, cell.Stack, nil)] = true
 		}
 		left := leftOut(t, p)
 		for id := range left {

@@ -46,18 +46,18 @@ var small = map[string]string{
     kind: kvm
     why: no reason
 `,
-	"checks.yaml": `boot: {kvm: IK-BOOT, xen: IX-BOOT}
+	"checks.yaml": `boot: {nested: {kvm: IK-BOOT, xen: IX-BOOT}}
 checks:
   - id: IK-BOOT
     title: The kernel boots
     area: inbound
     kinds: [kvm, xen]
-    tier: nested
+    tiers: [container, nested]
   - id: IX-BOOT
     title: Xen boots
     area: inbound
     kinds: [xen]
-    tier: nested
+    tiers: [nested]
     unsupported: {kvm: no Xen}
 `,
 	"profiles.yaml": `profiles:
@@ -165,8 +165,8 @@ func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
 			`checks.yaml:5:11: unknown area "inbond"; did you mean "inbound"?`},
 		{"unknown kind", "checks.yaml", "kinds: [kvm, xen]", "kinds: [kvm, zen]",
 			`checks.yaml:6:18: unknown kind "zen"; did you mean "xen"?`},
-		{"unknown tier", "checks.yaml", "tier: nested", "tier: nestd",
-			`checks.yaml:7:11: unknown tier "nestd"; did you mean "nested"?`},
+		{"unknown tier", "checks.yaml", "[container, nested]", "[container, nestd]",
+			`checks.yaml:7:24: unknown tier "nestd"; did you mean "nested"?`},
 		{"duplicate check", "checks.yaml", "id: IX-BOOT", "id: IK-BOOT",
 			`checks.yaml:8:9: duplicate check "IK-BOOT", first in checks.yaml:3`},
 		{"unknown need", "checks.yaml", "    unsupported:", "    needs: [IK-BOT]\n    unsupported:",
@@ -178,7 +178,7 @@ func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
 		{"kind both ways", "checks.yaml", "{kvm: no Xen}", "{kvm: no Xen, xen: perhaps}",
 			`checks.yaml:8:5: check IX-BOOT has xen both in kinds and in unsupported`},
 		{"unknown unsupported kind", "checks.yaml", "{kvm: no Xen}", "{kmv: no Xen}",
-			`checks.yaml:13:19: unknown kind "kmv"; there are kvm, xen`},
+			`checks.yaml:13:19: unknown kind or tier "kmv"; there are kvm, xen, container, nested`},
 		{"since a component the kind lacks", "checks.yaml", "    unsupported:", "    since: {qemu: 7.2}\n    unsupported:",
 			`checks.yaml:8:5: check IX-BOOT asks since which qemu it applies, which a xen cell does not have`},
 		{"since an unknown component", "checks.yaml", "    unsupported:", "    since: {libvrt: 7.2}\n    unsupported:",
@@ -186,9 +186,9 @@ func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
 		{"since no version", "checks.yaml", "    unsupported:", "    since: {libvirt: old}\n    unsupported:",
 			`checks.yaml:13:22: "old" is not a version`},
 		{"unknown boot check", "checks.yaml", "xen: IX-BOOT", "xen: IX-BOOTS",
-			`checks.yaml:1:27: unknown check "IX-BOOTS"; did you mean "IX-BOOT"?`},
+			`checks.yaml:1:36: unknown check "IX-BOOTS"; did you mean "IX-BOOT"?`},
 		{"boot check of another kind", "checks.yaml", "kvm: IK-BOOT", "kvm: IX-BOOT",
-			`checks.yaml:1:13: check IX-BOOT cannot be the boot check of kvm: it must apply to every kvm cell and need nothing`},
+			`checks.yaml:1:22: check IX-BOOT cannot be the boot check of kvm: it must apply to every kvm cell of the tier nested and need nothing`},
 
 		{"duplicate profile", "profiles.yaml", "checks:\n      xen: [IX-BOOT]", "checks:\n      xen: [IX-BOOT]\n  - name: smoke",
 			`profiles.yaml:9:11: duplicate profile "smoke", first in profiles.yaml:2`},
@@ -199,7 +199,7 @@ func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
 		{"unknown axis", "profiles.yaml", "qemu: 7.2", "qemuu: 7.2",
 			`profiles.yaml:5:33: unknown key "qemuu"; did you mean "qemu"?`},
 		{"axis of another kind", "profiles.yaml", "qemu: 7.2", "xen: 4.17",
-			`profiles.yaml:5:33: unknown key "xen"; there are kind, linux, qemu, libvirt, machine, disk`},
+			`profiles.yaml:5:33: unknown key "xen"; there are kind, tier, linux, qemu, libvirt, machine, disk`},
 		{"axis left out", "profiles.yaml", "qemu: 7.2, ", "",
 			`profiles.yaml:5:10: the key "qemu" is missing`},
 		{"unknown version", "profiles.yaml", "qemu: 7.2", "qemu: 7.3",

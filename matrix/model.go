@@ -15,6 +15,7 @@ import (
 type grid struct {
 	catalog *Catalog
 	kind    Kind
+	tier    Tier
 	axes    []cover.Axis
 	rules   []CoverageRule
 	// constraints are those of the catalogue and of the cover.
@@ -28,7 +29,7 @@ type grid struct {
 // grid works out what the cells of a cover can be. Settings that do not vary
 // have their default, or their pinned value.
 func (c *Catalog) grid(cov Cover, pinned map[string]string) (*grid, error) {
-	g := &grid{catalog: c, kind: cov.Kind, pinned: pinned, constraints: slices.Concat(c.Constraints, cov.Exclude)}
+	g := &grid{catalog: c, kind: cov.Kind, tier: cov.Tier, pinned: pinned, constraints: slices.Concat(c.Constraints, cov.Exclude)}
 	for _, v := range cov.Axes {
 		a, err := find(c.Axes, axisName, "axis", v.Axis)
 		if err != nil {
@@ -58,6 +59,8 @@ func (c *Catalog) grid(cov Cover, pinned map[string]string) (*grid, error) {
 	}
 	return g, nil
 }
+
+func (g *grid) footing() footing { return footing{g.tier, g.kind} }
 
 func (g *grid) axis(name string) *cover.Axis {
 	for i := range g.axes {
@@ -97,6 +100,12 @@ func (g *grid) forbid(k *Constraint) error {
 	var implied []func(*stack) bool
 	levels := map[string][]string{}
 	for _, condition := range k.Never {
+		if condition.Axis == TierAxis {
+			if !slices.Contains(condition.Values, string(g.tier)) {
+				return nil
+			}
+			continue
+		}
 		if a := g.axis(condition.Axis); a != nil {
 			within, narrowed := levels[a.Name]
 			if !narrowed {
@@ -128,7 +137,7 @@ func (g *grid) forbid(k *Constraint) error {
 	for _, t := range tuples {
 		rule := CoverageRule{Tuple: g.sorted(t), Why: k.Why, Source: k.Source}
 		if len(t) == 0 {
-			return fmt.Errorf("no %s cell can be: %s", g.kind, rule.reason())
+			return fmt.Errorf("no %s cell can be: %s", g.footing(), rule.reason())
 		}
 		g.rules = append(g.rules, rule)
 	}
@@ -226,7 +235,7 @@ func (g *grid) contradiction(c *cover.Contradiction) error {
 	if len(c.Wanted) > 0 {
 		what = "have " + c.Wanted.String()
 	}
-	return fmt.Errorf("no %s cell can %s: %s", g.kind, what, reasons(c.By))
+	return fmt.Errorf("no %s cell can %s: %s", g.footing(), what, reasons(c.By))
 }
 
 // reasons joins the reasons of rules, each once.

@@ -30,7 +30,7 @@ func (o *oracle) extend(t *testing.T, values map[string]string, axis int) {
 		}
 		return
 	}
-	cell, err := o.catalog.cell(o.cover.Kind, values)
+	cell, err := o.catalog.cell(o.cover.Kind, o.cover.Tier, values)
 	if err == nil && allowed(&cell, slices.Concat(o.catalog.Constraints, o.cover.Exclude)) == nil {
 		o.cells = append(o.cells, cell)
 	}
@@ -85,8 +85,8 @@ func (o *oracle) mustBeAllowed(t *testing.T, cells []Cell) {
 func randomCatalog(rng *rand.Rand) *Catalog {
 	releases := []string{"r1", "r2", "r3"}
 	c := &Catalog{
-		boot:   map[Kind]string{KVM: "BOOT", Xen: "BOOT"},
-		Checks: []Check{{ID: "BOOT", Kinds: Kinds(), Tier: Nested}},
+		boot:   map[footing]string{{Nested, KVM}: "BOOT", {Nested, Xen}: "BOOT"},
+		Checks: []Check{{ID: "BOOT", Kinds: Kinds(), Tiers: []Tier{Nested}}},
 	}
 	for _, r := range releases {
 		c.Releases = append(c.Releases, Release{Name: r, Source: "apt"})
@@ -125,7 +125,7 @@ func randomConstraint(rng *rand.Rand, c *Catalog, why string) Constraint {
 }
 
 func randomCover(rng *rand.Rand, c *Catalog) Cover {
-	cov := Cover{Kind: Kinds()[rng.IntN(2)], Strength: 1 + rng.IntN(3)}
+	cov := Cover{Kind: Kinds()[rng.IntN(2)], Tier: Nested, Strength: 1 + rng.IntN(3)}
 	for _, a := range c.KindAxes(cov.Kind) {
 		values := a.names()
 		if isSetting(a) && rng.IntN(3) == 0 {

@@ -49,7 +49,7 @@ func TestPlanFileIsRefused(t *testing.T) {
 	for _, c := range []struct{ about, text, want string }{
 		{"edited", strings.Replace(good, `"seed": 42`, `"seed": 43`, 1), "it was edited after planning, plan again"},
 		{"not sealed", written(t, plan(t, Request{Profile: "smoke"})), "it was edited after planning, plan again"},
-		{"of another format", strings.Replace(good, `"version": 1`, `"version": 9`, 1), "it has format 9, this virtmatrix reads format 1; plan again"},
+		{"of another format", strings.Replace(good, `"version": 2`, `"version": 9`, 1), "it has format 9, this virtmatrix reads format 2; plan again"},
 		{"with an unknown key", strings.Replace(good, `"seed"`, `"sede"`, 1), `cannot read plan: json: unknown field "sede"`},
 		{"with more after it", good + "{}", "cannot read plan: something follows after its end"},
 		{"cut short", good[:len(good)/2], "cannot read plan: unexpected EOF"},

@@ -57,6 +57,9 @@ func (c *loader) readProfile(n node) error {
 	}
 	for i := range p.Cells {
 		for _, cover := range p.Covers {
+			if !cover.asks(&p.Cells[i]) {
+				continue
+			}
 			if err := allowed(&p.Cells[i], cover.Exclude); err != nil {
 				return cells[i].wrap(err)
 			}
@@ -72,7 +75,8 @@ func (c *loader) readCell(n node, p *Profile) error {
 		return err
 	}
 	values := map[string]string{}
-	keys := []key{required("kind", word(&kind, "kind", Kinds()))}
+	tier := Nested
+	keys := []key{required("kind", word(&kind, "kind", Kinds())), optional("tier", c.readTier(&tier, kind))}
 	for _, comp := range kind.Components() {
 		keys = append(keys, required(string(comp), func(n node) (err error) {
 			values[string(comp)], err = c.readCellValue(n, string(comp))
@@ -90,7 +94,7 @@ func (c *loader) readCell(n node, p *Profile) error {
 	if err := n.object(keys...); err != nil {
 		return err
 	}
-	cell, err := c.cell(kind, values)
+	cell, err := c.cell(kind, tier, values)
 	if err != nil {
 		return n.wrap(err)
 	}

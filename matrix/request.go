@@ -142,16 +142,16 @@ func (c *Catalog) planned(cell *Cell, want []string) []PlannedCheck {
 		}
 	}
 	if len(applying) > 0 {
-		applying = append(applying, c.boot[cell.Kind])
+		applying = append(applying, c.boot[cell.footing()])
 	}
 	var checks []PlannedCheck
-	for _, check := range c.order(cell.Kind) {
+	for _, check := range c.order(cell.footing()) {
 		switch {
 		case slices.Contains(applying, check.ID):
-			needs := keep(c.prerequisites(check.ID, cell.Kind), applying)
-			checks = append(checks, PlannedCheck{ID: check.ID, Title: check.Title, Tier: check.Tier, Needs: needs})
+			needs := keep(c.prerequisites(check.ID, cell.footing()), applying)
+			checks = append(checks, PlannedCheck{ID: check.ID, Title: check.Title, Tier: cell.Tier, Needs: needs})
 		case slices.Contains(excused, check.ID):
-			checks = append(checks, PlannedCheck{ID: check.ID, Title: check.Title, Tier: check.Tier, Unsupported: check.inapplicable(cell)})
+			checks = append(checks, PlannedCheck{ID: check.ID, Title: check.Title, Tier: cell.Tier, Unsupported: check.inapplicable(cell)})
 		}
 	}
 	return checks

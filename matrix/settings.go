@@ -18,7 +18,7 @@ var (
 )
 
 // reserved words of the files are no names of axes or values.
-var reserved = []string{"all", "kind", "why", "never", CompositionAxis, Newest, Oldest}
+var reserved = []string{"all", "kind", "why", "never", CompositionAxis, TierAxis, Newest, Oldest}
 
 func (c *loader) readSettings() []key {
 	return []key{required("axes", list(c.readSetting))}

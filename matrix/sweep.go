@@ -154,7 +154,7 @@ func (c *Catalog) sweeps(p *Profile, r Request, plan *Plan) ([]sweep, error) {
 		if err := allowed(&cell, c.Constraints); err != nil {
 			return nil, fmt.Errorf("profile %s names %s: %w", p.Name, cell.ID, err)
 		}
-		if !slices.ContainsFunc(p.Covers, func(cov Cover) bool { return cov.Kind == cell.Kind }) {
+		if !slices.ContainsFunc(p.Covers, func(cov Cover) bool { return cov.asks(&cell) }) {
 			own.list = append(own.list, fixedCell(p, cell))
 		}
 	}
@@ -162,7 +162,7 @@ func (c *Catalog) sweeps(p *Profile, r Request, plan *Plan) ([]sweep, error) {
 	for _, cov := range p.Covers {
 		s, err := c.covering(p, cov, cmp.Or(min(r.Strength, len(cov.Axes)), cov.Strength))
 		if err != nil {
-			return nil, fmt.Errorf("cannot cover %s cells of profile %s: %w", cov.Kind, p.Name, err)
+			return nil, fmt.Errorf("cannot cover %s cells of profile %s: %w", cov.name(), p.Name, err)
 		}
 		sweeps = append(sweeps, s)
 	}
@@ -195,7 +195,7 @@ func (c *Catalog) covering(p *Profile, cov Cover, strength int) (*covering, erro
 	}
 	s := &covering{grid: g, profile: p.Name, strength: strength, every: cov.Every}
 	for _, cell := range p.Cells {
-		if cell.Kind != cov.Kind {
+		if !cov.asks(&cell) {
 			continue
 		}
 		if row, ok := g.tuple(&cell); ok && allowed(&cell, cov.Exclude) == nil {
@@ -259,7 +259,7 @@ func (s *covering) least() (n int, why string) {
 	case s.fixed+len(s.outside) > 0:
 		why = fixedIn(s.profile)
 	default:
-		why = fmt.Sprintf("for a cover of %s", s.kind)
+		why = fmt.Sprintf("for a cover of %s", s.footing())
 	}
 	return n, why
 }
@@ -280,7 +280,7 @@ func (s *covering) cells(budget int) ([]Cell, error) {
 	}
 	cells := slices.Clone(s.outside)
 	for i, row := range array.Rows {
-		cell, err := s.catalog.cell(s.kind, s.values(row))
+		cell, err := s.catalog.cell(s.kind, s.tier, s.values(row))
 		if err != nil {
 			return nil, err
 		}

@@ -245,7 +245,7 @@ func TestNamedCellsAreAmongTheGenerated(t *testing.T) {
 		{"linux": "6.1", "qemu": "7.2", "libvirt": "9.0", "firmware": "uefi"},
 		{"linux": "7.3", "qemu": "11.1", "libvirt": "12.8"},
 	} {
-		cell, err := c.cell(KVM, values)
+		cell, err := c.cell(KVM, Nested, values)
 		if err != nil {
 			t.Fatal(err)
 		}

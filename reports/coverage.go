@@ -21,7 +21,7 @@ type answered struct {
 func (m *Matrix) coverage() ([]answered, error) {
 	var planned, sure []matrix.Cell
 	for _, c := range m.Cells {
-		cell := matrix.Cell{ID: c.ID, Kind: c.Kind, Composition: c.Composition, Stack: c.Stack, Settings: c.Settings}
+		cell := matrix.Cell{ID: c.ID, Kind: c.Kind, Tier: c.Tier, Composition: c.Composition, Stack: c.Stack, Settings: c.Settings}
 		planned = append(planned, cell)
 		if m.answers(c.ID) {
 			sure = append(sure, cell)

@@ -19,7 +19,7 @@ func covering(verdicts ...matrix.Verdict) *Matrix {
 		ask(stack(matrix.KVM, matrix.Bundled, "bookworm", "6.12", "10.0", "9.0"), "O-CONN"),
 	)
 	p.Coverage = []matrix.Coverage{{
-		Kind: matrix.KVM, Strength: 2, Valid: 3, Covered: 3,
+		Kind: matrix.KVM, Tier: matrix.Nested, Strength: 2, Valid: 3, Covered: 3,
 		Axes: []matrix.CoveredAxis{{Name: "linux", Values: []string{"6.1", "6.12"}}, {Name: "qemu", Values: []string{"7.2", "10.0"}}},
 		Rules: []matrix.CoverageRule{{
 			Tuple: cover.Tuple{{Axis: "linux", Level: "6.12"}, {Axis: "qemu", Level: "7.2"}}, Why: "too new",

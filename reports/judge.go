@@ -29,7 +29,7 @@ func Judge(plan *matrix.Plan, records []journal.Record, damage journal.Damage) *
 	answers := m.sort(plan, records)
 	for _, c := range plan.Cells {
 		m.Cells = append(m.Cells, Cell{
-			ID: c.ID, Kind: c.Kind, Composition: c.Composition, Stack: c.Stack, Settings: c.Settings, Why: c.Why, Baseline: c.Baseline, Images: c.Images,
+			ID: c.ID, Kind: c.Kind, Tier: c.Tier, Composition: c.Composition, Stack: c.Stack, Settings: c.Settings, Why: c.Why, Baseline: c.Baseline, Images: c.Images,
 		})
 		for _, check := range c.Checks {
 			m.Results = append(m.Results, judge(c.ID, check, answers[question{c.ID, check.ID}]))

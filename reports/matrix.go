@@ -16,7 +16,7 @@ import (
 )
 
 // MatrixVersion is the format of matrix.json. Another version is refused.
-const MatrixVersion = 1
+const MatrixVersion = 2
 
 // Matrix is a judged run: one result for each planned check of each cell.
 type Matrix struct {
@@ -67,6 +67,7 @@ type Run struct {
 type Cell struct {
 	ID          string             `json:"id"`
 	Kind        matrix.Kind        `json:"kind"`
+	Tier        matrix.Tier        `json:"tier"`
 	Composition matrix.Composition `json:"composition"`
 	Stack       []matrix.Choice    `json:"stack"`
 	Settings    []matrix.Setting   `json:"settings,omitempty"`

@@ -14,13 +14,13 @@ var noon = time.Date(2025, 11, 21, 12, 0, 0, 0, time.UTC)
 
 // stack makes a cell of a plan from component, version pairs.
 func stack(kind matrix.Kind, composition matrix.Composition, release string, versions ...string) matrix.Cell {
-	c := matrix.Cell{Kind: kind, Composition: composition, Userland: release}
+	c := matrix.Cell{Kind: kind, Tier: matrix.Nested, Composition: composition, Userland: release}
 	for i, comp := range kind.Components() {
 		c.Stack = append(c.Stack, matrix.Choice{
 			Component: comp, Version: versions[i], Release: release, Package: versions[i] + ".1-1",
 		})
 	}
-	c.ID = matrix.CellID(kind, c.Stack, nil)
+	c.ID = matrix.CellID(kind, matrix.Nested, c.Stack, nil)
 	c.Images = []matrix.ImageRef{{Role: "userland-" + string(kind), Release: release, Packages: "set-" + release}}
 	return c
 }

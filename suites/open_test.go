@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/onsi/ginkgo/v2"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
@@ -136,6 +137,9 @@ func answers(dir *rundir.Dir, plan *matrix.Plan) (map[string]map[string]matrix.V
 type booter struct{ *driver.Hosts }
 
 func (b booter) Boot(ctx context.Context, c *matrix.Cell, logDir string) (cell.Host, error) {
+	if c.Tier != matrix.Nested {
+		return nil, fault.Infraf("boot host of "+c.ID, "there is no host of the tier %s yet", c.Tier)
+	}
 	vm, err := b.Hosts.Boot(ctx, c, logDir)
 	if err != nil {
 		return nil, err // and not a host that is nil inside

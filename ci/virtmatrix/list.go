@@ -92,11 +92,14 @@ func listCells(cat *matrix.Catalog, row table) error {
 
 func listChecks(cat *matrix.Catalog, row table) error {
 	for _, c := range cat.Checks {
-		var kinds []string
+		var kinds, tiers []string
 		for _, k := range c.Kinds {
 			kinds = append(kinds, string(k))
 		}
-		row(c.ID, c.Area, c.Tier, strings.Join(kinds, ","), c.Title)
+		for _, t := range c.Tiers {
+			tiers = append(tiers, string(t))
+		}
+		row(c.ID, c.Area, strings.Join(tiers, ","), strings.Join(kinds, ","), c.Title)
 	}
 	return nil
 }

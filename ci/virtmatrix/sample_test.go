@@ -73,11 +73,11 @@ func samplePlan(t *testing.T) *matrix.Plan {
 	}
 	host, emulator := set("bookworm", "libvirt-daemon", "9.0.0-4+deb12u2"), set("bookworm", "qemu-system-x86", "1:7.2+dfsg-7+deb12u16")
 	cell := func(kind matrix.Kind, role string, checks []matrix.PlannedCheck, versions ...string) matrix.Cell {
-		c := matrix.Cell{Kind: kind, Composition: matrix.Native, Userland: "bookworm", Checks: checks}
+		c := matrix.Cell{Kind: kind, Tier: matrix.Nested, Composition: matrix.Native, Userland: "bookworm", Checks: checks}
 		for i, comp := range kind.Components() {
 			c.Stack = append(c.Stack, matrix.Choice{Component: comp, Version: versions[i], Release: "bookworm", Package: versions[i] + ".0-1"})
 		}
-		c.ID = matrix.CellID(kind, c.Stack, nil)
+		c.ID = matrix.CellID(kind, matrix.Nested, c.Stack, nil)
 		c.Images = []matrix.ImageRef{{Role: role, Release: "bookworm", Packages: host.Key()}}
 		return c
 	}

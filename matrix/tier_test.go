@@ -1,0 +1,122 @@
+package matrix
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// both is a profile whose first cell is planned on both tiers.
+const both = `profiles:
+  - name: both
+    description: One stack on both tiers
+    cells:
+      - {kind: kvm, linux: 6.1, qemu: 7.2, libvirt: 9.0}
+      - {kind: kvm, tier: container, linux: 6.1, qemu: 7.2, libvirt: 9.0}
+      - {kind: kvm, tier: container, linux: 6.1, qemu: 7.2, libvirt: 9.0, accel: tcg}
+`
+
+// shipped is the built-in catalogue with other profiles.
+func shipped(t *testing.T, profiles string) *Catalog {
+	t.Helper()
+	fsys := fstest.MapFS{"profiles.yaml": &fstest.MapFile{Data: []byte(profiles)}}
+	for _, name := range []string{"releases.yaml", "components.yaml", "axes.yaml", "constraints.yaml", "checks.yaml"} {
+		data, err := embedded.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fsys[name] = &fstest.MapFile{Data: data}
+	}
+	c, err := Load(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestACellsNameEndsInATierThatIsNotNested(t *testing.T) {
+	want := []string{
+		"kvm_linux-6.1_qemu-7.2_libvirt-9.0 nested",
+		"kvm_linux-6.1_qemu-7.2_libvirt-9.0_tier-container container",
+		"kvm_linux-6.1_qemu-7.2_libvirt-9.0_accel-tcg_tier-container container",
+	}
+	p, err := New(shipped(t, both), Request{Profile: "both"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range want {
+		id, tier, _ := strings.Cut(want, " ")
+		cell := p.Cell(id)
+		if cell == nil {
+			t.Errorf("there is no cell %s", id)
+			continue
+		}
+		if string(cell.Tier) != tier {
+			t.Errorf("%s has the tier %s", id, cell.Tier)
+		}
+		for _, k := range cell.Checks {
+			if k.Tier != cell.Tier {
+				t.Errorf("%s: %s has the tier %s", id, k.ID, k.Tier)
+			}
+		}
+	}
+}
+
+func TestChecksOfAContainer(t *testing.T) {
+	const kernel = "asks the host's own kernel, and a container has that of L0"
+	p, err := New(shipped(t, both), Request{Profile: "both"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cell := p.Cell("kvm_linux-6.1_qemu-7.2_libvirt-9.0_tier-container")
+	if cell.Checks[0].ID != "O-CONN" {
+		t.Errorf("the cell begins with %s, want O-CONN: nothing else boots", cell.Checks[0].ID)
+	}
+	got := map[string]PlannedCheck{}
+	for _, k := range cell.Checks {
+		got[k.ID] = k
+	}
+	for id, want := range map[string]PlannedCheck{
+		"O-CONN": {},
+		// IK-KVM, which a nested cell needs too, asks the host's kernel.
+		"O-START":    {Needs: []string{"O-CONN", "O-DEF"}},
+		"O-SAVE":     {Needs: []string{"O-CONN", "O-DEF", "O-START"}},
+		"IQ-QMP":     {Needs: []string{"O-CONN"}},
+		"IK-BOOT":    {Unsupported: kernel},
+		"IK-KVM":     {Unsupported: kernel},
+		"IK-KVM-RUN": {Unsupported: kernel},
+		"IK-DMESG":   {Unsupported: kernel},
+		"IK-NFT":     {Unsupported: kernel},
+		"IK-CG":      {Unsupported: kernel},
+		"IX-BOOT":    {Unsupported: "there is no Xen in the kvm stack"},
+	} {
+		k := got[id]
+		if k.Unsupported != want.Unsupported {
+			t.Errorf("%s: unsupported is %q, want %q", id, k.Unsupported, want.Unsupported)
+		}
+		if got, want := strings.Join(k.Needs, " "), strings.Join(want.Needs, " "); got != want {
+			t.Errorf("%s needs %q, want %q", id, got, want)
+		}
+	}
+}
+
+func TestMistakesInTiersNameTheirPlace(t *testing.T) {
+	refuses(t, []mistake{
+		{"unknown tier of a cell", "profiles.yaml", "kind: kvm,", "kind: kvm, tier: contaner,",
+			`profiles.yaml:5:27: unknown tier "contaner"; did you mean "container"?`},
+		{"Xen in a container", "profiles.yaml", "kind: xen,", "kind: xen, tier: container,",
+			`profiles.yaml:6:27: a xen cell cannot be of the tier container: its hosts are only nested`},
+		{"tier without a boot check", "profiles.yaml", "kind: kvm,", "kind: kvm, tier: container,",
+			`profiles.yaml:5:27: a kvm cell cannot be of the tier container: checks.yaml has no boot check for it`},
+		{"silently dropped tier", "checks.yaml", "[container, nested]", "[nested]",
+			`checks.yaml:3:5: check IK-BOOT is not valid on the tier container; say why in unsupported`},
+		{"tier both ways", "checks.yaml", "{kvm: no Xen}", "{kvm: no Xen, nested: perhaps}",
+			`checks.yaml:8:5: check IX-BOOT has nested both in tiers and in unsupported`},
+		{"tier that no kind of the check has", "checks.yaml", "tiers: [nested]", "tiers: [container, nested]",
+			`checks.yaml:8:5: check IX-BOOT has the tier container, which no xen cell can have`},
+		{"boot check of another tier", "checks.yaml", "boot: {nested:", "boot: {container: {kvm: IX-BOOT}, nested:",
+			`checks.yaml:1:25: check IX-BOOT cannot be the boot check of kvm: it must apply to every kvm cell of the tier container and need nothing`},
+		{"condition on a tier that is none", "constraints.yaml", "composition: bundled", "tier: bundled",
+			`constraints.yaml:4:31: unknown value of tier "bundled"; there are container, nested`},
+	})
+}
