@@ -176,4 +176,20 @@ type PlannedCheck struct {
 	// this one: the cell's boot check, and whatever it builds on. Only checks
 	// that are planned and apply are listed.
 	Needs []string `json:"needs,omitempty"`
+	// Isolation says what the check shares its host with.
+	Isolation Isolation `json:"isolation,omitempty"`
 }
+
+// Isolation says what a check shares its host with.
+type Isolation string
+
+const (
+	// IsolateCell is the default: the checks of a cell run on one host one after
+	// another, as long as it is well.
+	IsolateCell Isolation = "cell"
+	// IsolateCheck gives a check a pristine host, which ends with it.
+	IsolateCheck Isolation = "check"
+)
+
+// Isolations lists them, the default first.
+func Isolations() []Isolation { return []Isolation{IsolateCell, IsolateCheck} }

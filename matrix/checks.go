@@ -32,6 +32,8 @@ type Check struct {
 	Tiers []Tier
 	// Since holds the first version of a component that has the interface.
 	Since map[Component]string
+	// Isolation is IsolateCheck when the check must have a host of its own.
+	Isolation Isolation
 	// Needs are the checks without whose success this one has no answer, apart
 	// from the boot check, which every check needs.
 	Needs []string
@@ -128,6 +130,7 @@ func (c *loader) readCheck(n node) error {
 		required("kinds", words(&k.Kinds, "kind", Kinds())),
 		required("tiers", words(&k.Tiers, "tier", Tiers())),
 		optional("since", k.readSince),
+		optional("isolation", word(&k.Isolation, "isolation", Isolations())),
 		// Only checks above: needs cannot run in a circle, and a check runs
 		// after what it needs.
 		optional("needs", words(&k.Needs, "check above this one", c.CheckIDs())),

@@ -20,6 +20,8 @@ type Profile struct {
 	Covers []Cover
 	// Checks are the IDs to plan by kind. A kind that is not in it plans all.
 	Checks map[Kind][]string
+	// Isolation is what the checks share their hosts with, where they do not say.
+	Isolation Isolation
 }
 
 func profileName(p *Profile) string { return p.Name }
@@ -48,6 +50,7 @@ func (c *loader) readProfile(n node) error {
 		})),
 		optional("cover", each(func(n node) error { return c.readCover(n, &p) })),
 		optional("checks", func(n node) error { return c.readPlanned(n, &p) }),
+		optional("isolation", word(&p.Isolation, "isolation", Isolations())),
 	)
 	if err != nil {
 		return err

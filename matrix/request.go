@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -12,6 +13,9 @@ type Request struct {
 	// Cells and Checks are patterns as Select takes them, which narrow the
 	// profile down. None keep all of it.
 	Cells, Checks []string
+	// Isolation is what each check shares its host with, whatever profile and check
+	// say; empty leaves it to them.
+	Isolation Isolation
 	// Seed orders the specs of the run. The cells do not depend on it.
 	Seed int64
 	// Strength covers combinations of that many values instead of what the
@@ -102,11 +106,24 @@ func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, cells []Cell) err
 		// Packages are resolved into the plan's cells, never into the catalog's.
 		cell.Stack = slices.Clone(cell.Stack)
 		cell.Checks = c.planned(&cell, keep(c.offered(profile, cell.Kind), chosen))
+		c.isolate(cell.Checks, cmp.Or(r.Isolation, profile.Isolation))
 		if len(cell.Checks) > 0 {
 			plan.Cells = append(plan.Cells, cell)
 		}
 	}
 	return nil
+}
+
+// isolate gives the checks hosts of their own that are to have them: all of them
+// when everything is asked to, and otherwise those that say so.
+func (c *Catalog) isolate(checks []PlannedCheck, all Isolation) {
+	for i := range checks {
+		p := &checks[i]
+		check, err := c.Check(p.ID)
+		if p.Unsupported == "" && err == nil && cmp.Or(all, check.Isolation) == IsolateCheck {
+			p.Isolation = IsolateCheck
+		}
+	}
 }
 
 // offered lists the checks that a profile plans on a kind.

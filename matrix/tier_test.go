@@ -19,6 +19,16 @@ const both = `profiles:
 // shipped is the built-in catalogue with other profiles.
 func shipped(t *testing.T, profiles string) *Catalog {
 	t.Helper()
+	c, err := Load(catalogue(t, profiles))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// catalogue is the files of the built-in catalogue with other profiles.
+func catalogue(t *testing.T, profiles string) fstest.MapFS {
+	t.Helper()
 	fsys := fstest.MapFS{"profiles.yaml": &fstest.MapFile{Data: []byte(profiles)}}
 	for _, name := range []string{"releases.yaml", "components.yaml", "axes.yaml", "constraints.yaml", "checks.yaml"} {
 		data, err := embedded.ReadFile(name)
@@ -27,11 +37,7 @@ func shipped(t *testing.T, profiles string) *Catalog {
 		}
 		fsys[name] = &fstest.MapFile{Data: data}
 	}
-	c, err := Load(fsys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return fsys
 }
 
 func TestACellsNameEndsInATierThatIsNotNested(t *testing.T) {

@@ -25,7 +25,9 @@ type selection struct {
 	Changed  string   `placeholder:"AXIS=FROM..TO" help:"Plan the cells in which this change can matter, each with its baseline."`
 	Strength int      `short:"t" placeholder:"N" help:"Cover each combination of N values, in place of what the profile says (2: pairs)."`
 	Budget   int      `placeholder:"N" help:"At most N cells: those that cover most."`
-	Seed     int64    `placeholder:"N" help:"Order the checks by this number; a new order otherwise."`
+	// Isolation is what each check shares its host with; empty for what they say.
+	Isolation string `enum:",cell,check" default:"" placeholder:"cell|check" help:"Run each check on a pristine host of its own (check), or those of a cell on one (cell), whatever they ask for."`
+	Seed      int64  `placeholder:"N" help:"Order the checks by this number; a new order otherwise."`
 }
 
 // narrows says whether less is wanted, or in another order, than there is.
@@ -33,7 +35,7 @@ func (s selection) narrows() bool { return len(s.Cells)+len(s.Checks) > 0 || s.S
 
 // chooses says whether the selection has a word in which cells a plan is made of.
 func (s selection) chooses() bool {
-	return s.Profile != "" || s.Changed != "" || s.Strength != 0 || s.Budget != 0
+	return s.Isolation != "" || s.Profile != "" || s.Changed != "" || s.Strength != 0 || s.Budget != 0
 }
 
 // request is what the selection asks of the matrix.
@@ -44,6 +46,7 @@ func (s selection) request() (matrix.Request, error) {
 	}
 	req := matrix.Request{
 		Profile: cmp.Or(s.Profile, matrix.DefaultProfile), Cells: s.Cells, Checks: s.Checks, Seed: seed, Strength: s.Strength, Budget: s.Budget,
+		Isolation: matrix.Isolation(s.Isolation),
 	}
 	if s.Changed == "" {
 		return req, nil

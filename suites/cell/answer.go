@@ -48,6 +48,10 @@ func firstLine(s string) string {
 // attempt tries the check, and once more on a fresh host after our own fault.
 func (c *Cell) attempt(ctx context.Context, p matrix.PlannedCheck, body Body, rec *journal.Record) {
 	var earlier []string
+	if p.Isolation == matrix.IsolateCheck {
+		c.Discard()
+		defer c.Discard()
+	}
 	for rec.Attempts < maxAttempts {
 		rec.Attempts++
 		t := newT(c, p, rec.Attempts)

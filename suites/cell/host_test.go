@@ -25,6 +25,20 @@ func TestHostsAreKeptAcrossPasses(t *testing.T) {
 	}
 }
 
+func TestACheckMayHaveAHostOfItsOwn(t *testing.T) {
+	b := newBench(t)
+	b.Plan.Checks[1].Isolation = matrix.IsolateCheck
+	for i, id := range []string{"IK-BOOT", "O-START", "O-SAVE"} {
+		b.answer(soon(t), id, holds)
+		if len(b.booter.hosts) != i+1 {
+			t.Errorf("%d hosts after %s, want %d", len(b.booter.hosts), id, i+1)
+		}
+	}
+	if b.booter.hosts[0].closed != 1 || b.booter.hosts[1].closed != 1 || b.booter.hosts[2].closed != 0 {
+		t.Error("a host outlives a check that wanted its own")
+	}
+}
+
 func TestADeadHostIsNeverReplacedInTheMiddleOfACheck(t *testing.T) {
 	b := newBench(t)
 	rec := b.answer(soon(t), "IK-BOOT", func(ctx context.Context, t *T) {
