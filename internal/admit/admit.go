@@ -165,6 +165,7 @@ func (r *Room) lock(ctx context.Context) (unlock func(), err error) {
 
 // Fit is how many of one need fit side by side.
 type Fit struct {
+	Need Need
 	// ByMemory and ByProcessors are how many each allows.
 	ByMemory, ByProcessors int
 	Reading
@@ -173,8 +174,8 @@ type Fit struct {
 // Number is how many fit: one at least, as soon as memory allows it.
 func (f Fit) Number() int { return min(f.ByMemory, max(f.ByProcessors, 1)) }
 
-// Fits says how many of a need fit on the machine beside the claims that live
-// now, taking memory from all and processors from none.
+// Fits says how many of a need fit on the machine when the claims that live now
+// have ended: what they have is free then.
 func (r *Room) Fits(ctx context.Context, need Need) (Fit, error) {
 	unlock, err := r.lock(ctx)
 	if err != nil {
@@ -189,6 +190,9 @@ func (r *Room) Fits(ctx context.Context, need Need) (Fit, error) {
 	if err != nil {
 		return Fit{}, err
 	}
-	spare := reading.FreeMB - promised(heldOf(claims, reading.table)) - ReserveMB
-	return Fit{max(spare, 0) / max(need.MemoryMB, 1), reading.Processors / max(need.Processors, 1), reading}, nil
+	for _, h := range heldOf(claims, reading.table) {
+		reading.FreeMB += h.usedMB
+	}
+	spare := max(reading.FreeMB-ReserveMB, 0)
+	return Fit{need, spare / max(need.MemoryMB, 1), reading.Processors / max(need.Processors, 1), reading}, nil
 }

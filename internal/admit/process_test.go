@@ -292,8 +292,8 @@ func TestHowManyFit(t *testing.T) {
 	}
 	defer c.Release()
 	fit, err := r.Fits(t.Context(), need)
-	if err != nil || fit.ByMemory != 2 || fit.ByProcessors != 1 || fit.Number() != 1 {
-		t.Errorf("got %+v, %v; want 2 by memory beside the claim that lives, 1 by processors", fit, err)
+	if err != nil || fit.ByMemory != 3 || fit.ByProcessors != 1 || fit.Number() != 1 {
+		t.Errorf("got %+v, %v; want 3 by memory when the claim that lives has ended, 1 by processors", fit, err)
 	}
 	if n := (Fit{ByMemory: 0, ByProcessors: 4}).Number(); n != 0 {
 		t.Errorf("%d fit without memory", n)

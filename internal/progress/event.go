@@ -17,6 +17,7 @@ const (
 	Resolving Phase = "resolving" // finding the exact packages
 	Fetching  Phase = "fetching"  // Done and Total are bytes
 	Building  Phase = "building"  // an image
+	Waiting   Phase = "waiting"   // for room on the machine; Text says why
 	Booting   Phase = "booting"   // a host of a cell
 	Checking  Phase = "checking"  // Done and Total are checks of the cell
 	Finished  Phase = "finished"  // a check (with Verdict), an image or a cell

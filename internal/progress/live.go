@@ -33,7 +33,8 @@ func Show(f *os.File, rows []Row) (Sink, func()) {
 }
 
 // Live draws a line for each cell, and one for what is fetched and built, and
-// keeps them up to date. Checks that went wrong are told above. The function it
+// keeps them up to date. Checks that went wrong are told above, and why a cell
+// waits. The function it
 // returns ends it and leaves the last state on the screen.
 func Live(w io.Writer, colour bool, rows []Row) (Sink, func()) {
 	return live(rows, colour, mpb.WithOutput(w))
@@ -89,10 +90,12 @@ func (s *screen) add(draw func(now time.Time, width int) string, options ...mpb.
 // take updates the screen by an event.
 func (s *screen) take(e Event) {
 	s.mu.Lock()
-	cell, first := s.cells[e.Cell], false
+	cell, first, waits := s.cells[e.Cell], false, false
 	switch {
 	case cell != nil:
+		before := cell.doing
 		cell.take(e)
+		waits = e.Phase == Waiting && cell.doing != before
 	case e.Cell == "":
 		if first = s.making == nil; first {
 			s.makes = e.Time
@@ -106,6 +109,9 @@ func (s *screen) take(e Event) {
 	}
 	if e.Phase == Finished && e.Check != "" && red(e.Verdict) {
 		fmt.Fprintln(s.bars, s.paint("31", describe(e)))
+	}
+	if waits {
+		fmt.Fprintln(s.bars, describe(e)) // with the numbers, for which a line has no room
 	}
 }
 

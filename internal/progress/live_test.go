@@ -87,6 +87,19 @@ func TestLiveTellsFailuresAbove(t *testing.T) {
 	}
 }
 
+func TestLiveTellsOnceWhyACellWaits(t *testing.T) {
+	var b bytes.Buffer
+	sink, end := live(rows, false, mpb.WithOutput(&b), mpb.WithAutoRefresh(), mpb.WithWidth(120))
+	for i, free := range []string{"1.1", "1.2", "1.3"} {
+		sink(Event{Time: at(float64(i)), Phase: Waiting, Cell: cellB, Text: "for memory: needs 2.5 GiB, " + free + " GiB are free"})
+	}
+	end()
+	want := "waiting " + cellB + ": for memory: needs 2.5 GiB, 1.1 GiB are free\n"
+	if n := strings.Count(b.String(), "waiting "+cellB); n != 1 || !strings.Contains(b.String(), want) {
+		t.Errorf("got %q, want it to contain %q once", b.String(), want)
+	}
+}
+
 func TestLiveHasColourOnlyWhenAsked(t *testing.T) {
 	if got := last(t, 100, false, halfway); strings.Contains(got, "\x1b[31m") {
 		t.Errorf("got colour without asking: %q", got)
@@ -102,6 +115,7 @@ func TestStateFollowsACell(t *testing.T) {
 		event Event
 		want  string
 	}{
+		{Event{Time: at(1), Phase: Waiting, Text: "for memory: needs 2.5 GiB"}, "waiting for memory 0/2 red 0"},
 		{Event{Time: at(1), Phase: Booting}, "booting 0/2 red 0"},
 		{Event{Time: at(2), Phase: Checking, Check: "A"}, "A 0/2 red 0"},
 		{Event{Time: at(3), Phase: Finished, Check: "A", Verdict: matrix.Pass}, "A 1/2 red 0"},

@@ -29,6 +29,8 @@ func TestPlainTellsWhatMatters(t *testing.T) {
 		{Time: at(5), Phase: Building, Image: image},
 		{Time: at(25), Phase: Finished, Image: image, Seconds: 23},
 		{Time: at(26), Phase: Finished, Image: "xen-bookworm-0123456789ab", Text: "found in the store"},
+		{Time: at(27), Phase: Waiting, Cell: cellA, Text: "for memory: needs 2.5 GiB"},
+		{Time: at(29), Phase: Waiting, Cell: cellA, Text: "for memory: needs 2.5 GiB, still"},
 		{Time: at(30), Phase: Booting, Cell: cellA},
 		{Time: at(65), Phase: Checking, Cell: cellA, Check: "IK-BOOT", Total: 2},
 		{Time: at(66), Phase: Finished, Cell: cellA, Check: "IK-BOOT", Verdict: matrix.Pass, Seconds: 0.7, Done: 1, Total: 2},
@@ -44,6 +46,7 @@ func TestPlainTellsWhatMatters(t *testing.T) {
 		"     5s  building qemu-trixie-0123456789ab\n" +
 		"    25s  image ready qemu-trixie-0123456789ab 23.0s\n" +
 		"    26s  image ready xen-bookworm-0123456789ab: found in the store\n" +
+		"    27s  waiting kvm_linux-6.1_qemu-7.2_libvirt-9.0: for memory: needs 2.5 GiB\n" +
 		"    30s  booting kvm_linux-6.1_qemu-7.2_libvirt-9.0\n" +
 		"  1m06s  PASS        IK-BOOT kvm_linux-6.1_qemu-7.2_libvirt-9.0 1/2 0.7s\n" +
 		"  1h01m  UNSUPPORTED O-SAVE kvm_linux-6.1_qemu-7.2_libvirt-9.0 2/2: bad  [31mred\n" +

@@ -19,7 +19,8 @@ type Row struct {
 // state is what a cell, or the making of images, is busy with.
 type state struct {
 	name string
-	// doing is a word: "waiting", "booting", the ID of a check, "done".
+	// doing is a word or two: "waiting", "waiting for memory", "booting", the ID
+	// of a check, "done".
 	doing string
 	// since is when it began with that; zero while it waits or when it is done.
 	since       time.Time
@@ -51,6 +52,9 @@ func (s *state) take(e Event) {
 		s.done, s.total = e.Done, e.Total
 	}
 	switch {
+	case e.Phase == Waiting:
+		what, _, _ := strings.Cut(e.Text, ":")
+		s.begin(clean("waiting "+what, 24), e.Time)
 	case e.Phase == Booting:
 		s.begin("booting", e.Time)
 	case e.Phase == Checking:
