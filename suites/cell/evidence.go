@@ -26,6 +26,10 @@ const maxEvidence = 2 << 20
 // collectLimit bounds how long the host may take to hand its evidence out.
 const collectLimit = time.Minute
 
+// describeLimit bounds how long libvirt may take to describe a guest, at scale 1:
+// a daemon that hangs must not cost the other evidence.
+const describeLimit = 20 * time.Second
+
 // collect writes the evidence of an attempt and returns its folder within the
 // run. What cannot be had is said in the bundle; it never changes a verdict.
 func (t *T) collect(ctx context.Context, cause error) string {
@@ -96,14 +100,14 @@ func (t *T) l1Logs() []l1Log {
 		{"daemons.log", "tail -n +1 /var/log/virtmatrix/*.log"},
 		{"processes.txt", "ps axww -o pid,ppid,stat,etime,time,args"},
 	}
-	virsh := "virsh -c " + t.URI() + " "
+	virsh := fmt.Sprintf("timeout %d virsh -c %s ", int(t.Limit(describeLimit).Seconds()), t.URI())
 	for _, g := range t.guests {
 		logs = append(logs, l1Log{g.Name + "-console.log", "cat " + host.Quote(g.log)})
 		if g.bare {
 			continue
 		}
 		logs = append(logs,
-			l1Log{g.Name + "-domain.xml", "timeout 20 " + virsh + "dumpxml " + g.Name},
+			l1Log{g.Name + "-domain.xml", virsh + "dumpxml " + g.Name},
 			l1Log{g.Name + "-command-line.log", "cat /var/log/libvirt/qemu/" + g.Name + ".log /var/log/libvirt/libxl/" + g.Name + ".log 2>/dev/null"})
 	}
 	if t.Kind() == matrix.Xen {
