@@ -147,6 +147,14 @@ func (b booter) Boot(ctx context.Context, c *matrix.Cell, logDir string) (cell.H
 	return vm, nil
 }
 
+func (b booter) Admit(ctx context.Context, c *matrix.Cell, tell func(why string)) (cell.Place, error) {
+	claim, err := b.Hosts.Admit(ctx, c, tell)
+	if err != nil {
+		return nil, err
+	}
+	return claim, nil
+}
+
 // equip builds what is missing and opens the journal.
 func (s *suite) equip(ctx context.Context, cat *matrix.Catalog, process int, events progress.Sink) error {
 	images, err := s.driver.Build(ctx, cat, s.plan)

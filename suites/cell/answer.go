@@ -33,7 +33,7 @@ func (c *Cell) Answer(ctx context.Context, p matrix.PlannedCheck, body Body) (jo
 	} else {
 		c.attempt(ctx, p, body, &rec)
 	}
-	rec.Seconds = time.Since(rec.Started).Seconds()
+	rec.Seconds = (time.Since(rec.Started) - c.takeWaited()).Seconds()
 	rec.GuestSeconds = min(c.takeSpent().Seconds(), rec.Seconds)
 	c.verdicts[p.ID] = rec.Verdict
 	c.tell(progress.Event{Phase: progress.Finished, Check: p.ID, Verdict: rec.Verdict, Seconds: rec.Seconds, Text: firstLine(rec.Reason)})
@@ -76,12 +76,19 @@ func (c *Cell) attempt(ctx context.Context, p matrix.PlannedCheck, body Body, re
 // run is one attempt: the check, its evidence, and the way back to a host as it
 // was before. It returns why the check did not hold.
 func (t *T) run(ctx context.Context, body Body, rec *journal.Record) error {
+	note, err := t.cell.admit(ctx)
+	if err != nil {
+		return err
+	}
+	if note != "" {
+		t.Note("%s", note)
+	}
 	limit := t.cell.limit(checkLimit)
 	limited, cancel := context.WithTimeoutCause(ctx, limit, fault.Infraf("finish check", "it was not done within %s", limit))
 	defer cancel()
 	limited, hung := context.WithCancelCause(limited)
 	defer hung(nil)
-	err := t.try(limited, func() error {
+	err = t.try(limited, func() error {
 		t.bootHost(limited)
 		go t.endWhenHung(limited, hung)
 		body(limited, t)

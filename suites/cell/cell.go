@@ -21,10 +21,21 @@ import (
 
 // Booter boots fresh hosts of cells.
 type Booter interface {
+	// Admit waits until the machine has room for a host of the cell. tell is
+	// told why it waits, in words that follow "waiting".
+	Admit(ctx context.Context, c *matrix.Cell, tell func(why string)) (Place, error)
 	// Boot boots a host of the cell; its logs go to logDir.
 	Boot(ctx context.Context, c *matrix.Cell, logDir string) (Host, error)
 	// KernelRelease is what uname -r prints under the cell's kernel.
 	KernelRelease(c *matrix.Cell) (string, error)
+}
+
+// Place is the room that a host has on the machine.
+type Place interface {
+	// Waited is how long it took until there was room.
+	Waited() time.Duration
+	// Release gives the room back, right before the host is ended.
+	Release()
 }
 
 // Run is what the cells of one suite process share.
@@ -57,12 +68,17 @@ type Cell struct {
 	Plan *matrix.Cell
 	run  *Run
 
-	vm       Host
+	vm Host
+	// place is the room that the host has, or that was made for the next one.
+	place Place
+	// died is what the host before died of, until that was told.
+	died     error
 	links    *links
 	shared   *shared
 	booted   int
 	verdicts map[string]matrix.Verdict
 	guestFor time.Duration
+	waited   time.Duration
 
 	mu sync.Mutex
 }
@@ -87,15 +103,50 @@ func (c *Cell) folder(names ...string) string {
 	return filepath.Join(append([]string{c.run.Dir, "cells", c.Plan.ID}, names...)...)
 }
 
+// admit makes room for a host when there is none or it died, and says what it
+// waited for, if it took long. It does so before the time of an attempt begins:
+// that a machine is busy says nothing about the product.
+func (c *Cell) admit(ctx context.Context) (note string, err error) {
+	if c.vm != nil {
+		if c.died = c.vm.Alive(); c.died == nil {
+			return "", nil
+		}
+		c.Discard()
+	}
+	if c.place != nil {
+		return "", nil
+	}
+	said := ""
+	c.place, err = c.run.Boot.Admit(ctx, c.Plan, func(why string) {
+		said = why
+		c.tell(progress.Event{Phase: progress.Waiting, Text: why})
+	})
+	if err != nil {
+		c.place = nil
+		return "", err
+	}
+	took := c.place.Waited()
+	c.waited += took
+	if took >= longWait {
+		note = fmt.Sprintf("before its host it waited %s %s", took.Round(time.Second), said)
+	}
+	return note, nil
+}
+
+// longWait is how long a wait for room is at least that is noted with an answer.
+const longWait = 10 * time.Second
+
 // host returns the cell's host, booting one when there is none or it died. died
 // says what the one before died of since the last check.
 func (c *Cell) host(ctx context.Context) (vm Host, died, err error) {
-	if c.vm != nil {
-		if died = c.vm.Alive(); died == nil {
-			return c.vm, nil, nil
-		}
+	// That is done already, unless the host died this very moment.
+	if _, err := c.admit(ctx); err != nil {
+		return nil, nil, err
 	}
-	c.Discard()
+	died, c.died = c.died, nil
+	if c.vm != nil {
+		return c.vm, died, nil
+	}
 	c.booted++
 	c.tell(progress.Event{Phase: progress.Booting, Text: fmt.Sprintf("host %d", c.booted)})
 	start := time.Now()
@@ -113,6 +164,10 @@ func (c *Cell) Discard() {
 	c.shared = nil
 	c.links.close()
 	c.links = &links{}
+	if c.place != nil {
+		c.place.Release()
+		c.place = nil
+	}
 	if c.vm != nil {
 		_ = c.vm.Close()
 		c.vm = nil
@@ -131,6 +186,13 @@ func (c *Cell) takeSpent() time.Duration {
 	defer c.mu.Unlock()
 	d := c.guestFor
 	c.guestFor = 0
+	return d
+}
+
+// takeWaited is how long a check waited for room: that is no part of its time.
+func (c *Cell) takeWaited() time.Duration {
+	d := c.waited
+	c.waited = 0
 	return d
 }
 

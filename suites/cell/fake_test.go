@@ -100,7 +100,33 @@ type fakeBooter struct {
 	refuse func(boot int) error
 	// banner is what each console says first.
 	banner string
+	// admit makes room; nil means that there always is.
+	admit func(ctx context.Context, tell func(why string)) (Place, error)
+	// places are the rooms that were given.
+	places []*fakePlace
 }
+
+func (b *fakeBooter) Admit(ctx context.Context, _ *matrix.Cell, tell func(why string)) (Place, error) {
+	if b.admit != nil {
+		return b.admit(ctx, tell)
+	}
+	return b.place(0), nil
+}
+
+func (b *fakeBooter) place(waited time.Duration) *fakePlace {
+	p := &fakePlace{waited: waited}
+	b.places = append(b.places, p)
+	return p
+}
+
+// fakePlace is room on no machine.
+type fakePlace struct {
+	waited   time.Duration
+	released int
+}
+
+func (p *fakePlace) Waited() time.Duration { return p.waited }
+func (p *fakePlace) Release()              { p.released++ }
 
 func (b *fakeBooter) Boot(ctx context.Context, _ *matrix.Cell, logDir string) (Host, error) {
 	if err := os.MkdirAll(logDir, 0o755); err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -49,7 +50,7 @@ func (d *Driver) Build(ctx context.Context, cat *matrix.Catalog, plan *matrix.Pl
 	images := &Images{byRef: map[matrix.ImageRef]store.Image{}}
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(buildsAtOnce)
+	group.SetLimit(max(buildsAtOnce, runtime.GOMAXPROCS(0)))
 	for _, ref := range refsOf(plan) {
 		group.Go(func() error {
 			img, err := d.buildImage(ctx, plan, ref, sources)
@@ -62,8 +63,9 @@ func (d *Driver) Build(ctx context.Context, cat *matrix.Catalog, plan *matrix.Pl
 	return images, group.Wait()
 }
 
-// buildsAtOnce is how many images are built or verified side by side: a build
-// waits for the mirror and for the disk about as long as it computes.
+// buildsAtOnce is how many images are built or verified side by side at least, as
+// far as there is room for builds: one waits for the mirror and for the disk
+// about as long as it computes.
 const buildsAtOnce = 2
 
 func (d *Driver) buildImage(ctx context.Context, plan *matrix.Plan, ref matrix.ImageRef, sources source.Sources) (store.Image, error) {
@@ -72,7 +74,7 @@ func (d *Driver) buildImage(ctx context.Context, plan *matrix.Plan, ref matrix.I
 		return store.Image{}, fault.Infraf("build image "+ref.Role, "the plan has no package set %.12s; plan again", ref.Packages)
 	}
 	start := time.Now()
-	img, err := d.recipes.Build(ctx, ref, set, d.store, sources, d.tellBuild)
+	img, err := d.recipes.Build(ctx, ref, set, fixtures.Site{Store: d.store, Sources: sources, Room: d.room, Progress: d.tellBuild})
 	if err == nil {
 		d.tell(progress.Event{Phase: progress.Finished, Image: img.Name, Seconds: time.Since(start).Seconds()})
 	}
@@ -98,6 +100,8 @@ func (d *Driver) tellBuild(e fixtures.Event) {
 	switch e.Stage {
 	case "fetch":
 		d.tell(progress.Event{Phase: progress.Fetching, Image: e.Image, Done: e.Done, Total: e.Total})
+	case "wait":
+		d.tell(progress.Event{Phase: progress.Waiting, Image: e.Image, Text: e.Why})
 	case "build":
 		d.tell(progress.Event{Phase: progress.Building, Image: e.Image})
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/fixtures"
 	"github.com/virtmatrix/virtmatrix/internal/accel"
+	"github.com/virtmatrix/virtmatrix/internal/admit"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
@@ -90,6 +91,7 @@ type Driver struct {
 	config  Config
 	recipes *fixtures.Recipes
 	store   *store.Store
+	room    *admit.Room
 	// Swept are the folders of killed runs that Open removed.
 	Swept []string
 }
@@ -105,7 +107,7 @@ func Open(c Config) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{config: c, recipes: recipes, store: st}
+	d := &Driver{config: c, recipes: recipes, store: st, room: openRoom(c.Runtime)}
 	for _, dir := range Owned(c.Runtime, c.Home) {
 		swept, err := owner.Sweep(dir)
 		if err != nil {

@@ -205,3 +205,10 @@ func TestAnotherCatalogueIsReadFromItsFolder(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAHostNeedsMoreThanItsOwnMemory(t *testing.T) {
+	n := need(&matrix.Cell{ID: "kvm_x"})
+	if n.MemoryMB <= hostMemoryMB || n.Processors != 1 || n.What != "a host of kvm_x" {
+		t.Errorf("need %+v", n)
+	}
+}
