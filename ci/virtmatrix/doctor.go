@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/virtmatrix/virtmatrix/internal/accel"
+	"github.com/virtmatrix/virtmatrix/internal/admit"
 	"github.com/virtmatrix/virtmatrix/internal/machine"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/source"
@@ -36,9 +37,11 @@ func (v *doctorVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	needs := machine.Needs{Home: a.Home, Runs: a.Runs, Tools: driver.Tools(), Mirror: func(ctx context.Context) (string, error) {
-		return a.mirror(ctx, cat)
-	}}
+	needs := machine.Needs{
+		Home: a.Home, Runs: a.Runs, Tools: driver.Tools(),
+		Mirror: func(ctx context.Context) (string, error) { return a.mirror(ctx, cat) },
+		Fits:   func(ctx context.Context) (admit.Fit, error) { return driver.Fits(ctx, a.Runtime) },
+	}
 	if v.Boot && !v.Packages {
 		needs.Accelerator = a.accelerator
 	}

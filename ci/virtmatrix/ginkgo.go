@@ -22,9 +22,12 @@ import (
 // tags build the libvirt bindings without libvirt's headers.
 const tags = "libvirt_dlopen"
 
-// The time after which a run is given up. A cell's boot and a check take a
-// fraction of these even where everything is emulated on a busy machine.
+// The time after which a run is given up, for it must end some day: each check has
+// a limit of its own. A cell's boot and a check take a fraction of these even
+// where everything is emulated on a busy machine; roomLimit is for waiting until
+// other runs make room.
 const (
+	roomLimit  = 24 * time.Hour
 	baseLimit  = 15 * time.Minute
 	cellLimit  = 15 * time.Minute
 	checkLimit = 6 * time.Minute
@@ -37,7 +40,7 @@ func (r *runner) ginkgo() []string {
 		n, _ := countChecks(&r.plan.Cells[i])
 		checks += n
 	}
-	limit := baseLimit + time.Duration(len(r.plan.Cells))*cellLimit + time.Duration(checks)*checkLimit
+	limit := roomLimit + baseLimit + time.Duration(len(r.plan.Cells))*cellLimit + time.Duration(checks)*checkLimit
 	argv := []string{
 		"sh", "-c", compileAndRun, "sh",
 		"go", "tool", "ginkgo", "run", fmt.Sprintf("--procs=%d", r.processes()), "--randomize-all", fmt.Sprintf("--seed=%d", r.plan.Seed),
@@ -61,6 +64,9 @@ func (r *runner) environment(source string) []string {
 	}
 	if r.resumed {
 		env = append(env, driver.ResumeEnv+"=1")
+	}
+	if r.parallel > 0 {
+		env = append(env, fmt.Sprintf("%s=%d", driver.ParallelEnv, r.parallel))
 	}
 	if r.keep {
 		env = append(env, driver.KeepEnv+"=1")

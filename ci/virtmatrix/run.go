@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"time"
 
@@ -22,8 +21,8 @@ type runVerb struct {
 	Plan   string `placeholder:"FILE" help:"Run this frozen plan." xor:"what"`
 	Resume string `placeholder:"RUN" help:"Go on with a run that was stopped or killed: only what its journal lacks." xor:"what"`
 	Keep   bool   `help:"Keep the evidence of passes too."`
-	// Parallel is 0 for as many as the machine has processors.
-	Parallel int `placeholder:"N" help:"Run N cells side by side (as many as there are processors)."`
+	// Parallel is 0 for as many as fit.
+	Parallel int `placeholder:"N" help:"Run N cells side by side, as far as there is memory, even if the processors are busy (as many as fit on the machine: virtmatrix doctor)."`
 }
 
 // Help is what virtmatrix run --help says beyond the flags.
@@ -86,6 +85,8 @@ type runner struct {
 	keep bool
 	// parallel is how many cells run side by side; 0 lets the machine decide.
 	parallel int
+	// fits is how many of the plan's cells fit side by side here.
+	fits int
 	// began is when the command was started; the others are what it spent on.
 	began                     time.Time
 	planning, building, suite time.Duration
@@ -136,6 +137,11 @@ func (r *runner) answer(rows []progress.Row) error {
 	}
 	r.building = time.Since(start)
 	start = time.Now()
+	fit, err := driver.Fits(r.ctx, r.Runtime, r.plan.Cells...)
+	if err != nil {
+		return fmt.Errorf("cannot tell how many cells fit here: %w", err)
+	}
+	r.fits = fit.Number()
 	s := &suites{
 		dir: r.dir, argv: r.ginkgo(), env: r.environment(source), source: source, scratch: driver.Scratch(absolute(r.Home)),
 		events: sink, say: func(text string) { done(); fmt.Fprintln(r.stderr, text) },
@@ -269,7 +275,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 func (r *runner) processes() int {
 	n := r.parallel
 	if n == 0 {
-		n = runtime.NumCPU()
+		n = r.fits
 	}
 	return max(1, min(n, len(r.plan.Cells)))
 }

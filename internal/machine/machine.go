@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/virtmatrix/virtmatrix/internal/admit"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 )
 
@@ -50,6 +51,8 @@ type Needs struct {
 	Tools []tool.Tool
 	// Mirror finds the package mirror.
 	Mirror func(ctx context.Context) (string, error)
+	// Fits says how many hosts fit side by side here.
+	Fits func(ctx context.Context) (admit.Fit, error)
 	// Accelerator says what runs L1 here, in words. Nil asks nothing.
 	Accelerator func(ctx context.Context) (string, error)
 }
@@ -65,7 +68,7 @@ func Look(ctx context.Context, n Needs) []Finding {
 
 func (n Needs) questions() []Question {
 	questions := []Question{
-		system, root, processors, n.memory,
+		system, root, processors, n.memory, n.sideBySide,
 		func(context.Context) Finding { return space("disk for images", n.Home, imagesWant, imagesNeed) },
 		func(context.Context) Finding { return space("disk for runs", n.Runs, runsWant, runsNeed) },
 		func(context.Context) Finding { return tools(n.Tools) },
@@ -131,34 +134,40 @@ func processors(context.Context) Finding {
 	return f
 }
 
-// Sizes in bytes. A host under test takes 2 GiB of memory; the images of the
-// smoke profile and the packages they are made of take about 4 GB.
+// Sizes in bytes. The images of the smoke profile and the packages they are made
+// of take about 4 GB.
 const (
-	memoryWant = 4 << 30
-	memoryNeed = 5 << 29
 	imagesWant = 6 << 30
 	imagesNeed = 1 << 30
 	runsWant   = 1 << 30
 	runsNeed   = 100 << 20
 )
 
-func (n Needs) memory(context.Context) Finding {
-	text, err := os.ReadFile("/proc/meminfo")
+func (n Needs) memory(ctx context.Context) Finding {
+	fit, err := n.Fits(ctx)
 	if err != nil {
-		return Finding{Subject: "memory", Grade: Poor, Text: err.Error(), Fix: "mount /proc"}
+		return Finding{Subject: "memory", Grade: Missing, Text: err.Error(), Fix: "mount /proc, and make the run-time folder writable"}
 	}
-	return memory(string(text))
+	const mib = 1 << 20
+	one := int64(fit.Need.MemoryMB) * mib
+	f := enough("memory", int64(fit.FreeMB)*mib, 2*one+admit.ReserveMB*mib, one+admit.ReserveMB*mib, "available", "end other programs, or use a bigger machine")
+	f.Text += fmt.Sprintf("; a host takes up to %.1f GiB", gib(one))
+	return f
 }
 
-// memory judges /proc/meminfo (proc_meminfo(5), values in KiB).
-func memory(meminfo string) Finding {
-	var available int64
-	for line := range strings.Lines(meminfo) {
-		if _, err := fmt.Sscanf(line, "MemAvailable: %d kB", &available); err == nil {
-			break
-		}
+// sideBySide says how many cells a run takes on at a time.
+func (n Needs) sideBySide(ctx context.Context) Finding {
+	f := Finding{Subject: "side by side", Grade: Good}
+	fit, err := n.Fits(ctx)
+	if err != nil || fit.Number() == 0 {
+		f.Grade, f.Text, f.Fix = Missing, "no cell fits now", "see memory"
+		return f
 	}
-	return enough("memory", available<<10, memoryWant, memoryNeed, "available", "end other programs, or use a bigger machine")
+	f.Text = fmt.Sprintf("%d cells fit: %d by memory, %d by processors", fit.Number(), fit.ByMemory, fit.ByProcessors)
+	if fit.Number() == 1 {
+		f.Text = strings.Replace(f.Text, "cells fit", "cell fits", 1)
+	}
+	return f
 }
 
 func space(subject, path string, want, need int64) Finding {

@@ -8,26 +8,47 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/virtmatrix/virtmatrix/internal/admit"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 )
 
-func TestMemoryIsJudgedByWhatIsAvailable(t *testing.T) {
+// fitting is a machine with memory for so many hosts, and processors for two.
+func fitting(freeMB, hosts int) Needs {
+	return Needs{Fits: func(context.Context) (admit.Fit, error) {
+		return admit.Fit{
+			Need: admit.Need{MemoryMB: 2560}, ByMemory: hosts, ByProcessors: 2,
+			Reading: admit.Reading{FreeMB: freeMB},
+		}, nil
+	}}
+}
+
+func TestMemoryIsJudgedByTheHostsThatItHolds(t *testing.T) {
 	for _, c := range []struct {
-		name, meminfo string
-		want          Grade
-		text          string
+		name         string
+		free, hosts  int
+		want         Grade
+		text, beside string
 	}{
-		{"plenty", "MemTotal: 25165824 kB\nMemAvailable:   16777216 kB\n", Good, "16.0 GiB available"},
-		{"little", "MemTotal: 25165824 kB\nMemAvailable:    3145728 kB\n", Poor, "3.0 GiB available"},
-		{"none", "MemTotal: 25165824 kB\nMemAvailable:    1048576 kB\n", Missing, "1.0 GiB available"},
+		{"plenty", 16384, 6, Good, "16.0 GiB available; a host takes up to 2.5 GiB", "2 cells fit: 6 by memory, 2 by processors"},
+		{"little", 4096, 1, Poor, "4.0 GiB available; a host takes up to 2.5 GiB", "1 cell fits: 1 by memory, 2 by processors"},
+		{"none", 1024, 0, Missing, "1.0 GiB available; a host takes up to 2.5 GiB", "no cell fits now"},
 	} {
-		f := memory(c.meminfo)
+		n := fitting(c.free, c.hosts)
+		f := n.memory(t.Context())
 		if f.Grade != c.want || f.Text != c.text {
 			t.Errorf("%s: got %s %q, want %s %q", c.name, f.Grade, f.Text, c.want, c.text)
 		}
 		if (f.Fix == "") != (f.Grade == Good) {
 			t.Errorf("%s: a %s finding has the fix %q", c.name, f.Grade, f.Fix)
 		}
+		beside := n.sideBySide(t.Context())
+		if beside.Text != c.beside || (beside.Grade == Missing) != (c.want == Missing) {
+			t.Errorf("%s: got %s %q, want %q", c.name, beside.Grade, beside.Text, c.beside)
+		}
+	}
+	unknown := Needs{Fits: func(context.Context) (admit.Fit, error) { return admit.Fit{}, errors.New("no /proc") }}
+	if f := unknown.memory(t.Context()); f.Grade != Missing || f.Text != "no /proc" || f.Fix == "" {
+		t.Errorf("memory that cannot be read: %+v", f)
 	}
 }
 
