@@ -2,7 +2,6 @@ package apt
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -192,81 +191,6 @@ func TestTheLeadingSuiteWinsAndParentsServeTheRest(t *testing.T) {
 	if app, lib := set.Version("app"), set.Version("libapp"); app != "1:0.9" || lib != "2.0-1+b1" {
 		t.Errorf("resolved app %q and libapp %q", app, lib)
 	}
-}
-
-func TestFetchGetsEachFileOnceAndVerifiesIt(t *testing.T) {
-	a := newArchive(t)
-	s := a.source(t, nil)
-	set := resolve(t, s)
-	var seen []string
-	note := func(done, total int64) { seen = append(seen, fmt.Sprint(done == total)) }
-	if err := s.Fetch(t.Context(), set, note); err != nil {
-		t.Fatal(err)
-	}
-	if want := []string{"false", "true"}; !slices.Equal(seen, want) {
-		t.Errorf("progress was %q, want %q", seen, want)
-	}
-	for _, p := range set.Packages {
-		if info, err := os.Lstat(s.path(p)); err != nil || !info.Mode().IsRegular() {
-			t.Errorf("%s is not a file in the cache: %v", p.Name, err)
-		}
-	}
-	// With the mirror gone all is still there.
-	if err := os.RemoveAll(a.dir); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Fetch(t.Context(), set, nil); err != nil {
-		t.Error(err)
-	}
-	if left, err := filepath.Glob(filepath.Join(s.opts.Home, "packages", "partial*")); err != nil || len(left) > 0 {
-		t.Errorf("%q was left behind, %v", left, err)
-	}
-}
-
-func TestAPackageThatIsNotWhatTheIndexSaysIsRefused(t *testing.T) {
-	a := newArchive(t)
-	s := a.source(t, nil)
-	set := resolve(t, s)
-	deb := filepath.Join(a.dir, "pool/stable/app.deb")
-	text := read(t, deb)
-	text[len(text)-1] ^= 1
-	write(t, deb, string(text))
-	wantKind(t, s.Fetch(t.Context(), set, nil), source.BadDigest)
-	if _, err := os.Stat(s.path(set.Packages[0])); err == nil {
-		t.Error("the bad file is in the cache")
-	}
-}
-
-func TestAPackageThatTheMirrorNoLongerHas(t *testing.T) {
-	a := newArchive(t)
-	s := a.source(t, nil)
-	set := resolve(t, s)
-	if err := os.Remove(filepath.Join(a.dir, "pool/stable/app.deb")); err != nil {
-		t.Fatal(err)
-	}
-	wantKind(t, s.Fetch(t.Context(), set, nil), source.NotServed, "plan again")
-}
-
-func TestAPackageThatWasChangedInTheCacheIsRefused(t *testing.T) {
-	s := newArchive(t).source(t, nil)
-	set := resolve(t, s)
-	if err := s.Fetch(t.Context(), set, nil); err != nil {
-		t.Fatal(err)
-	}
-	path := s.path(set.Packages[0])
-	write(t, path, "something else")
-	wantKind(t, s.Fetch(t.Context(), set, nil), source.BadDigest, path, "remove the file")
-	wantKind(t, s.Unpack(t.Context(), set, filepath.Join(t.TempDir(), "tree")), source.BadDigest, path)
-}
-
-func TestAPlanFromElsewhereIsFetchedByTheIndex(t *testing.T) {
-	a := newArchive(t)
-	set := resolve(t, a.source(t, nil))
-	if err := a.source(t, nil).Fetch(t.Context(), set, nil); err != nil {
-		t.Error(err)
-	}
-	set.Packages[0].SHA256 = strings.Repeat("0", 64)
-	wantKind(t, a.source(t, nil).Fetch(t.Context(), set, nil), source.NotServed, "plan again")
 }
 
 func TestUnpackMergesUsr(t *testing.T) {

@@ -22,28 +22,16 @@ func (s *Source) path(p matrix.Package) string {
 }
 
 // Fetch gets every package file of the set into the cache. Processes that
-// fetch at the same time take turns, so each file is fetched once.
+// fetch at the same time take turns, so each file is fetched once; who lacks
+// none does not wait for them.
 func (s *Source) Fetch(ctx context.Context, set matrix.PackageSet, progress source.Progress) error {
 	const op = "fetch packages"
-	unlock, err := disk.Lock(ctx, filepath.Join(s.opts.Home, "packages", "lock"))
+	missing, err := s.missing(set.Packages)
 	if err != nil {
-		return s.fail(source.Failed, op, set.Release, "", err)
+		return s.fail(source.BadDigest, op, set.Release, "remove the file, it will be fetched again", err)
 	}
-	defer unlock()
-	var total, done int64
-	var missing []matrix.Package
-	for _, p := range set.Packages {
-		total += p.Size
-		there, err := s.verify(p)
-		if err != nil {
-			return s.fail(source.BadDigest, op, set.Release, "remove the file, it will be fetched again", err)
-		}
-		if there {
-			done += p.Size
-		} else {
-			missing = append(missing, p)
-		}
-	}
+	total := bytesOf(set.Packages)
+	done := total - bytesOf(missing)
 	report := func() {
 		if progress != nil {
 			progress(done, total)
@@ -51,6 +39,19 @@ func (s *Source) Fetch(ctx context.Context, set matrix.PackageSet, progress sour
 	}
 	report()
 	if len(missing) == 0 {
+		return nil
+	}
+	unlock, err := disk.Lock(ctx, filepath.Join(s.opts.Home, "packages", "lock"))
+	if err != nil {
+		return s.fail(source.Failed, op, set.Release, "", err)
+	}
+	defer unlock()
+	// Another process may have fetched meanwhile.
+	if missing, err = s.missing(missing); err != nil {
+		return s.fail(source.BadDigest, op, set.Release, "remove the file, it will be fetched again", err)
+	}
+	if done = total - bytesOf(missing); len(missing) == 0 {
+		report()
 		return nil
 	}
 	p, release, err := s.open(ctx, set.Release)
@@ -72,6 +73,27 @@ func (s *Source) Fetch(ctx context.Context, set matrix.PackageSet, progress sour
 		report()
 	}
 	return nil
+}
+
+// missing are those of the packages whose files are not in the cache.
+func (s *Source) missing(of []matrix.Package) (missing []matrix.Package, err error) {
+	for _, p := range of {
+		there, err := s.verify(p)
+		if err != nil {
+			return nil, err
+		}
+		if !there {
+			missing = append(missing, p)
+		}
+	}
+	return missing, nil
+}
+
+func bytesOf(packages []matrix.Package) (sum int64) {
+	for _, p := range packages {
+		sum += p.Size
+	}
+	return sum
 }
 
 // verify says whether the package's file is in the cache; one that is there
