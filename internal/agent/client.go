@@ -74,6 +74,9 @@ func (c bufferedConn) Read(b []byte) (int, error) { return c.r.Read(b) }
 // Close ends the session.
 func (c *Client) Close() error { return c.ssh.Close() }
 
+// Wait returns when the session has ended, and why.
+func (c *Client) Wait() error { return c.ssh.Wait() }
+
 // Result is how a command of L1 ended.
 type Result struct {
 	Stdout, Stderr []byte

@@ -175,23 +175,14 @@ func (vm *VM) bootFault(ctx context.Context, err error) error {
 	return fault.Infraf("boot host", "%w", err)
 }
 
-// servicesDone is the agent's note that all services were started.
-const servicesDone = "services: all started"
-
 // awaitServices waits until the agent has started the daemons.
 func (vm *VM) awaitServices(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// Services print into their logs: the console may be silent to the end.
 	go vm.watchBoot(ctx, cancel, phase{vm.settings.longest(), blameServices})
-	log := agent.ServiceLog("agent")
-	// The host waits for itself: one command instead of many under emulation.
-	res, err := vm.Exec(ctx, "until grep -q '^"+servicesDone+"' "+log+" 2>/dev/null; do sleep 0.1; done; cat "+log)
-	if err != nil {
+	if err := vm.AwaitServices(ctx); err != nil {
 		return vm.bootFault(ctx, err)
-	}
-	if !res.OK() {
-		return fault.Infraf("start services", "%s", res.Text())
 	}
 	return nil
 }

@@ -5,16 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"time"
 
-	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
@@ -43,18 +38,15 @@ type process interface {
 
 // VM is a running L1.
 type VM struct {
+	Link
 	settings Settings
 	// folder holds the host's sockets, bulk its disk and initramfs.
 	folder, bulk *owner.Folder
 	proc         process
-	agent        *agent.Client
 	monitor      *qmp.Conn
 	qmpLog       *os.File
 	quirks       []string
 	life         life
-
-	mu       sync.Mutex
-	forwards []net.Listener
 }
 
 // Boot starts a host and returns when its agent answers and its services are
@@ -81,6 +73,7 @@ func launch(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emul
 		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, runtimeDir))
 	}
 	vm := &VM{settings: s, folder: folder, bulk: folder}
+	vm.Way = Way{Dir: folder.Path, Limit: s.limit, Alive: vm.Alive, Lost: vm.whyLost}
 	vm.life.console = console.NewWatch(vm.Console())
 	defer func() {
 		if err != nil {
@@ -189,63 +182,9 @@ func (vm *VM) Quirks() []string { return vm.quirks }
 // Monitor is the QMP connection to the L0 emulator.
 func (vm *VM) Monitor() *qmp.Conn { return vm.monitor }
 
-// Exec runs a shell command in L1. The error is a product fault when L1 died
-// of it, and ours otherwise; a command that failed is in the result.
-func (vm *VM) Exec(ctx context.Context, command string) (agent.Result, error) {
-	return vm.exec(ctx, command, nil)
-}
-
-// Write writes a file of L1.
-func (vm *VM) Write(ctx context.Context, path string, content []byte) error {
-	res, err := vm.exec(ctx, "cat > "+Quote(path), strings.NewReader(string(content)))
-	if err == nil && !res.OK() {
-		err = fault.Infraf("write "+path, "%s", res.Text())
-	}
-	return err
-}
-
-func (vm *VM) exec(ctx context.Context, command string, in io.Reader) (agent.Result, error) {
-	res, err := vm.agent.Exec(ctx, command, in)
-	if err == nil {
-		return res, nil
-	}
-	if dead := vm.whyLost(ctx); dead != nil {
-		return res, dead
-	}
-	return res, fault.Infraf("run command in L1", "%w", err)
-}
-
-// Quote quotes a word for L1's shell.
-func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
-
-// openLimit bounds how long the agent may take to open a socket or terminal at
-// scale 1. It does so at once, or never.
-const openLimit = time.Minute
-
-// Dial connects to a Unix socket of L1.
-func (vm *VM) Dial(path string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), vm.settings.limit(openLimit))
-	defer cancel()
-	return vm.agent.DialUnix(ctx, path)
-}
-
-// OpenTTY opens a terminal of L1.
-func (vm *VM) OpenTTY(path string) (io.ReadWriteCloser, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), vm.settings.limit(openLimit))
-	defer cancel()
-	return vm.agent.OpenTTY(ctx, path)
-}
-
 // Close ends the host and removes what it used on L0. Its logs stay.
 func (vm *VM) Close() error {
-	vm.mu.Lock()
-	for _, l := range vm.forwards {
-		l.Close()
-	}
-	vm.mu.Unlock()
-	if vm.agent != nil {
-		vm.agent.Close()
-	}
+	vm.Shut()
 	if vm.monitor != nil {
 		vm.monitor.Close()
 	}

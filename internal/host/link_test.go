@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
-	"github.com/virtmatrix/virtmatrix/internal/owner"
 )
 
 // socket is both ends of a connected Unix socket.
@@ -84,8 +84,8 @@ func (w wire) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// talkingVM is a host of an agent alone: this machine plays L1.
-func talkingVM(t *testing.T) *VM {
+// talkingHost is a link to an agent alone: this machine plays L1.
+func talkingHost(t *testing.T) *Link {
 	t.Helper()
 	server, err := agent.NewServer()
 	if err != nil {
@@ -98,14 +98,13 @@ func talkingVM(t *testing.T) *VM {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	vm := &VM{agent: client, folder: &owner.Folder{Path: dir}, settings: Settings{LogDir: dir}}
-	t.Cleanup(func() {
-		for _, l := range vm.forwards {
-			l.Close()
-		}
-		client.Close()
-	})
-	return vm
+	lives := func() error { return nil }
+	link := &Link{agent: client, Way: Way{
+		Dir: dir, Limit: func(d time.Duration) time.Duration { return d },
+		Alive: lives, Lost: func(context.Context) error { return lives() },
+	}}
+	t.Cleanup(link.Shut)
+	return link
 }
 
 // upper is a daemon that answers what it was told in capitals.
@@ -139,8 +138,8 @@ func openFiles() int {
 }
 
 func TestForwardedSocketsCarryAndLeaveNothing(t *testing.T) {
-	vm := talkingVM(t)
-	local, err := vm.Forward(upper(t))
+	link := talkingHost(t)
+	local, err := link.Forward(upper(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,8 +172,8 @@ func TestForwardedSocketsCarryAndLeaveNothing(t *testing.T) {
 }
 
 func TestADaemonThatIsGoneClosesItsClients(t *testing.T) {
-	vm := talkingVM(t)
-	local, err := vm.Forward(filepath.Join(t.TempDir(), "gone.sock"))
+	link := talkingHost(t)
+	local, err := link.Forward(filepath.Join(t.TempDir(), "gone.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,16 +188,16 @@ func TestADaemonThatIsGoneClosesItsClients(t *testing.T) {
 }
 
 func TestFilesAreWrittenWhole(t *testing.T) {
-	vm := talkingVM(t)
+	link := talkingHost(t)
 	path := filepath.Join(t.TempDir(), "it's a file")
 	content := strings.Repeat("line\n", 100_000)
-	if err := vm.Write(t.Context(), path, []byte(content)); err != nil {
+	if err := link.Write(t.Context(), path, []byte(content)); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != content {
 		t.Errorf("%d bytes of %d arrived, %v", len(got), len(content), err)
 	}
-	if err := vm.Write(t.Context(), "/no/such/folder/x", nil); err == nil || !strings.Contains(fmt.Sprint(err), "write /no/such/folder/x") {
+	if err := link.Write(t.Context(), "/no/such/folder/x", nil); err == nil || !strings.Contains(fmt.Sprint(err), "write /no/such/folder/x") {
 		t.Errorf("Write = %v", err)
 	}
 }

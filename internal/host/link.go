@@ -1,0 +1,173 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
+)
+
+// Link is the harness's way into a host, whatever that is made of: the session
+// with its agent, and the sockets of L0 that lead to sockets there.
+type Link struct {
+	// Way says where the link leads. It is set before the link is used.
+	Way   Way
+	agent *agent.Client
+
+	mu       sync.Mutex
+	forwards []net.Listener
+}
+
+// Way is what a link knows of its host.
+type Way struct {
+	// Dir is the folder for sockets on L0.
+	Dir string
+	// Limit scales a time limit to the machine.
+	Limit func(time.Duration) time.Duration
+	// Alive is nil while the host can be worked with, and otherwise the fault of
+	// which it died.
+	Alive func() error
+	// Lost explains a connection to the host that broke: nil when it was not the
+	// host.
+	Lost func(context.Context) error
+}
+
+// Open opens the session with the agent at the other end of the connection,
+// which the link then owns.
+func (l *Link) Open(ctx context.Context, conn net.Conn) (err error) {
+	l.agent, err = agent.Connect(ctx, conn)
+	return err
+}
+
+// Wait returns when the session with the agent has ended.
+func (l *Link) Wait() error { return l.agent.Wait() }
+
+// Shut ends the session and the sockets that lead into the host.
+func (l *Link) Shut() {
+	l.mu.Lock()
+	for _, f := range l.forwards {
+		f.Close()
+	}
+	l.mu.Unlock()
+	if l.agent != nil {
+		l.agent.Close()
+	}
+}
+
+// Exec runs a shell command in L1. The error is a product fault when L1 died
+// of it, and ours otherwise; a command that failed is in the result.
+func (l *Link) Exec(ctx context.Context, command string) (agent.Result, error) {
+	return l.exec(ctx, command, nil)
+}
+
+// Write writes a file of L1.
+func (l *Link) Write(ctx context.Context, path string, content []byte) error {
+	res, err := l.exec(ctx, "cat > "+Quote(path), strings.NewReader(string(content)))
+	if err == nil && !res.OK() {
+		err = fault.Infraf("write "+path, "%s", res.Text())
+	}
+	return err
+}
+
+func (l *Link) exec(ctx context.Context, command string, in io.Reader) (agent.Result, error) {
+	res, err := l.agent.Exec(ctx, command, in)
+	if err == nil {
+		return res, nil
+	}
+	if dead := l.Way.Lost(ctx); dead != nil {
+		return res, dead
+	}
+	return res, fault.Infraf("run command in L1", "%w", err)
+}
+
+// Quote quotes a word for L1's shell.
+func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// servicesDone is the agent's note that all services were started.
+const servicesDone = "services: all started"
+
+// AwaitServices waits until the agent has started all services, or ctx ends.
+func (l *Link) AwaitServices(ctx context.Context) error {
+	log := agent.ServiceLog("agent")
+	// The host waits for itself: one command instead of many under emulation.
+	res, err := l.Exec(ctx, "until grep -q '^"+servicesDone+"' "+log+" 2>/dev/null; do sleep 0.1; done; cat "+log)
+	if err == nil && !res.OK() {
+		err = fault.Infraf("start services", "%s", res.Text())
+	}
+	return err
+}
+
+// openLimit bounds how long the agent may take to open a socket or terminal at
+// scale 1. It does so at once, or never.
+const openLimit = time.Minute
+
+// Dial connects to a Unix socket of L1.
+func (l *Link) Dial(path string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), l.Way.Limit(openLimit))
+	defer cancel()
+	return l.agent.DialUnix(ctx, path)
+}
+
+// OpenTTY opens a terminal of L1.
+func (l *Link) OpenTTY(path string) (io.ReadWriteCloser, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), l.Way.Limit(openLimit))
+	defer cancel()
+	return l.agent.OpenTTY(ctx, path)
+}
+
+// Forward makes a Unix socket of L1 available on L0 and returns its path
+// there. It ends with the host.
+func (l *Link) Forward(remote string) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	local := filepath.Join(l.Way.Dir, fmt.Sprintf("fwd%d.sock", len(l.forwards)))
+	listener, err := net.Listen("unix", local)
+	if err != nil {
+		// The folder goes with the host.
+		if dead := l.Way.Alive(); dead != nil {
+			return "", dead
+		}
+		return "", fault.Infraf("forward "+remote, "%w", disk.Explain(err, l.Way.Dir))
+	}
+	l.forwards = append(l.forwards, listener)
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go l.relay(c, remote)
+		}
+	}()
+	return local, nil
+}
+
+func (l *Link) relay(local net.Conn, remote string) {
+	defer local.Close()
+	conn, err := l.Dial(remote)
+	if err != nil {
+		return // the client sees the closed connection, as with a daemon that is gone
+	}
+	join(local, conn)
+}
+
+// join carries what the client says to the daemon and back, until the daemon has
+// said all. A client that has said all may still be answered.
+func join(client, daemon net.Conn) {
+	defer daemon.Close()
+	go func() {
+		_, _ = io.Copy(daemon, client)
+		if half, ok := daemon.(interface{ CloseWrite() error }); ok {
+			_ = half.CloseWrite()
+		}
+	}()
+	_, _ = io.Copy(client, daemon)
+}
