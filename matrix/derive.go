@@ -23,8 +23,8 @@ type Record struct {
 }
 
 // Derive returns the catalog with the constraints that packages themselves
-// state. The records are of the packages that Axis.Packages names, and of those
-// of the same source packages that they need.
+// state, for the kinds. The records are of the packages that Axis.Packages names
+// for these, and of those of the same source packages that they need.
 //
 // Two versions are kept apart when a package of the one breaks or conflicts
 // with a package of the other, or needs one that only other versions of it
@@ -37,7 +37,7 @@ type Record struct {
 // A record that cannot be read is an error, and so is a pattern of
 // Axis.Packages that is no package of any release of the component, if all of
 // them have records.
-func (c *Catalog) Derive(records []Record) (*Catalog, error) {
+func (c *Catalog) Derive(records []Record, kinds ...Kind) (*Catalog, error) {
 	byRelease := map[string][]*stated{}
 	for i := range records {
 		if _, err := c.Release(records[i].Release); err != nil {
@@ -51,7 +51,7 @@ func (c *Catalog) Derive(records []Record) (*Catalog, error) {
 	}
 	out := *c
 	out.Constraints = slices.Clone(c.Constraints)
-	for _, kind := range Kinds() {
+	for _, kind := range kinds {
 		d := &derivation{catalog: c, kind: kind, parts: map[Component]map[string]*served{}}
 		for _, comp := range kind.Components() {
 			if err := d.add(comp, byRelease); err != nil {

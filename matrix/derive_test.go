@@ -102,7 +102,7 @@ func said(constraints []Constraint) []string {
 
 func derive(t *testing.T, c *Catalog, records []Record) []string {
 	t.Helper()
-	out, err := c.Derive(records)
+	out, err := c.Derive(records, Kinds()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ components:
 
 func TestDeriveLeavesTheCatalogAlone(t *testing.T) {
 	c := stacks(t, real)
-	out, err := c.Derive(records(t, "bullseye", "bookworm", "bookworm-backports", "trixie", "sid"))
+	out, err := c.Derive(records(t, "bullseye", "bookworm", "bookworm-backports", "trixie", "sid"), Kinds()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func TestRecordsThatCannotBeJudgedAreErrors(t *testing.T) {
 		`no release has a package "emulator", of which components.yaml says that it is qemu on kvm`: {
 			record("bookworm", "Package: manager\nVersion: 9"), record("trixie", "Package: manager\nVersion: 9")},
 	} {
-		_, err := stacks(t, two).Derive(r)
+		_, err := stacks(t, two).Derive(r, Kinds()...)
 		if err == nil || err.Error() != "cannot derive constraints: "+want {
 			t.Errorf("got  %v\nwant cannot derive constraints: %s", err, want)
 		}

@@ -32,7 +32,7 @@ func (d *Driver) derive(ctx context.Context, cat *matrix.Catalog, req matrix.Req
 	if err != nil {
 		return nil, err
 	}
-	return cat.Derive(records)
+	return cat.Derive(records, kinds...)
 }
 
 // concerned lists the kinds that a profile has, and the releases that its cells
