@@ -65,6 +65,23 @@ func (s *Server) Listen(port io.ReadWriter) error {
 	}
 }
 
+// Answer answers the one harness at the other end of a connection, and returns
+// when that has gone.
+func (s *Server) Answer(conn net.Conn) error { return s.Listen(ending{conn}) }
+
+// ending is a connection whose end is not that of one harness among others.
+type ending struct{ net.Conn }
+
+func (e ending) Read(b []byte) (int, error) {
+	n, err := e.Conn.Read(b)
+	if errors.Is(err, io.EOF) {
+		err = errGone
+	}
+	return n, err
+}
+
+var errGone = errors.New("the harness has gone")
+
 // wire is a port with what was read of it and belongs to nobody yet.
 type wire struct {
 	port    io.Writer

@@ -24,9 +24,29 @@ const FaultLine = "virtmatrix-agent: cannot "
 // a colon and the reason follow.
 const Start = "start "
 
+// A host that is a container has what L0 gives it in one place, where no
+// userland has anything.
+const (
+	// InitInContainer is this program, and SpecInContainer the host's Spec.
+	InitInContainer = "/virtmatrix/l0/init"
+	SpecInContainer = "/virtmatrix/l0/spec.json"
+	// ConsoleInContainer is a file for what a machine would print on its console.
+	ConsoleInContainer = "/virtmatrix/l0/console"
+	// CallInContainer is the folder of the socket that the agent calls.
+	CallInContainer = "/virtmatrix/l0/harness"
+	// PartsInContainer holds what an initramfs would hold: File.From is below it.
+	PartsInContainer = "/virtmatrix/l0/parts"
+	// Contain is the argument that makes this program the init of a container.
+	Contain = "contain"
+)
+
 // Spec tells the agent how to compose the host.
 type Spec struct {
 	Hostname string `json:"hostname"`
+	// Call is the Unix socket on which the harness waits for the agent of a
+	// container. The host ends with that connection. Without it the agent serves
+	// the machine's port.
+	Call string `json:"call,omitempty"`
 	// Patience is how long a disk, or the agent's port, may take to appear once
 	// its driver is in. The harness scales it to the machine.
 	Patience time.Duration `json:"patience"`

@@ -108,7 +108,7 @@ func compose(spec *agent.Spec) error {
 			return err
 		}
 	}
-	if err := writeFiles(spec.Files); err != nil {
+	if err := writeFiles(spec.Files, "", newroot); err != nil {
 		return err
 	}
 	if err := enterRoot(); err != nil {
@@ -117,19 +117,19 @@ func compose(spec *agent.Spec) error {
 	return finishRoot(spec)
 }
 
-// writeFiles puts the harness's files over the root while the initramfs is
-// still in sight.
-func writeFiles(files []agent.File) error {
+// writeFiles puts the harness's files over the root while what they come from is
+// in sight.
+func writeFiles(files []agent.File, from, root string) error {
 	for _, f := range files {
-		if err := writeFile(f); err != nil {
+		if err := writeFile(f, from, root); err != nil {
 			return fmt.Errorf("write %s: %w", f.Path, err)
 		}
 	}
 	return nil
 }
 
-func writeFile(f agent.File) error {
-	dst := newroot + f.Path
+func writeFile(f agent.File, from, root string) error {
+	dst := root + f.Path
 	if err := os.MkdirAll(filepath.Dir(dst), 0o755); err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func writeFile(f agent.File) error {
 		_, err = out.WriteString(f.Content)
 		return err
 	}
-	in, err := os.Open(f.From)
+	in, err := os.Open(from + f.From)
 	if err != nil {
 		return err
 	}
@@ -201,10 +201,8 @@ func finishRoot(spec *agent.Spec) error {
 	for link, target := range map[string]string{"/dev/fd": "/proc/self/fd", "/dev/stdin": "/proc/self/fd/0", "/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2"} {
 		_ = os.Symlink(target, link)
 	}
-	for _, d := range []string{"/run/lock", "/root", filepath.Dir(agent.ServiceLog("x"))} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			return fmt.Errorf("make %s: %w", d, err)
-		}
+	if err := makeDirs(); err != nil {
+		return err
 	}
 	if spec.Scratch.Serial != "" {
 		dev, err := disk(spec.Scratch.Serial, spec.Patience)
@@ -219,6 +217,16 @@ func finishRoot(spec *agent.Spec) error {
 		return fmt.Errorf("set host name: %w", err)
 	}
 	return loopbackUp()
+}
+
+// makeDirs makes the folders that daemons and the agent take for granted.
+func makeDirs() error {
+	for _, d := range []string{"/run/lock", "/root", filepath.Dir(agent.ServiceLog("x"))} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return fmt.Errorf("make %s: %w", d, err)
+		}
+	}
+	return nil
 }
 
 // loopbackUp brings lo up: libvirt and qemu listen on it.

@@ -4,6 +4,9 @@
 // init leaves zombies makes libvirt wait 40 seconds for each emulator that
 // ended, which looks like a hang of the product. A child of its own, started
 // with the argument "serve", starts the daemons and answers the harness.
+//
+// A container has its root already. There the program is started as its init with
+// the argument "contain", and the container ends with the harness's connection.
 package main
 
 import (
@@ -25,7 +28,11 @@ func main() {
 		}
 		return
 	}
-	spec, err := boot()
+	compose := boot
+	if len(os.Args) > 1 && os.Args[1] == agent.Contain {
+		compose = contain
+	}
+	spec, err := compose()
 	if err != nil {
 		die(err)
 	}
@@ -40,7 +47,7 @@ func main() {
 // sees the line and the end of the emulator at once instead of waiting.
 func die(err error) {
 	fmt.Fprintf(os.Stderr, "\n%s%v\n", agent.FaultLine, err)
-	if os.Getpid() != 1 {
+	if len(os.Args) > 1 { // it is not the init of a machine
 		os.Exit(1)
 	}
 	time.Sleep(time.Second) // lets an emulated console drain before power goes
@@ -48,17 +55,24 @@ func die(err error) {
 	select {}
 }
 
-func boot() (agent.Spec, error) {
-	var spec agent.Spec
-	if err := mountKernelFS(); err != nil {
-		return spec, err
-	}
-	b, err := os.ReadFile(agent.SpecPath)
+func readSpec(path string) (spec agent.Spec, err error) {
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return spec, fmt.Errorf("read host spec: %w", err)
 	}
 	if err := json.Unmarshal(b, &spec); err != nil {
 		return spec, fmt.Errorf("parse host spec: %w", err)
+	}
+	return spec, nil
+}
+
+func boot() (agent.Spec, error) {
+	if err := mountKernelFS(); err != nil {
+		return agent.Spec{}, err
+	}
+	spec, err := readSpec(agent.SpecPath)
+	if err != nil {
+		return spec, err
 	}
 	if err := insertModules(spec.Modules); err != nil {
 		return spec, err

@@ -24,13 +24,23 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	port, err := openPort(spec.Patience)
+	answer, err := open(&spec, server)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "\n%s\n", agent.ReadyLine)
 	go startServices(&spec)
-	return server.Listen(port)
+	return answer()
+}
+
+// open opens the way to the harness, and returns what answers it there.
+func open(spec *agent.Spec, server *agent.Server) (answer func() error, err error) {
+	if spec.Call != "" {
+		conn, err := call(spec.Call)
+		return func() error { return server.Answer(conn) }, err
+	}
+	port, err := openPort(spec.Patience)
+	return func() error { return server.Listen(port) }, err
 }
 
 // startServices brings the host's daemons up in order. What goes wrong is in
