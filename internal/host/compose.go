@@ -19,14 +19,16 @@ const (
 	ToolsDir = "/virtmatrix/bin"
 	// ScratchDir is on a real file system: guests' disks belong there.
 	ScratchDir = "/var/lib/libvirt/images"
-	// bundleDir is where a bundled emulator's /usr is mounted, launcher what the
+	// BundleDir is where a bundled emulator's /usr is mounted, launcher what the
 	// initramfs holds to start its programs.
-	bundleDir = "/virtmatrix/qemu/usr"
+	BundleDir = "/virtmatrix/qemu/usr"
 	launcher  = "/launch"
 	// LibvirtSocket is libvirtd's socket for management.
 	LibvirtSocket = "/run/libvirt/libvirt-sock"
 	// LibvirtROSocket is its socket for readers.
 	LibvirtROSocket = "/run/libvirt/libvirt-sock-ro"
+	// qemuConf is what libvirtd reads of how to run emulators.
+	qemuConf = "/etc/libvirt/qemu.conf"
 )
 
 // The serials that tell L1's disks apart.
@@ -97,7 +99,7 @@ func daemon(name string, s Settings, socket string, argv ...string) agent.Servic
 // composeBundle makes an emulator of another release the host's emulator: it
 // runs in a mount namespace in which its own /usr is bound over /usr.
 func composeBundle(spec *agent.Spec) []string {
-	spec.Images = append(spec.Images, agent.Mount{Serial: serialQEMU, Path: bundleDir})
+	spec.Images = append(spec.Images, agent.Mount{Serial: serialQEMU, Path: BundleDir})
 	// Copies, not links: the launcher goes by the name it is called by, and
 	// libvirt may follow a link before it calls.
 	for _, name := range []string{"qemu-system-x86_64", "qemu-system-i386", "qemu-img", "qemu-io", "qemu-nbd"} {
@@ -106,7 +108,7 @@ func composeBundle(spec *agent.Spec) []string {
 	spec.Files = append(spec.Files,
 		// The launcher needs CAP_SYS_ADMIN and a view of the bundle, which
 		// libvirt's confinement of the emulator takes away.
-		agent.File{Path: "/etc/libvirt/qemu.conf", Mode: 0o600, Content: `user = "root"
+		agent.File{Path: qemuConf, Mode: 0o600, Content: `user = "root"
 group = "root"
 namespaces = []
 clear_emulator_capabilities = 0

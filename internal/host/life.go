@@ -31,7 +31,7 @@ func (vm *VM) Alive() error {
 	vm.life.mu.Lock()
 	defer vm.life.mu.Unlock()
 	if f, dead := vm.life.console.Fatal(); dead {
-		return died(f.Line)
+		return Died(f.Line)
 	}
 	if vm.life.stopped != nil {
 		return vm.life.stopped
@@ -39,7 +39,7 @@ func (vm *VM) Alive() error {
 	if size := vm.Console().Size(); size > console.MaxBytes {
 		return fault.Productf(matrix.LayerKernel, "run host", "its console has printed %d MiB, and it goes on: see %s", size>>20, vm.Console().Path)
 	}
-	if err := noRoom(vm.settings.LogDir); err != nil {
+	if err := NoRoom(vm.settings.LogDir); err != nil {
 		return err
 	}
 	select {
@@ -67,8 +67,8 @@ func (vm *VM) whyLost(ctx context.Context) error {
 	return vm.Alive()
 }
 
-// died attributes the line that a host died of.
-func died(line string) error {
+// Died attributes the line that a host died of.
+func Died(line string) error {
 	said, byAgent := strings.CutPrefix(line, agent.FaultLine)
 	service, isStart := strings.CutPrefix(said, agent.Start)
 	name, why, named := strings.Cut(service, ": ")
@@ -98,7 +98,9 @@ func (vm *VM) whyEnded() error {
 // would not be seen, and a host that is only mute would look like one that hangs.
 const leastRoom = 256 << 10
 
-func noRoom(dir string) error {
+// NoRoom says that nothing more can be written to the folder of a host, nil when
+// there is room.
+func NoRoom(dir string) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil || st.Bfree*uint64(st.Bsize) >= leastRoom {
 		return nil

@@ -31,6 +31,8 @@ type Parts struct {
 	Tools map[string]string
 	// Guest is what L2 boots.
 	Guest GuestParts
+	// Sums are the SHA-256 of the images' files, by path.
+	Sums map[string]string
 }
 
 // GuestParts are the files on L0 that L2 boots.
@@ -82,7 +84,9 @@ func (s Settings) stall() time.Duration { return s.limit(cmp.Or(s.Silence, bootS
 
 func (s Settings) longest() time.Duration { return s.limit(cmp.Or(s.Longest, bootLimit)) }
 
-// limit is a duration scaled to the machine.
+// Limit is a duration scaled to the machine.
+func (s Settings) Limit(d time.Duration) time.Duration { return s.limit(d) }
+
 func (s Settings) limit(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * max(s.Scale, 1))
 }

@@ -77,7 +77,7 @@ func confine(spec *agent.Spec, p Parts) error {
 	if p.QEMU != "" {
 		return errors.New("libvirt's profiles refuse an emulator that the release did not install; use native cells")
 	}
-	spec.Files = append(spec.Files, agent.File{Path: "/etc/libvirt/qemu.conf", Mode: 0o600, Content: "security_driver = \"apparmor\"\n"})
+	spec.Files = append(spec.Files, agent.File{Path: qemuConf, Mode: 0o600, Content: "security_driver = \"apparmor\"\n"})
 	spec.Services = slices.Concat([]agent.Service{
 		ownStep("securityfs", "mount -t securityfs securityfs /sys/kernel/security"),
 		shell("apparmor", loadProfiles),

@@ -2,6 +2,7 @@ package owner
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -32,24 +33,52 @@ func (s Sched) String() string {
 // They are zero when it has ended.
 func (p *Process) Sched() Sched {
 	var sum Sched
-	pid := p.cmd.Process.Pid
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil {
-		return sum
-	}
-	for _, child := range strings.Fields(string(children)) {
-		files, _ := filepath.Glob("/proc/" + child + "/task/*/schedstat")
-		for _, f := range files {
-			b, _ := os.ReadFile(f)
-			w := strings.Fields(string(b))
-			if len(w) < 2 {
-				continue // the thread ended between the two
-			}
-			ran, _ := strconv.ParseInt(w[0], 10, 64)
-			waited, _ := strconv.ParseInt(w[1], 10, 64)
-			sum.Ran += time.Duration(ran)
-			sum.Waited += time.Duration(waited)
+	for _, child := range children(p.cmd.Process.Pid) {
+		for _, s := range threads(child) {
+			sum.Ran, sum.Waited = sum.Ran+s.Ran, sum.Waited+s.Waited
 		}
 	}
 	return sum
+}
+
+// Threads reads the counters of a process and all its descendants, by the path of
+// each thread in /proc. They are none when it has ended.
+func Threads(pid int) map[string]Sched {
+	all := threads(pid)
+	for _, child := range children(pid) {
+		maps.Copy(all, Threads(child))
+	}
+	return all
+}
+
+// children are those that all threads of a process have started and not yet
+// waited for (CONFIG_PROC_CHILDREN, proc_pid_task(5)).
+func children(pid int) []int {
+	var pids []int
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, f := range files {
+		b, _ := os.ReadFile(f)
+		for _, w := range strings.Fields(string(b)) {
+			if child, err := strconv.Atoi(w); err == nil {
+				pids = append(pids, child)
+			}
+		}
+	}
+	return pids
+}
+
+func threads(pid int) map[string]Sched {
+	all := map[string]Sched{}
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, f := range files {
+		b, _ := os.ReadFile(f)
+		w := strings.Fields(string(b))
+		if len(w) < 2 {
+			continue // the thread ended between the two
+		}
+		ran, _ := strconv.ParseInt(w[0], 10, 64)
+		waited, _ := strconv.ParseInt(w[1], 10, 64)
+		all[f] = Sched{time.Duration(ran), time.Duration(waited)}
+	}
+	return all
 }

@@ -1,0 +1,94 @@
+// Package container makes L1 of a container of L0's Docker: the userland under
+// test with its libvirt and its emulator, on L0's kernel. Nothing is pulled, and
+// nothing outlives the harness.
+package container
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/log"
+
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+)
+
+// Engine is L0's Docker.
+type Engine struct {
+	provider *testcontainers.DockerProvider
+	// Version is Docker's, Kernel the release of the kernel that its containers
+	// have, and Root the folder on L0 where it keeps them.
+	Version, Kernel, Root string
+}
+
+// answerLimit bounds how long Docker may take to answer a question at all.
+const answerLimit = 20 * time.Second
+
+// reaperEnv turns testcontainers' own garbage collector off. It is an image to be
+// pulled, and what it does our agent does by itself: a container ends with its
+// harness.
+const reaperEnv = "TESTCONTAINERS_RYUK_DISABLED"
+
+// Connect finds Docker, as its own command does (DOCKER_HOST and contexts). The
+// error is our fault and says how to get one.
+func Connect(ctx context.Context) (*Engine, error) {
+	const op = "use Docker"
+	if err := os.Setenv(reaperEnv, "true"); err != nil {
+		return nil, fault.Infraf(op, "%w", err)
+	}
+	// The library speaks to the terminal of whoever uses it.
+	log.SetDefault(log.NewNoopLogger())
+	ctx, cancel := context.WithTimeoutCause(ctx, answerLimit, fmt.Errorf("it does not answer within %s", answerLimit))
+	defer cancel()
+	provider, err := await(ctx, func() (*testcontainers.DockerProvider, error) { return testcontainers.NewDockerProvider() })
+	if err != nil {
+		return nil, fault.Infraf(op, "no Docker answers: %w; ci/setup installs and starts one", err)
+	}
+	e := &Engine{provider: provider}
+	// What the library says of it may be of a daemon that has gone since.
+	info, err := e.docker().Info(ctx, client.InfoOptions{})
+	if err != nil {
+		return nil, fault.Infraf(op, "it does not answer: %w", err)
+	}
+	e.Version, e.Kernel, e.Root = info.Info.ServerVersion, info.Info.KernelVersion, info.Info.DockerRootDir
+	return e, nil
+}
+
+// String names the engine for a record.
+func (e *Engine) String() string {
+	return fmt.Sprintf("Docker %s on Linux %s", e.Version, e.Kernel)
+}
+
+// Probe says which Docker answers, or why none does.
+func Probe(ctx context.Context) (version string, err error) {
+	e, err := Connect(ctx)
+	if err != nil {
+		return "", err
+	}
+	return e.Version, nil
+}
+
+func (e *Engine) docker() client.APIClient { return e.provider.Client() }
+
+// await gives up a call that knows no context when ctx ends.
+func await[T any](ctx context.Context, call func() (T, error)) (T, error) {
+	type answer struct {
+		it  T
+		err error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		it, err := call()
+		got <- answer{it, err}
+	}()
+	select {
+	case a := <-got:
+		return a.it, a.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}

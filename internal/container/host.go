@@ -1,0 +1,376 @@
+package container
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/console"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
+)
+
+// FolderPrefix starts the names of containers' folders.
+const FolderPrefix = "ct-"
+
+// Order says which host is wanted.
+type Order struct {
+	// Runtime is the folder for sockets, and Home the cache.
+	Runtime, Home string
+	Parts         host.Parts
+	// Settings are as a machine's. Its accelerator is the one that L2 runs under,
+	// and its size means nothing: a container has the machine's.
+	Settings host.Settings
+}
+
+// Host is a running L1 that is a container.
+type Host struct {
+	host.Link
+	engine   *Engine
+	settings host.Settings
+	// folder holds the sockets, bulk what L1 may write.
+	folder, bulk *owner.Folder
+	console      *console.Watch
+	quirks       []string
+	id           string
+	// over tells how the container ended, when Docker has removed it.
+	over chan ending
+	// parted is closed when the agent's session has ended.
+	parted chan struct{}
+	oom    int64
+
+	mu     sync.Mutex
+	sched  tally
+	closed bool
+
+	dying sync.Mutex
+	why   error
+}
+
+// The files and folders of a host on L0.
+const (
+	fileSpec   = "spec.json"
+	fileInitrd = "l2-initrd"
+	dirCall    = "harness"
+	dirScratch = "scratch"
+	socket     = "agent.sock"
+)
+
+// The limits of a start at scale 1: for Docker to start the container, for the
+// agent to call, and for all until the services are up.
+const (
+	startLimit    = 2 * time.Minute
+	callLimit     = time.Minute
+	servicesLimit = 5 * time.Minute
+)
+
+// Boot starts a host and returns when its agent answers and its services are up.
+// Its errors are ours, but for a daemon of the product that does not start.
+func Boot(ctx context.Context, o Order) (_ *Host, err error) {
+	h, err := lay(o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			h.Close()
+		}
+	}()
+	spec, mounts, err := h.compose(o)
+	if err != nil {
+		return nil, infra("compose container", disk.Explain(err, h.bulk.Path))
+	}
+	if h.engine, err = Connect(ctx); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("unix", filepath.Join(h.folder.Path, dirCall, socket))
+	if err != nil {
+		return nil, fault.Infraf("await agent", "%w", disk.Explain(err, h.folder.Path))
+	}
+	defer listener.Close()
+	if err := h.start(ctx, o, mounts); err != nil {
+		return nil, err
+	}
+	return h, h.meet(ctx, listener, spec)
+}
+
+// lay makes the folders of a host and its empty console.
+func lay(o Order) (_ *Host, err error) {
+	const op = "prepare container"
+	s := o.Settings
+	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
+		return nil, fault.Infraf(op, "%w", disk.Explain(err, s.LogDir))
+	}
+	h := &Host{settings: s, parted: make(chan struct{}), over: make(chan ending, 1), oom: killed()}
+	h.console = console.NewWatch(h.Console())
+	if h.folder, err = owner.NewFolder(o.Runtime, FolderPrefix); err != nil {
+		return nil, fault.Infraf(op, "%w", disk.Explain(err, o.Runtime))
+	}
+	h.Way = host.Way{Dir: h.folder.Path, Limit: s.Limit, Alive: h.Alive, Lost: h.lost}
+	if h.bulk, err = owner.NewFolder(s.ScratchDir, FolderPrefix); err != nil {
+		h.folder.Remove()
+		return nil, fault.Infraf(op, "%w", disk.Explain(err, s.ScratchDir))
+	}
+	err = errors.Join(
+		os.WriteFile(h.Console().Path, nil, 0o644),
+		os.Mkdir(filepath.Join(h.folder.Path, dirCall), 0o755),
+		os.Mkdir(filepath.Join(h.bulk.Path, dirScratch), 0o755),
+	)
+	if err != nil {
+		h.Close()
+		return nil, fault.Infraf(op, "%w", disk.Explain(err, s.ScratchDir))
+	}
+	return h, nil
+}
+
+// compose writes what the agent is told, and lists what the container sees of L0.
+func (h *Host) compose(o Order) (agent.Spec, []mount.Mount, error) {
+	initrd, told := filepath.Join(h.bulk.Path, fileInitrd), filepath.Join(h.bulk.Path, fileSpec)
+	spec, parts, quirks, err := host.Contain(o.Parts, h.settings, initrd)
+	if err != nil {
+		return spec, nil, err
+	}
+	h.quirks = quirks
+	spec.Call = agent.CallInContainer + "/" + socket
+	if err := host.WriteGuestInitramfs(initrd, o.Parts.Guest); err != nil {
+		return spec, nil, err
+	}
+	b, err := json.Marshal(spec)
+	if err != nil {
+		return spec, nil, err
+	}
+	if err := os.WriteFile(told, b, 0o644); err != nil {
+		return spec, nil, err
+	}
+	mounts := []mount.Mount{
+		shown(o.Parts.Agent, agent.InitInContainer),
+		shown(told, agent.SpecInContainer),
+		shown(filepath.Join(h.folder.Path, dirCall), agent.CallInContainer),
+		{Type: mount.TypeBind, Source: h.Console().Path, Target: agent.ConsoleInContainer},
+		{Type: mount.TypeBind, Source: filepath.Join(h.bulk.Path, dirScratch), Target: host.ScratchDir},
+	}
+	for _, place := range slices.Sorted(maps.Keys(parts)) {
+		mounts = append(mounts, shown(parts[place], agent.PartsInContainer+place))
+	}
+	return spec, mounts, nil
+}
+
+// shown lets the container see a file or folder of L0, and not change it.
+func shown(source, target string) mount.Mount {
+	return mount.Mount{Type: mount.TypeBind, Source: source, Target: target, ReadOnly: true}
+}
+
+// start has Docker make and start the container.
+func (h *Host) start(ctx context.Context, o Order, mounts []mount.Mount) error {
+	const op = "start container"
+	locks := filepath.Join(o.Home, "locks")
+	image, err := h.engine.userland(ctx, o.Parts.Root, o.Parts.Sums[o.Parts.Root], locks)
+	if err != nil {
+		return err
+	}
+	if o.Parts.QEMU != "" {
+		usr, err := view(ctx, o.Parts.QEMU, o.Parts.Sums[o.Parts.QEMU], Views(o.Home))
+		if err != nil {
+			return err
+		}
+		mounts = append(mounts, shown(usr, host.BundleDir))
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, h.settings.Limit(startLimit), fmt.Errorf("docker did not start it within %s", h.settings.Limit(startLimit)))
+	defer cancel()
+	c, err := h.engine.provider.CreateContainer(ctx, h.request(o, image, mounts))
+	if c != nil {
+		h.id = c.GetContainerID()
+	}
+	if err != nil {
+		return fault.Infraf(op, "%w", because(ctx, err))
+	}
+	h.watchEnd()
+	if err := c.Start(ctx); err != nil {
+		return fault.Infraf(op, "%w", because(ctx, err))
+	}
+	state, err := c.State(ctx)
+	if err != nil {
+		return fault.Infraf(op, "%w", because(ctx, err))
+	}
+	h.sched.init = state.Pid
+	return nil
+}
+
+// because returns why a context ended in place of what followed from it.
+func because(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// request asks for the container with the least that its checks can do with. A
+// bundled emulator has its own /usr by a mount namespace, which takes privilege.
+func (h *Host) request(o Order, image string, mounts []mount.Mount) testcontainers.ContainerRequest {
+	return testcontainers.ContainerRequest{
+		Image:      image,
+		Entrypoint: []string{agent.InitInContainer}, Cmd: []string{agent.Contain},
+		Labels: map[string]string{labelFolder: h.folder.Path, labelCell: h.settings.Name},
+		Tmpfs:  map[string]string{"/run": "exec,mode=755", "/tmp": "exec,mode=1777"},
+		ConfigModifier: func(c *container.Config) {
+			c.Hostname, c.NetworkDisabled = "l1", true
+		},
+		HostConfigModifier: func(c *container.HostConfig) {
+			c.AutoRemove, c.NetworkMode, c.Mounts = true, "none", append(c.Mounts, mounts...)
+			// The init writes to its console, and nothing to Docker.
+			c.LogConfig = container.LogConfig{Type: "none"}
+			if o.Parts.QEMU != "" {
+				c.CapAdd = []string{"SYS_ADMIN"}
+				c.SecurityOpt = []string{"seccomp=unconfined", "apparmor=unconfined"}
+			}
+			if h.settings.Accel == "kvm" {
+				c.Devices = []container.DeviceMapping{{PathOnHost: "/dev/kvm", PathInContainer: "/dev/kvm", CgroupPermissions: "rwm"}}
+			}
+		},
+	}
+}
+
+// meet waits for the agent's call, and until its services are up.
+func (h *Host) meet(ctx context.Context, listener net.Listener, spec agent.Spec) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go h.watchStart(ctx, cancel)
+	conn, err := h.awaitCall(ctx, listener)
+	if err == nil {
+		err = h.Open(ctx, conn)
+	}
+	if err != nil {
+		return h.startFault(ctx, err)
+	}
+	go func() {
+		_ = h.Link.Wait() // its end is what matters
+		close(h.parted)
+	}()
+	if err := h.AwaitServices(ctx); err != nil {
+		return h.startFault(ctx, err)
+	}
+	return nil
+}
+
+func (h *Host) awaitCall(ctx context.Context, listener net.Listener) (net.Conn, error) {
+	defer context.AfterFunc(ctx, func() { listener.Close() })()
+	limit := h.settings.Limit(callLimit)
+	if l, ok := listener.(*net.UnixListener); ok {
+		if err := l.SetDeadline(time.Now().Add(limit)); err != nil {
+			return nil, err
+		}
+	}
+	conn, err := listener.Accept()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("its agent did not call within %s", limit)
+	}
+	return conn, err
+}
+
+// startPoll is how often a host that starts is looked at.
+const startPoll = 100 * time.Millisecond
+
+// watchStart ends the start with the reason when the host cannot come up.
+func (h *Host) watchStart(ctx context.Context, cancel context.CancelCauseFunc) {
+	limit := time.After(h.settings.Limit(servicesLimit))
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case end := <-h.over:
+			h.over <- end
+			cancel(h.whyEnded())
+			return
+		case <-limit:
+			cancel(fault.Infraf("start container", "its services were not up within %s", h.settings.Limit(servicesLimit)))
+			return
+		case <-time.After(startPoll):
+		}
+		if err := h.Alive(); err != nil {
+			cancel(err)
+			return
+		}
+	}
+}
+
+// startFault returns the watcher's reason when it has one.
+func (h *Host) startFault(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	var product *fault.Product
+	var ours *fault.Infra
+	if errors.As(err, &product) || errors.As(err, &ours) {
+		return err
+	}
+	return fault.Infraf("start container", "%w", err)
+}
+
+// Console is what the agent's init prints.
+func (h *Host) Console() console.Log {
+	return console.Log{Path: filepath.Join(h.settings.LogDir, host.ConsoleFile)}
+}
+
+// Quirks are the adaptations of the product that this host runs with.
+func (h *Host) Quirks() []string { return h.quirks }
+
+// Notes tell how the host came to be.
+func (h *Host) Notes() []string { return nil }
+
+// LogDir is where the host's logs are on L0.
+func (h *Host) LogDir() string { return h.settings.LogDir }
+
+// closeLimit bounds how long Docker may take to remove a container.
+const closeLimit = 30 * time.Second
+
+// Close ends the host and removes what it used on L0. Its logs stay.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	done := h.closed
+	h.closed = true
+	h.mu.Unlock()
+	if done {
+		return nil
+	}
+	h.Shut() // its init ends with the session, and Docker removes it
+	err := h.remove()
+	return errors.Join(err, h.bulk.Remove(), h.folder.Remove())
+}
+
+// remove sees to it that the container is gone.
+func (h *Host) remove() error {
+	if h.id == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	select {
+	case end := <-h.over:
+		h.over <- end
+		if end.err == nil {
+			return nil
+		}
+	case <-time.After(partLimit):
+	}
+	_, err := h.engine.docker().ContainerRemove(ctx, h.id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	if err == nil || gone(err) {
+		return nil
+	}
+	return fault.Infraf("remove container", "%w", err)
+}

@@ -1,0 +1,164 @@
+package container
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/virtmatrix/virtmatrix/internal/console"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+)
+
+// ending is how a container ended, or err why Docker cannot tell.
+type ending struct {
+	status int64
+	err    error
+}
+
+// watchEnd has Docker tell when the container is gone.
+func (h *Host) watchEnd() {
+	wait := h.engine.docker().ContainerWait(context.Background(), h.id, client.ContainerWaitOptions{Condition: container.WaitConditionRemoved})
+	go func() {
+		select {
+		case r := <-wait.Result:
+			h.over <- ending{status: r.StatusCode}
+		case err := <-wait.Error:
+			h.over <- ending{err: err}
+		}
+	}()
+}
+
+// gone says that what Docker was asked about is not there, or going.
+func gone(err error) bool { return errdefs.IsNotFound(err) || errdefs.IsConflict(err) }
+
+// Alive returns nil while the host can be worked with, and otherwise why not. A
+// container has no kernel of its own: whatever ends it is no fault of the product.
+// A daemon that did not start is.
+func (h *Host) Alive() error {
+	h.dying.Lock()
+	defer h.dying.Unlock()
+	if h.why == nil {
+		h.why = h.fault()
+	}
+	return h.why
+}
+
+func (h *Host) fault() error {
+	if f, dead := h.console.Fatal(); dead {
+		return host.Died(f.Line)
+	}
+	if size := h.Console().Size(); size > console.MaxBytes {
+		return fault.Infraf("run container", "its console has printed %d MiB, and it goes on: see %s", size>>20, h.Console().Path)
+	}
+	for _, dir := range []string{h.settings.LogDir, h.bulk.Path} {
+		if err := host.NoRoom(dir); err != nil {
+			return err
+		}
+	}
+	if now := killed(); now > h.oom {
+		return fault.Infraf("run container", "the machine ran out of memory, and its kernel has killed %d processes", now-h.oom)
+	}
+	select {
+	case <-h.parted:
+		return h.whyEnded()
+	default:
+		return nil
+	}
+}
+
+// partLimit bounds how long Docker may take to tell of an end, and an end to show
+// after the connections have.
+const partLimit = 10 * time.Second
+
+// whyEnded explains a container that is no more.
+func (h *Host) whyEnded() error {
+	const op = "run container"
+	text, _ := h.Console().Since(0)
+	said := console.Tail(text, 5)
+	select {
+	case end := <-h.over:
+		h.over <- end
+		if end.err != nil {
+			return fault.Infraf(op, "it is gone, and Docker cannot say why: %w; its console ends with:\n%s", end.err, said)
+		}
+		return fault.Infraf(op, "it was ended from outside or lost its agent: status %d; its console ends with:\n%s", end.status, said)
+	case <-time.After(partLimit):
+		return fault.Infraf(op, "its agent is gone, and Docker says nothing of it; its console ends with:\n%s", said)
+	}
+}
+
+// lost explains a connection to L1 that broke: nil when it was not L1.
+func (h *Host) lost(ctx context.Context) error {
+	if ctx.Err() == nil {
+		select {
+		case <-h.parted:
+		case <-ctx.Done():
+		case <-time.After(h.settings.Limit(partLimit)):
+		}
+	}
+	return h.Alive()
+}
+
+// killed is how many processes L0's kernel has killed for want of memory
+// (oom_kill in proc_vmstat(5)), 0 when it does not say.
+func killed() int64 {
+	b, err := os.ReadFile("/proc/vmstat")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if n, ok := strings.CutPrefix(line, "oom_kill "); ok {
+			count, _ := strconv.ParseInt(strings.TrimSpace(n), 10, 64)
+			return count
+		}
+	}
+	return 0
+}
+
+// Sched is how all that runs in the container fared with L0's scheduler.
+func (h *Host) Sched() owner.Sched {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	select {
+	case <-h.parted: // its number may be another's now
+		h.sched.init = 0
+	default:
+	}
+	return h.sched.read()
+}
+
+// tally sums what the scheduler says of the threads of a container. Threads come
+// and go, and what those had that are gone still counts.
+type tally struct {
+	// init is the container's first process on L0, 0 when not known.
+	init    int
+	threads map[string]owner.Sched
+	before  owner.Sched
+}
+
+func (t *tally) read() owner.Sched {
+	now := map[string]owner.Sched{}
+	if t.init > 0 {
+		now = owner.Threads(t.init)
+	}
+	for id, had := range t.threads {
+		// A thread that has less than it had is another one of the same number.
+		if has, there := now[id]; !there || has.Ran < had.Ran {
+			t.before.Ran, t.before.Waited = t.before.Ran+had.Ran, t.before.Waited+had.Waited
+		}
+	}
+	t.threads = now
+	sum := t.before
+	for _, s := range now {
+		sum.Ran, sum.Waited = sum.Ran+s.Ran, sum.Waited+s.Waited
+	}
+	return sum
+}
