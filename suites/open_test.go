@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"github.com/onsi/ginkgo/v2"
-	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
@@ -137,12 +136,16 @@ func answers(dir *rundir.Dir, plan *matrix.Plan) (map[string]map[string]matrix.V
 type booter struct{ *driver.Hosts }
 
 func (b booter) Boot(ctx context.Context, c *matrix.Cell, logDir string) (cell.Host, error) {
-	if c.Tier != matrix.Nested {
-		return nil, fault.Infraf("boot host of "+c.ID, "there is no host of the tier %s yet", c.Tier)
+	if c.Tier == matrix.Container {
+		contained, err := b.Contain(ctx, c, logDir)
+		if err != nil {
+			return nil, err // and not a host that is nil inside
+		}
+		return contained, nil
 	}
 	vm, err := b.Hosts.Boot(ctx, c, logDir)
 	if err != nil {
-		return nil, err // and not a host that is nil inside
+		return nil, err
 	}
 	return vm, nil
 }
@@ -175,7 +178,7 @@ func (s *suite) equip(ctx context.Context, cat *matrix.Catalog, process int, eve
 		Plan: s.plan, Dir: s.dir.Path(), Boot: booter{hosts}, Journal: answers, Events: events,
 		Accel: hosts.Accel().Accel, Scale: hosts.Accel().Scale,
 		Emulator: "qemu " + hosts.Emulator().Version, Harness: driver.Revision(ctx),
-		Keep: os.Getenv(driver.KeepEnv) != "",
+		Engine: driver.Engine(ctx, s.plan), Keep: os.Getenv(driver.KeepEnv) != "",
 	}
 	return nil
 }

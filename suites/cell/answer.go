@@ -128,16 +128,24 @@ func (c *Cell) record(p matrix.PlannedCheck) journal.Record {
 	for _, img := range c.Plan.Images {
 		sets[img.Role] = img.Packages
 	}
+	emulator := c.run.Emulator
+	if c.contained() {
+		emulator = ""
+	}
 	return journal.Record{
 		Plan: c.run.Plan.Hash, Cell: c.Plan.ID, Check: p.ID, Tier: p.Tier,
 		Started: time.Now().UTC(), Harness: c.run.Harness, Seed: c.run.Plan.Seed,
-		Accelerators: c.accelerators(), Emulator: c.run.Emulator, PackageSets: sets,
+		Accelerators: c.accelerators(), Emulator: emulator, PackageSets: sets,
 		Repeat: fmt.Sprintf("bin/virtmatrix repro %s %s", c.Plan.ID, p.ID),
 	}
 }
 
-// accelerators of the layers: L1 runs under L0's, L2 under L1's hypervisor.
+// accelerators of the layers: L1 runs under L0's, L2 under L1's hypervisor. A
+// container runs on L0, and its L2 under L0's accelerator.
 func (c *Cell) accelerators() map[string]string {
+	if c.contained() {
+		return map[string]string{"L2": c.guestAccel()}
+	}
 	return map[string]string{"L1": c.run.Accel, "L2": c.guestAccel()}
 }
 

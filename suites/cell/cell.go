@@ -47,10 +47,12 @@ type Run struct {
 	Boot    Booter
 	Journal Journal
 	Events  progress.Sink
-	// Accel is L1's accelerator, Emulator the L0 emulator's version, Scale the
+	// Accel is L0's accelerator, Emulator the L0 emulator's version, Scale the
 	// machine's time factor, Harness our own revision.
 	Accel, Emulator, Harness string
-	Scale                    float64
+	// Engine is what makes containers, in words; empty when there is none.
+	Engine string
+	Scale  float64
 	// Keep keeps the evidence of passes too.
 	Keep bool
 }

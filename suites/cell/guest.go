@@ -91,7 +91,7 @@ func (g *Guest) Meets(ctx context.Context) l2.Facts {
 	var facts l2.Facts
 	g.attach(ctx)
 	limit := guestBoot
-	if g.t.cell.guestAccel() == "tcg" {
+	if g.t.cell.guestAccel() == "tcg" && !g.t.cell.contained() {
 		limit = emulatedGuestBoot
 	}
 	g.ask(ctx, limit, "say hello", func(ctx context.Context, c *l2.Client) (err error) {

@@ -12,7 +12,7 @@ import (
 
 // Settings are what the cell's settings make of its kvm guests.
 func (t *T) Settings() domain.Settings {
-	s, err := domain.Read(t.cell.Plan)
+	s, err := domain.Read(t.cell.Plan, t.cell.run.Accel)
 	t.must(err, "read settings")
 	return s
 }
@@ -56,6 +56,9 @@ func (c *Cell) guestAccel() string {
 	if c.Plan.Kind == matrix.Xen {
 		return "xen-pv"
 	}
-	s, _ := domain.Read(c.Plan)
+	s, _ := domain.Read(c.Plan, c.run.Accel)
 	return s.Accel
 }
+
+// contained says that the cell's host is a container.
+func (c *Cell) contained() bool { return c.Plan.Tier == matrix.Container }

@@ -48,6 +48,9 @@ func newT(c *Cell, p matrix.PlannedCheck, attempt int) *T {
 	t.gomega = gomega.NewGomega(func(message string, _ ...int) {
 		panic(stop{fault.Productf(t.layer, "hold "+p.ID, "%s", strings.TrimSpace(message))})
 	}).(*gomega.WithT)
+	if c.contained() && c.run.Engine != "" {
+		t.Note("in a container of %s", c.run.Engine)
+	}
 	return t
 }
 

@@ -44,9 +44,17 @@ func (t *T) lost(since owner.Sched, limit time.Duration) time.Duration {
 func (t *T) late(since owner.Sched, what string) {
 	got := t.vm.Sched().Sub(since)
 	if got.Starved() {
-		t.must(fault.Infraf("work on a starved machine", "%s; L1's emulator %s", what, got), what)
+		t.must(fault.Infraf("work on a starved machine", "%s; %s %s", what, t.cell.worker(), got), what)
 	}
-	t.Fail(t.layer, "%s (L1's emulator %s)", what, got)
+	t.Fail(t.layer, "%s (%s %s)", what, t.cell.worker(), got)
+}
+
+// worker is what L0's scheduler runs for the cell's host.
+func (c *Cell) worker() string {
+	if c.contained() {
+		return "L1's container"
+	}
+	return "L1's emulator"
 }
 
 // watchHost looks at what L1's console said during the attempt, and returns the

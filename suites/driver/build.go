@@ -122,6 +122,17 @@ func (im *Images) file(cell *matrix.Cell, name string, roles ...string) string {
 	return ""
 }
 
+// sums are the SHA-256 of all images' files, by path.
+func (im *Images) sums() map[string]string {
+	sums := map[string]string{}
+	for _, image := range im.byRef {
+		for _, f := range image.Meta.Files {
+			sums[image.Path(f.Path)] = f.SHA256
+		}
+	}
+	return sums
+}
+
 // programs are the static programs of the guests, as import paths.
 var programs = map[string]string{
 	"l1init": "./internal/agent/l1init",

@@ -127,6 +127,7 @@ func (h *Hosts) parts(cell *matrix.Cell) (host.Parts, error) {
 		Launcher:    h.programs["launch"],
 		Tools:       h.tools(),
 		Guest:       guest,
+		Sums:        h.images.sums(),
 	}, nil
 }
 

@@ -16,11 +16,19 @@ const ParallelEnv = "VIRTMATRIX_PARALLEL"
 // the code that it translated, when it emulates.
 const emulatorMB = 512
 
+// containedMB is what a container takes, in MiB: libvirtd, and the emulators of two
+// small guests with the code that they translated.
+const containedMB = 1024
+
 // need is what a host of a cell takes of the machine. It keeps one processor
 // busy, however many it has: its checks run one after another, and each waits
 // for one guest.
 func need(cell *matrix.Cell) admit.Need {
-	return admit.Need{What: "a host of " + cell.ID, MemoryMB: hostMemoryMB + emulatorMB, Processors: 1}
+	n := admit.Need{What: "a host of " + cell.ID, MemoryMB: hostMemoryMB + emulatorMB, Processors: 1}
+	if cell.Tier == matrix.Container {
+		n.MemoryMB = containedMB
+	}
+	return n
 }
 
 // openRoom opens the room for hosts and builds of all processes that share a

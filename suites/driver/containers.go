@@ -1,0 +1,38 @@
+package driver
+
+import (
+	"context"
+	"slices"
+
+	"github.com/virtmatrix/virtmatrix/internal/container"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// Engine is what makes the containers of a plan, in words. It is empty when no
+// cell is one, or when no engine answers: then each boot says why.
+func Engine(ctx context.Context, plan *matrix.Plan) string {
+	if !slices.ContainsFunc(plan.Cells, func(c matrix.Cell) bool { return c.Tier == matrix.Container }) {
+		return ""
+	}
+	engine, err := container.Connect(ctx)
+	if err != nil {
+		return ""
+	}
+	return engine.String()
+}
+
+// Contain starts a fresh host of a cell as a container; its logs go to logDir.
+func (h *Hosts) Contain(ctx context.Context, cell *matrix.Cell, logDir string) (*container.Host, error) {
+	parts, err := h.parts(cell)
+	if err != nil {
+		return nil, err
+	}
+	return container.Boot(ctx, container.Order{
+		Runtime: h.driver.config.Runtime, Home: h.driver.config.Home, Parts: parts,
+		Settings: host.Settings{
+			Name: cell.ID, Kind: cell.Kind, Axes: cell.Settings, Accel: h.probed.Accel, Scale: h.probed.Scale,
+			LogDir: logDir, ScratchDir: Scratch(h.driver.config.Home),
+		},
+	})
+}
