@@ -40,7 +40,7 @@ const (
 	// pollEvery is how often a claim that waits looks again.
 	pollEvery = 250 * time.Millisecond
 	// tellEvery is how often a wait that stays the same is told with new numbers.
-	tellEvery = 10 * time.Second
+	tellEvery = time.Minute
 	// patience is how long memory may be short while nothing of ours runs: what
 	// just ended may still be giving it back, but nobody promised to.
 	patience = 30 * time.Second
@@ -89,18 +89,19 @@ func (r *Room) Enter(ctx context.Context, need Need, tell func(why string)) (*Cl
 
 // await asks again until the claim is admitted.
 func (r *Room) await(ctx context.Context, c *Claim, tell func(why string)) error {
-	began := time.Now()
 	var alone, told time.Time
 	var short resource
 	for {
 		l, err := r.try(ctx, c)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err != nil {
 			return err
 		}
 		now := time.Now()
 		switch {
 		case l.of == nothing:
-			c.waited = now.Sub(began)
 			return nil
 		case !l.alone:
 			alone = time.Time{}

@@ -30,7 +30,6 @@ type Claim struct {
 	number int
 	file   *os.File
 	state  state
-	waited time.Duration
 }
 
 // state is what a claim's file says.
@@ -110,9 +109,6 @@ func (c *Claim) touch() error {
 	}
 	return nil
 }
-
-// Waited is how long it took until there was room.
-func (c *Claim) Waited() time.Duration { return c.waited }
 
 // Uses names the process whose tree takes what was claimed, where that is no
 // child of this process: the first process of a container.

@@ -71,7 +71,7 @@ func decide(m Reading, held []held, need Need, everyProcessor bool) lack {
 	}
 	// Half a processor of other work is no reason to leave a whole one idle.
 	if busy := int(math.Round(m.Busy)); !everyProcessor && taken > 0 && taken+need.Processors+busy > m.Processors {
-		return lack{of: processors, says: fmt.Sprintf("%s, on %d of %d, and others keep %.1f busy", running(held), taken, m.Processors, m.Busy)}
+		return lack{of: processors, says: fmt.Sprintf("%d of %d are taken, and other programs keep %.1f busy", taken, m.Processors, m.Busy)}
 	}
 	return lack{}
 }
@@ -88,7 +88,7 @@ func memoryLack(m Reading, held []held, need Need) lack {
 	case len(held) == 0:
 		l.alone, l.says = true, fmt.Sprintf("%s, %s of %s are free and nothing of virtmatrix runs", asks, gib(m.FreeMB), gib(m.TotalMB))
 	default:
-		l.says = fmt.Sprintf("%s, %s are free, %s of it promised; %s", asks, gib(m.FreeMB), gib(soon), running(held))
+		l.says = fmt.Sprintf("%s, %s are free, %s of it promised to %s", asks, gib(m.FreeMB), gib(soon), running(held))
 	}
 	return l
 }
@@ -124,9 +124,9 @@ func promised(held []held) int {
 // running counts what runs, in words.
 func running(held []held) string {
 	if len(held) == 1 {
-		return "1 runs"
+		return "1 that runs"
 	}
-	return fmt.Sprintf("%d run", len(held))
+	return fmt.Sprintf("%d that run", len(held))
 }
 
 func gib(mb int) string { return fmt.Sprintf("%.1f GiB", float64(mb)/1024) }

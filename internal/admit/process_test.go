@@ -94,7 +94,7 @@ func TestAProcessThatDiesFreesItsRoom(t *testing.T) {
 		start(t, dir).says("in")
 	}
 	third := start(t, dir)
-	if said := third.says("waiting"); !strings.Contains(said, "for memory: needs 1.0 GiB") || !strings.Contains(said, "2 run") {
+	if said := third.says("waiting"); !strings.Contains(said, "for memory: needs 1.0 GiB") || !strings.Contains(said, "2 that run") {
 		t.Errorf("the third process says %q", said)
 	}
 	victim := start(t, dir) // one that waits may die, too

@@ -32,8 +32,6 @@ type Booter interface {
 
 // Place is the room that a host has on the machine.
 type Place interface {
-	// Waited is how long it took until there was room.
-	Waited() time.Duration
 	// Release gives the room back, right before the host is ended.
 	Release()
 }
@@ -118,25 +116,31 @@ func (c *Cell) admit(ctx context.Context) (note string, err error) {
 	if c.place != nil {
 		return "", nil
 	}
-	said := ""
+	said, start := "", time.Now()
 	c.place, err = c.run.Boot.Admit(ctx, c.Plan, func(why string) {
 		said = why
 		c.tell(progress.Event{Phase: progress.Waiting, Text: why})
 	})
+	took := time.Since(start)
+	if said != "" {
+		c.waited += took
+	}
 	if err != nil {
 		c.place = nil
 		return "", err
 	}
-	took := c.place.Waited()
-	c.waited += took
-	if took >= longWait {
-		note = fmt.Sprintf("before its host it waited %s %s", took.Round(time.Second), said)
-	}
-	return note, nil
+	return waitNote(took, said), nil
 }
 
 // longWait is how long a wait for room is at least that is noted with an answer.
 const longWait = 10 * time.Second
+
+func waitNote(took time.Duration, why string) string {
+	if took < longWait {
+		return ""
+	}
+	return fmt.Sprintf("before its host it waited %s %s", took.Round(time.Second), why)
+}
 
 // host returns the cell's host, booting one when there is none or it died. died
 // says what the one before died of since the last check.

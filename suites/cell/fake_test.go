@@ -110,23 +110,15 @@ func (b *fakeBooter) Admit(ctx context.Context, _ *matrix.Cell, tell func(why st
 	if b.admit != nil {
 		return b.admit(ctx, tell)
 	}
-	return b.place(0), nil
-}
-
-func (b *fakeBooter) place(waited time.Duration) *fakePlace {
-	p := &fakePlace{waited: waited}
+	p := &fakePlace{}
 	b.places = append(b.places, p)
-	return p
+	return p, nil
 }
 
 // fakePlace is room on no machine.
-type fakePlace struct {
-	waited   time.Duration
-	released int
-}
+type fakePlace struct{ released int }
 
-func (p *fakePlace) Waited() time.Duration { return p.waited }
-func (p *fakePlace) Release()              { p.released++ }
+func (p *fakePlace) Release() { p.released++ }
 
 func (b *fakeBooter) Boot(ctx context.Context, _ *matrix.Cell, logDir string) (Host, error) {
 	if err := os.MkdirAll(logDir, 0o755); err != nil {
