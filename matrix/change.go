@@ -50,7 +50,7 @@ func (c *Catalog) resolve(change Change) (Change, error) {
 
 // pairings prepares the sweeps of a change: one for each kind that the profile
 // covers and that has the axis.
-func (c *Catalog) pairings(p *Profile, change Change, strength int) ([]sweep, error) {
+func (c *Catalog) pairings(p *Profile, r Request, change Change) ([]sweep, error) {
 	if len(p.Covers) == 0 {
 		return nil, fmt.Errorf("profile %s names its cells and covers nothing, so there is nothing to choose the cells of a change from; %s", p.Name, c.coveringProfiles())
 	}
@@ -65,8 +65,8 @@ func (c *Catalog) pairings(p *Profile, change Change, strength int) ([]sweep, er
 		if !a.has(cov.Kind) {
 			continue
 		}
-		cov = c.widened(cov, a, change)
-		s, err := c.pairing(cov, change, cmp.Or(min(strength, len(cov.Axes)), cov.Strength))
+		cov = c.widened(r.standIn(cov), a, change)
+		s, err := c.pairing(cov, change, cmp.Or(min(r.Strength, len(cov.Axes)), cov.Strength))
 		if err != nil {
 			return nil, err
 		}

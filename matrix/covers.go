@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -52,8 +53,11 @@ func (c *loader) readCover(n node, p *Profile) error {
 	return nil
 }
 
-// asks says whether the cover is of cells such as this one.
-func (c *Cover) asks(cell *Cell) bool { return c.Kind == cell.Kind && c.Tier == cell.Tier }
+// asks says whether the cover is of cells such as this one of its profile.
+func (c *Cover) asks(cell *Cell) bool { return c.Kind == cell.Kind && c.asked() == cell.Tier }
+
+// asked is the tier that the profile asks for.
+func (c *Cover) asked() Tier { return cmp.Or(c.Instead, c.Tier) }
 
 // name calls the cells of a cover: "kvm", or "kvm container".
 func (c *Cover) name() string { return footing{c.Tier, c.Kind}.String() }

@@ -31,6 +31,7 @@ func (c *Catalog) leftOut(p *Plan) ([]LeftOutCell, error) {
 	if err != nil {
 		return nil, err
 	}
+	profile = profile.onTiersOf(p)
 	var out []LeftOutCell
 	for _, on := range footings() {
 		if !profile.asks(on) {
@@ -53,6 +54,21 @@ func (c *Catalog) leftOut(p *Plan) ([]LeftOutCell, error) {
 		}
 	}
 	return out, nil
+}
+
+// onTiersOf returns the profile with the tiers that a plan has for those that it
+// asks for.
+func (p *Profile) onTiersOf(plan *Plan) *Profile {
+	r := Request{NoContainers: plan.Fallback}
+	out := *p
+	out.Cells, out.Covers = nil, nil
+	for _, cell := range p.Cells {
+		out.Cells = append(out.Cells, r.onTier(cell))
+	}
+	for _, cov := range p.Covers {
+		out.Covers = append(out.Covers, r.standIn(cov))
+	}
+	return &out
 }
 
 // asks says whether a profile has cells of the kind and tier.
@@ -83,20 +99,31 @@ func (c *Catalog) absent(on footing, p *Plan) ([]absence, error) {
 	if err != nil {
 		return nil, err
 	}
-	var covered *Coverage
-	for i := range p.Coverage {
-		if cov := &p.Coverage[i]; cov.Kind == on.kind && cov.Tier == on.tier {
-			covered = &p.Coverage[i]
-		}
-	}
 	var out []absence
 	for i := range g.stacks {
-		t := g.stacks[i].tuple(on.kind.Components())
-		if !slices.ContainsFunc(p.Cells, func(cell Cell) bool { return cell.footing() == on && cell.has(t) }) {
-			out = append(out, absence{stack: &g.stacks[i], plan: p, grid: g, covered: covered, tuple: t})
+		a := absence{stack: &g.stacks[i], plan: p, grid: g, tuple: g.stacks[i].tuple(on.kind.Components())}
+		if !slices.ContainsFunc(p.Cells, func(cell Cell) bool { return cell.footing() == on && cell.has(a.tuple) }) {
+			a.cover()
+			out = append(out, a)
 		}
 	}
 	return out, nil
+}
+
+// cover finds what the plan covers of such stacks: what asks for this one, if there
+// are two, or else the first.
+func (a *absence) cover() {
+	for i := range a.plan.Coverage {
+		cov := &a.plan.Coverage[i]
+		if cov.Kind != a.grid.kind || cov.Tier != a.grid.tier {
+			continue
+		}
+		other := *a
+		other.covered = cov
+		if a.covered == nil || a.unasked() != "" && other.unasked() == "" {
+			a.covered = cov
+		}
+	}
 }
 
 // has says whether the cell has all of these values.

@@ -211,7 +211,7 @@ func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
 		{"unknown check", "profiles.yaml", "[IX-BOOT]", "[IX-BOOT, IX-BOT]",
 			`profiles.yaml:8:22: nothing matches "IX-BOT"; did you mean "IX-BOOT"?`},
 		{"unknown kind of checks", "profiles.yaml", "      xen: [", "      zen: [",
-			`profiles.yaml:8:7: unknown kind "zen"; did you mean "xen"?`},
+			`profiles.yaml:8:7: unknown kind or tier "zen"; did you mean "xen"?`},
 	})
 }
 

@@ -85,8 +85,8 @@ func (o *oracle) mustBeAllowed(t *testing.T, cells []Cell) {
 func randomCatalog(rng *rand.Rand) *Catalog {
 	releases := []string{"r1", "r2", "r3"}
 	c := &Catalog{
-		boot:   map[footing]string{{Nested, KVM}: "BOOT", {Nested, Xen}: "BOOT"},
-		Checks: []Check{{ID: "BOOT", Kinds: Kinds(), Tiers: []Tier{Nested}}},
+		boot:   map[footing]string{{Nested, KVM}: "BOOT", {Container, KVM}: "BOOT", {Nested, Xen}: "BOOT"},
+		Checks: []Check{{ID: "BOOT", Kinds: Kinds(), Tiers: Tiers()}},
 	}
 	for _, r := range releases {
 		c.Releases = append(c.Releases, Release{Name: r, Source: "apt"})
@@ -125,7 +125,8 @@ func randomConstraint(rng *rand.Rand, c *Catalog, why string) Constraint {
 }
 
 func randomCover(rng *rand.Rand, c *Catalog) Cover {
-	cov := Cover{Kind: Kinds()[rng.IntN(2)], Tier: Nested, Strength: 1 + rng.IntN(3)}
+	kind := Kinds()[rng.IntN(2)]
+	cov := Cover{Kind: kind, Tier: kind.Tiers()[rng.IntN(len(kind.Tiers()))], Strength: 1 + rng.IntN(3)}
 	for _, a := range c.KindAxes(cov.Kind) {
 		values := a.names()
 		if isSetting(a) && rng.IntN(3) == 0 {

@@ -18,8 +18,9 @@ type Profile struct {
 	// Covers ask for cells to be generated. Cells of the same kind are then among
 	// them.
 	Covers []Cover
-	// Checks are the IDs to plan by kind. A kind that is not in it plans all.
-	Checks map[Kind][]string
+	// Checks are the IDs to plan by tier, or else by kind. Cells of neither plan
+	// all.
+	Checks map[string][]string
 	// Isolation is what the checks share their hosts with, where they do not say.
 	Isolation Isolation
 }
@@ -155,10 +156,11 @@ func cellKind(n node) (kind Kind, err error) {
 	return kind, err
 }
 
-// readPlanned reads the checks that a profile plans by kind.
+// readPlanned reads the checks that a profile plans by kind, and those for
+// containers of whatever kind.
 func (c *loader) readPlanned(n node, p *Profile) error {
-	p.Checks = map[Kind][]string{}
-	return keyed("kind", Kinds(), func(kind Kind, n node) error {
+	p.Checks = map[string][]string{}
+	return keyed("kind or tier", append(plain(Kinds()), string(Container)), func(on string, n node) error {
 		var patterns []string
 		err := each(func(n node) error {
 			pattern, err := n.text()
@@ -172,7 +174,7 @@ func (c *loader) readPlanned(n node, p *Profile) error {
 		if err != nil {
 			return err
 		}
-		p.Checks[kind], err = Select(patterns, c.CheckIDs())
+		p.Checks[on], err = Select(patterns, c.CheckIDs())
 		return err
 	})(n)
 }

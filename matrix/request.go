@@ -27,6 +27,10 @@ type Request struct {
 	// Change plans the cells in which a change can matter, each with its baseline,
 	// instead of the profile's own; nil if there is none.
 	Change *Change
+	// NoContainers says why there are no containers here; empty if there are. The
+	// cells that should have one are then planned nested, and asked what they
+	// would have been asked.
+	NoContainers string
 }
 
 // New plans a profile, or the part of it that is asked for: its own cells, and
@@ -58,11 +62,11 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	cells, err := swept(sweeps, r.Budget)
+	wishes, err := swept(sweeps, r.Budget)
 	if err != nil {
 		return nil, fmt.Errorf("cannot choose cells of profile %s: %w", profile.Name, err)
 	}
-	if err := c.ask(plan, profile, r, cells); err != nil {
+	if err := c.ask(plan, profile, r, wishes); err != nil {
 		return nil, err
 	}
 	for _, s := range sweeps {
@@ -79,38 +83,40 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 
 // ask puts the cells into the plan, each with its checks, as far as they are
 // selected.
-func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, cells []Cell) error {
-	patterns, err := c.spelt(r.Cells)
+func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, wishes []wish) error {
+	wishes, err := c.selected(profile, r, wishes)
 	if err != nil {
 		return err
 	}
-	ids, err := Select(patterns, namesOf(cells, cellID))
-	if err != nil {
-		return fmt.Errorf("cannot select cells of profile %s: %w", profile.Name, err)
-	}
-	for _, cell := range cells {
-		if cell.Baseline != "" && slices.Contains(ids, cell.ID) {
-			ids = append(ids, cell.Baseline)
-		}
-	}
-	cells = slices.DeleteFunc(cells, func(cell Cell) bool { return !slices.Contains(ids, cell.ID) })
 	var offered []string
-	for _, cell := range cells {
-		offered = append(offered, c.offered(profile, cell.Kind)...)
+	for i := range wishes {
+		offered = append(offered, c.offered(profile, &wishes[i])...)
 	}
 	chosen, err := Select(r.Checks, keep(c.CheckIDs(), offered))
 	if err != nil {
 		return fmt.Errorf("cannot select checks of profile %s: %w", profile.Name, err)
 	}
-	for _, cell := range cells {
+	var cells []Cell
+	want := map[string][]string{}
+	for _, w := range wishes {
+		want[w.cell.ID] = append(want[w.cell.ID], keep(c.offered(profile, &w), chosen)...)
+		cell := w.cell
 		// Packages are resolved into the plan's cells, never into the catalog's.
-		cell.Stack = slices.Clone(cell.Stack)
-		cell.Checks = c.planned(&cell, keep(c.offered(profile, cell.Kind), chosen))
+		cell.Stack, cell.Why = slices.Clone(cell.Stack), append(slices.Clone(cell.Why), r.fallback(&w)...)
+		if i := slices.IndexFunc(cells, func(o Cell) bool { return o.ID == cell.ID }); i >= 0 {
+			cells[i].Why = append(cells[i].Why, cell.Why...)
+		} else {
+			cells = append(cells, cell)
+		}
+	}
+	for _, cell := range cells {
+		cell.Checks = c.planned(&cell, want[cell.ID])
 		c.isolate(cell.Checks, cmp.Or(r.Isolation, profile.Isolation))
 		if len(cell.Checks) > 0 {
 			plan.Cells = append(plan.Cells, cell)
 		}
 	}
+	plan.Fallback = r.fallbacks(plan, wishes)
 	return nil
 }
 
@@ -126,12 +132,47 @@ func (c *Catalog) isolate(checks []PlannedCheck, all Isolation) {
 	}
 }
 
-// offered lists the checks that a profile plans on a kind.
-func (c *Catalog) offered(p *Profile, kind Kind) []string {
-	if ids, ok := p.Checks[kind]; ok {
+// selected keeps the cells that are asked for. They are selected by the names that
+// the profile gives them.
+func (c *Catalog) selected(profile *Profile, r Request, wishes []wish) ([]wish, error) {
+	patterns, err := c.spelt(r.Cells)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := Select(patterns, namesOf(wishes, (*wish).name))
+	if err != nil {
+		return nil, fmt.Errorf("cannot select cells of profile %s: %w", profile.Name, err)
+	}
+	var baselines []string
+	for i := range wishes {
+		if cell := &wishes[i].cell; cell.Baseline != "" && slices.Contains(ids, wishes[i].name()) {
+			baselines = append(baselines, cell.Baseline)
+		}
+	}
+	return slices.DeleteFunc(wishes, func(w wish) bool {
+		return !slices.Contains(ids, w.name()) && !slices.Contains(baselines, w.cell.ID)
+	}), nil
+}
+
+// offered lists the checks that a profile plans on a cell. One that stands in for
+// another is asked no more than that could answer.
+func (c *Catalog) offered(p *Profile, w *wish) []string {
+	ids, ok := p.Checks[string(w.of)]
+	if !ok {
+		ids, ok = p.Checks[string(w.cell.Kind)]
+	}
+	if !ok {
+		ids = c.CheckIDs()
+	}
+	if w.of == w.cell.Tier {
 		return ids
 	}
-	return c.CheckIDs()
+	asked := w.cell
+	asked.Tier = w.of
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		check, err := c.Check(id)
+		return err != nil || check.inapplicable(&asked) != ""
+	})
 }
 
 // keep returns the names that are also in another list.

@@ -27,12 +27,14 @@ type sweep interface {
 	cells(budget int) ([]Cell, error)
 	// coverage counts what cells cover; nil when nothing was to be covered.
 	coverage(cells []Cell) (*Coverage, error)
+	// asked is the tier that the profile asks for, which need not be the cells'.
+	asked() Tier
 }
 
 // swept makes the cells of all sweeps. A budget that is too small for them is
 // shared: each sweep has what it cannot do without, and of the rest the more, the
 // more combinations it has to cover.
-func swept(sweeps []sweep, budget int) ([]Cell, error) {
+func swept(sweeps []sweep, budget int) ([]wish, error) {
 	var all [][]Cell
 	wanted := 0
 	for _, s := range sweeps {
@@ -56,7 +58,13 @@ func swept(sweeps []sweep, budget int) ([]Cell, error) {
 			}
 		}
 	}
-	return slices.Concat(all...), nil
+	var wishes []wish
+	for i, s := range sweeps {
+		for _, cell := range all[i] {
+			wishes = append(wishes, wish{cell, s.asked()})
+		}
+	}
+	return wishes, nil
 }
 
 // share divides a budget.
@@ -101,11 +109,14 @@ func cellCount(n int) string {
 	return fmt.Sprintf("%d cells", n)
 }
 
-// named are the cells of a profile that no cover asks for.
+// named are the cells of a profile that no cover asks for, of one tier.
 type named struct {
 	profile *Profile
+	tier    Tier
 	list    []Cell
 }
+
+func (n *named) asked() Tier { return n.tier }
 
 func (n *named) least() (int, string) { return len(n.list), fixedIn(n.profile.Name) }
 
@@ -143,28 +154,46 @@ func (c *Catalog) sweeps(p *Profile, r Request, plan *Plan) ([]sweep, error) {
 			return nil, fmt.Errorf("cannot change %s: %w", *r.Change, err)
 		}
 		plan.Change = &change
-		sweeps, err := c.pairings(p, change, r.Strength)
+		sweeps, err := c.pairings(p, r, change)
 		if err != nil {
 			return nil, fmt.Errorf("cannot change %s: %w", change, err)
 		}
 		return sweeps, nil
 	}
-	own := &named{profile: p}
-	for _, cell := range p.Cells {
-		if err := allowed(&cell, c.Constraints); err != nil {
-			return nil, fmt.Errorf("profile %s names %s: %w", p.Name, cell.ID, err)
-		}
-		if !slices.ContainsFunc(p.Covers, func(cov Cover) bool { return cov.asks(&cell) }) {
-			own.list = append(own.list, fixedCell(p, cell))
-		}
+	sweeps, err := c.named(p, r)
+	if err != nil {
+		return nil, err
 	}
-	sweeps := []sweep{own}
 	for _, cov := range p.Covers {
-		s, err := c.covering(p, cov, cmp.Or(min(r.Strength, len(cov.Axes)), cov.Strength))
+		cov = r.standIn(cov)
+		s, err := c.covering(p, r, cov, cmp.Or(min(r.Strength, len(cov.Axes)), cov.Strength))
 		if err != nil {
 			return nil, fmt.Errorf("cannot cover %s cells of profile %s: %w", cov.name(), p.Name, err)
 		}
 		sweeps = append(sweeps, s)
+	}
+	return sweeps, nil
+}
+
+// named prepares the sweeps of the cells that no cover asks for: one for each
+// tier.
+func (c *Catalog) named(p *Profile, r Request) ([]sweep, error) {
+	var sweeps []sweep
+	for _, tier := range Tiers() {
+		own := &named{profile: p, tier: tier}
+		for _, cell := range p.Cells {
+			if cell.Tier != tier {
+				continue
+			}
+			on := r.onTier(cell)
+			if err := allowed(&on, c.Constraints); err != nil {
+				return nil, fmt.Errorf("profile %s names %s: %w%s", p.Name, cell.ID, err, r.because(cell.Tier))
+			}
+			if !slices.ContainsFunc(p.Covers, func(cov Cover) bool { return cov.asks(&cell) }) {
+				own.list = append(own.list, fixedCell(p, on))
+			}
+		}
+		sweeps = append(sweeps, own)
 	}
 	return sweeps, nil
 }
@@ -185,7 +214,7 @@ func (p *Profile) reaches(strength int) error {
 }
 
 // covering prepares the sweep of a cover.
-func (c *Catalog) covering(p *Profile, cov Cover, strength int) (*covering, error) {
+func (c *Catalog) covering(p *Profile, r Request, cov Cover, strength int) (*covering, error) {
 	g, err := c.grid(cov, nil)
 	if err != nil {
 		return nil, err
@@ -198,6 +227,7 @@ func (c *Catalog) covering(p *Profile, cov Cover, strength int) (*covering, erro
 		if !cov.asks(&cell) {
 			continue
 		}
+		cell = r.onTier(cell)
 		if row, ok := g.tuple(&cell); ok && allowed(&cell, cov.Exclude) == nil {
 			s.must = append(s.must, row)
 		} else {

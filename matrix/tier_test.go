@@ -126,3 +126,69 @@ func TestMistakesInTiersNameTheirPlace(t *testing.T) {
 			`constraints.yaml:4:31: unknown value of tier "bundled"; there are container, nested`},
 	})
 }
+
+// twoTiers covers the same axes on both tiers.
+const twoTiers = `profiles:
+  - name: two
+    description: Pairs on both tiers
+    cover:
+      - {kind: kvm, strength: 2, axes: {linux: [6.1, 6.12], qemu: [7.2, 10.0], libvirt: [9.0]}}
+      - {kind: kvm, tier: container, strength: 1, axes: {linux: [6.1], qemu: all, libvirt: [7.0, 9.0]}}
+`
+
+func TestACoverCountsOnlyItsOwnTier(t *testing.T) {
+	c := shipped(t, twoTiers)
+	p, err := New(c, Request{Profile: "two"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Coverage) != 2 {
+		t.Fatalf("%d coverages, want one for each tier", len(p.Coverage))
+	}
+	for i := range p.Coverage {
+		cov := &p.Coverage[i]
+		if cov.Covered != cov.Valid || len(cov.Missing) > 0 {
+			t.Errorf("coverage of %s: %d of %d", cov.Cells(), cov.Covered, cov.Valid)
+		}
+		var own, other []Cell
+		for _, cell := range p.Cells {
+			if cell.Tier == cov.Tier {
+				own = append(own, cell)
+			} else {
+				other = append(other, cell)
+			}
+		}
+		if n, missing, err := cov.Recount(own); err != nil || n != cov.Valid || len(missing) > 0 {
+			t.Errorf("%s: its own cells cover %d of %d, %v", cov.Cells(), n, cov.Valid, err)
+		}
+		// The other tier's cells have some of its pairs, and count for none.
+		if n, missing, err := cov.Recount(other); err != nil || n != 0 || len(missing) != cov.Valid {
+			t.Errorf("%s: cells of the other tier cover %d of %d, %v", cov.Cells(), n, cov.Valid, err)
+		}
+	}
+}
+
+func TestAStackInAContainerIsLeftOutOfANestedCover(t *testing.T) {
+	c := shipped(t, twoTiers)
+	p, err := New(c, Request{Profile: "two", Cells: []string{"container"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := LeftOut(c, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := map[string]string{}
+	for _, l := range left {
+		why[l.ID] = l.Why
+	}
+	for _, cell := range p.Cells {
+		nested := strings.TrimSuffix(cell.ID, "_tier-container")
+		if why[cell.ID] != "" || why[nested] == "" {
+			t.Errorf("%s is in the plan and left out for %q; nested for %q", cell.ID, why[cell.ID], why[nested])
+		}
+	}
+	if got := why[twin]; !strings.HasPrefix(got, "left out by a budget or a selection:") {
+		t.Errorf("%s is left out because %q", twin, got)
+	}
+}

@@ -93,7 +93,7 @@ func Tuples(n int, c *matrix.Coverage) string {
 
 // String says what was covered in a line: "kvm: 310 of 312 pairs answered, ...".
 func (a answered) String() string {
-	s := fmt.Sprintf("%s: %d of %s answered", a.Kind, a.count, Tuples(a.Valid, a.Coverage))
+	s := fmt.Sprintf("%s: %d of %s answered", a.Cells(), a.count, Tuples(a.Valid, a.Coverage))
 	if n := len(a.lost); n > 0 {
 		s += fmt.Sprintf(", %d lost with cells that gave no answer", n)
 	}
@@ -129,10 +129,10 @@ func (g *sifted) uncovered(m *Matrix) {
 	}
 	for _, a := range all {
 		if n := len(a.lost); n > 0 {
-			g.unanswered = append(g.unanswered, fmt.Sprintf("without an answer: %s of %s cells, %s", Tuples(n, a.Coverage), a.Kind, someTuples(a.lost)))
+			g.unanswered = append(g.unanswered, fmt.Sprintf("without an answer: %s of %s cells, %s", Tuples(n, a.Coverage), a.Cells(), someTuples(a.lost)))
 		}
 		if n := a.Valid - a.count - len(a.lost); n > 0 {
-			g.remarks = append(g.remarks, fmt.Sprintf("the plan leaves out %s of %s cells", Tuples(n, a.Coverage), a.Kind))
+			g.remarks = append(g.remarks, fmt.Sprintf("the plan leaves out %s of %s cells", Tuples(n, a.Coverage), a.Cells()))
 		}
 	}
 }

@@ -23,7 +23,8 @@ type Matrix struct {
 	Version int    `json:"version"`
 	Run     Run    `json:"run"`
 	Cells   []Cell `json:"cells"`
-	// Change and Coverage are the plan's.
+	// Fallback, Change and Coverage are the plan's.
+	Fallback string            `json:"fallback,omitempty"`
 	Change   *matrix.Change    `json:"change,omitempty"`
 	Coverage []matrix.Coverage `json:"coverage,omitempty"`
 	// Totals counts the results by verdict.

@@ -197,6 +197,9 @@ func showPlan(w io.Writer, p *matrix.Plan, explain bool) error {
 	if p.Change != nil {
 		fmt.Fprintf(w, "change: %s\n", p.Change)
 	}
+	if p.Fallback != "" {
+		fmt.Fprintf(w, "note: %s\n", p.Fallback)
+	}
 	for i := range p.Coverage {
 		showCoverage(w, &p.Coverage[i])
 	}
@@ -218,7 +221,7 @@ const shownExclusions = 6
 
 // showCoverage prints what the cells of a kind cover, and what they do not.
 func showCoverage(w io.Writer, c *matrix.Coverage) {
-	fmt.Fprintf(w, "coverage of %s: %d of %s", c.Kind, c.Covered, reports.Tuples(c.Valid, c))
+	fmt.Fprintf(w, "coverage of %s: %d of %s", c.Cells(), c.Covered, reports.Tuples(c.Valid, c))
 	if len(c.Missing) > 0 {
 		fmt.Fprintf(w, ", %d left out, such as %s", len(c.Missing), c.Missing[0])
 	}

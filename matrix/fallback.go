@@ -1,0 +1,80 @@
+package matrix
+
+import (
+	"fmt"
+	"slices"
+)
+
+// wish is a cell together with the tier that its profile asks for.
+type wish struct {
+	cell Cell
+	of   Tier
+}
+
+// name is the identity of the cell as the profile asks for it.
+func (w *wish) name() string { return CellID(w.cell.Kind, w.of, w.cell.Stack, w.cell.Settings) }
+
+// onTier returns a cell of a profile as it can be planned: nested where it should
+// have a container and there are none.
+func (r *Request) onTier(cell Cell) Cell {
+	if cell.Tier == Container && r.NoContainers != "" {
+		cell.Tier = Nested
+		cell.ID = CellID(cell.Kind, cell.Tier, cell.Stack, cell.Settings)
+	}
+	return cell
+}
+
+// standIn returns a cover of a profile as it can be planned.
+func (r *Request) standIn(cov Cover) Cover {
+	if cov.Tier == Container && r.NoContainers != "" {
+		cov.Tier, cov.Instead = Nested, Container
+	}
+	return cov
+}
+
+// because says why cells of a tier are planned on another, for the end of an
+// error; empty if they are not.
+func (r *Request) because(asked Tier) string {
+	if asked != Container || r.NoContainers == "" {
+		return ""
+	}
+	return fmt.Sprintf("; it is planned nested, because there are no containers: %s", r.NoContainers)
+}
+
+// fallback says why a cell is in the plan though another was asked for.
+func (r *Request) fallback(w *wish) []string {
+	if w.of == w.cell.Tier {
+		return nil
+	}
+	return []string{fmt.Sprintf("in place of %s: %s", w.name(), r.NoContainers)}
+}
+
+// fallbacks says in a sentence what of a plan stands in for what was asked for, or
+// "".
+func (r *Request) fallbacks(p *Plan, wishes []wish) string {
+	n, merged := 0, 0
+	for _, w := range wishes {
+		if w.of == w.cell.Tier || p.Cell(w.cell.ID) == nil {
+			continue
+		}
+		n++
+		if slices.ContainsFunc(wishes, func(o wish) bool { return o.cell.ID == w.cell.ID && o.of == o.cell.Tier }) {
+			merged++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	are, its := "are", "their"
+	if n == 1 {
+		are = "is"
+	}
+	if merged == 1 {
+		its = "its"
+	}
+	text := fmt.Sprintf("%s for containers %s planned nested", cellCount(n), are)
+	if merged > 0 {
+		text += fmt.Sprintf(", %d of them together with %s nested twin", merged, its)
+	}
+	return text + ": " + r.NoContainers
+}
