@@ -34,9 +34,11 @@ type Request struct {
 }
 
 // New plans a profile, or the part of it that is asked for: its own cells, and
-// those that its covers ask for. Named cells come in the profile's order,
-// generated ones in the order that is the cheapest to run, and the checks in the
-// catalog's, the boot check first. The same request always has the same cells.
+// those that its covers ask for. They come in the order in which they are run:
+// containers before machines, candidates of a change before their baselines, and
+// otherwise named cells in the profile's order and generated ones in that which is
+// the cheapest to run. The checks come in the catalog's order, the boot check
+// first. The same request always has the same cells.
 //
 // Coverage is counted of the cells that are left when all is narrowed down. The
 // baseline of a cell that is kept is kept.
@@ -69,6 +71,7 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 	if err := c.ask(plan, profile, r, wishes); err != nil {
 		return nil, err
 	}
+	plan.arrange()
 	for _, s := range sweeps {
 		counted, err := s.coverage(plan.Cells)
 		if err != nil {
