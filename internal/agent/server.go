@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -30,6 +31,10 @@ const (
 // Server answers the harness on one connection after another.
 type Server struct {
 	config *ssh.ServerConfig
+	// Freshen makes this machine a host of its own; nil refuses to.
+	Freshen func(Fresh) error
+	// Shell runs a command that is given as its last argument.
+	Shell []string
 }
 
 // NewServer makes a server with a host key of its own. The channel is a wire
@@ -46,7 +51,7 @@ func NewServer() (*Server, error) {
 	}
 	cfg := &ssh.ServerConfig{NoClientAuth: true, ServerVersion: "SSH-2.0-virtmatrix"}
 	cfg.AddHostKey(signer)
-	return &Server{config: cfg}, nil
+	return &Server{config: cfg, Shell: []string{"/bin/sh", "-c"}}, nil
 }
 
 // serve speaks SSH on the connection until it ends.
@@ -55,11 +60,11 @@ func (s *Server) serve(conn net.Conn) error {
 	if err != nil {
 		return fmt.Errorf("cannot open session: %w", err)
 	}
-	go ssh.DiscardRequests(requests)
+	go s.serveRequests(requests)
 	for ch := range channels {
 		switch ch.ChannelType() {
 		case channelSession:
-			go serveSession(ch)
+			go s.serveSession(ch)
 		case channelUnix:
 			go serveUnix(ch)
 		case channelTTY:
@@ -71,7 +76,7 @@ func (s *Server) serve(conn net.Conn) error {
 	return nil
 }
 
-func serveSession(nc ssh.NewChannel) {
+func (s *Server) serveSession(nc ssh.NewChannel) {
 	ch, requests, err := nc.Accept()
 	if err != nil {
 		return
@@ -90,7 +95,7 @@ func serveSession(nc ssh.NewChannel) {
 		}
 		_ = req.Reply(true, nil)
 		go func() {
-			runCommand(ctx, ch, p.Command)
+			runCommand(ctx, ch, slices.Concat(s.Shell, []string{p.Command}))
 			ch.Close()
 		}()
 	}
@@ -102,8 +107,8 @@ func serveSession(nc ssh.NewChannel) {
 const outputWait = 10 * time.Second
 
 // runCommand runs one command in a group of its own and reports how it ended.
-func runCommand(ctx context.Context, ch ssh.Channel, command string) {
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+func runCommand(ctx context.Context, ch ssh.Channel, argv []string) {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = outputWait
