@@ -45,14 +45,18 @@ func (vm *VM) connect(ctx context.Context) error {
 	if err := vm.openMonitor(ctx); err != nil {
 		return vm.bootFault(ctx, err)
 	}
+	if err := vm.connectAgent(ctx); err != nil {
+		return vm.bootFault(ctx, err)
+	}
+	return nil
+}
+
+func (vm *VM) connectAgent(ctx context.Context) error {
 	conn, err := dialWhenThere(ctx, vm.path(sockAgent))
 	if err == nil {
 		vm.agent, err = agent.Connect(ctx, conn)
 	}
-	if err != nil {
-		return vm.bootFault(ctx, err)
-	}
-	return nil
+	return err
 }
 
 func (vm *VM) openMonitor(ctx context.Context) error {

@@ -158,7 +158,7 @@ func TestPathsWithSpacesAndCommas(t *testing.T) {
 		"\n-kernel\n/home/a b, c/vmlinuz\n", "\n-initrd\n/home/a b, c/vm/initramfs\n",
 		"file=/home/a b,, c/root.squashfs,readonly=on", "file=/home/a b,, c/vm/scratch.img,readonly=off",
 		"\nunix:/home/a b,, c/vm/qmp.sock,server=on", ",path=/home/a b,, c/vm/agent.sock\n",
-		"\nfile:/home/a b, c/logs/console.log\n",
+		",path=/home/a b,, c/logs/console.log\n",
 	} {
 		if !strings.Contains(line, want) {
 			t.Errorf("the command line lacks %q:%s", want, line)

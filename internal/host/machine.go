@@ -1,7 +1,9 @@
 package host
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -42,7 +44,9 @@ func commandLine(p Parts, s Settings, em Emulator, at places) ([]string, error) 
 		"-machine", em.Machine + ",accel=" + s.Accel, "-cpu", cpu,
 		"-smp", fmt.Sprint(s.CPUs), "-m", fmt.Sprint(s.MemoryMB),
 		"-display", "none", "-no-reboot",
-		"-serial", "file:" + filepath.Join(s.LogDir, ConsoleFile),
+		// It goes on after what a snapshot's console said.
+		"-chardev", "file,id=console,append=on,path=" + value(filepath.Join(s.LogDir, ConsoleFile)),
+		"-serial", "chardev:console",
 		"-qmp", "unix:" + value(filepath.Join(at.sockets, sockQMP)) + ",server=on,wait=off",
 		"-device", "virtio-rng-pci",
 		"-device", "virtio-serial-pci",
@@ -104,49 +108,41 @@ func bootArgs(p Parts, s Settings, dir string) ([]string, error) {
 	}, nil
 }
 
-// writeInitramfs packs the agent, its spec, and what L2 boots.
+// writeInitramfs writes what L1 starts with to a file.
 func writeInitramfs(path string, p Parts, spec []byte) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("cannot write initramfs: %w", err)
-	}
-	defer f.Close()
-	guest := filepath.Join(filepath.Dir(path), "l2-initrd")
-	if err := WriteGuestInitramfs(guest, p.Guest); err != nil {
+	return writeTo(path, func(w io.Writer) error { return packInitramfs(w, p, spec) })
+}
+
+// packInitramfs packs the agent, its spec, and what L2 boots.
+func packInitramfs(w io.Writer, p Parts, spec []byte) error {
+	var guest bytes.Buffer
+	if err := packGuestInitramfs(&guest, p.Guest); err != nil {
 		return err
 	}
-	defer os.Remove(guest)
-	a := newInitramfs(f)
+	a := newInitramfs(w)
 	a.addFile("/init", 0o755, p.Agent)
 	a.add(agent.SpecPath, 0o644, spec)
 	for _, m := range p.BootModules {
 		a.addFile(bootModule(m), 0o644, m)
 	}
 	a.addFile(GuestKernel, 0o644, p.Guest.Kernel)
-	a.addFile(GuestInitrd, 0o644, guest)
+	a.add(GuestInitrd, 0o644, guest.Bytes())
 	for _, name := range slices.Sorted(maps.Keys(p.Tools)) {
 		a.addFile(toolPath(name), 0o755, p.Tools[name])
 	}
 	if p.QEMU != "" {
 		a.addFile(launcher, 0o755, p.Launcher)
 	}
-	if err := a.close(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("cannot write initramfs: %w", err)
-	}
-	return nil
+	return a.close()
 }
 
-// WriteGuestInitramfs packs what L2 starts with.
+// WriteGuestInitramfs writes what L2 starts with to a file.
 func WriteGuestInitramfs(path string, g GuestParts) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("cannot write guest's initramfs: %w", err)
-	}
-	defer f.Close()
-	a := newInitramfs(f)
+	return writeTo(path, func(w io.Writer) error { return packGuestInitramfs(w, g) })
+}
+
+func packGuestInitramfs(w io.Writer, g GuestParts) error {
+	a := newInitramfs(w)
 	a.addFile("/init", 0o755, g.Init)
 	// Xen asks a guest to shut down by way of this path.
 	a.link("/sbin/poweroff", "/init")
@@ -157,11 +153,20 @@ func WriteGuestInitramfs(path string, g GuestParts) error {
 		fmt.Fprintln(&list, filepath.Base(m))
 	}
 	a.add("/modules/load", 0o644, []byte(list.String()))
-	if err := a.close(); err != nil {
+	return a.close()
+}
+
+func writeTo(path string, pack func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("cannot write initramfs: %w", err)
+	}
+	defer f.Close()
+	if err := pack(f); err != nil {
 		return err
 	}
 	if err := f.Close(); err != nil {
-		return fmt.Errorf("cannot write guest's initramfs: %w", err)
+		return fmt.Errorf("cannot write initramfs: %w", err)
 	}
 	return nil
 }

@@ -5,8 +5,10 @@ package host
 
 import (
 	"cmp"
+	"context"
 	"time"
 
+	"github.com/virtmatrix/virtmatrix/internal/snapshot"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -31,7 +33,8 @@ type Parts struct {
 	Tools map[string]string
 	// Guest is what L2 boots.
 	Guest GuestParts
-	// Sums are the SHA-256 of the images' files, by path.
+	// Sums are SHA-256 of images, and of the emulator's, by path, when they are
+	// known: an image without is read to tell its snapshots from others.
 	Sums map[string]string
 }
 
@@ -75,6 +78,11 @@ type Settings struct {
 	ScratchDir string
 	// LogDir receives the host's console and the emulator's messages.
 	LogDir string
+	// Snapshots keeps states of ready hosts; nil boots each host.
+	Snapshots *snapshot.Store
+	// Turn waits until this process may boot, and returns what ends its turn; nil
+	// waits for nobody. A host that is restored needs no turn.
+	Turn func(context.Context) (release func(), err error)
 	// Silence is how long a booting L1's console may be silent, and Longest how
 	// long the whole boot may take, at scale 1; 0 means bootStall and bootLimit.
 	Silence, Longest time.Duration
@@ -87,6 +95,15 @@ func (s Settings) longest() time.Duration { return s.limit(cmp.Or(s.Longest, boo
 // Limit is a duration scaled to the machine.
 func (s Settings) Limit(d time.Duration) time.Duration { return s.limit(d) }
 
+// turn waits for the turn to boot.
+func (s Settings) turn(ctx context.Context) (release func(), err error) {
+	if s.Turn == nil {
+		return func() {}, nil
+	}
+	return s.Turn(ctx)
+}
+
+// limit is a duration scaled to the machine.
 func (s Settings) limit(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * max(s.Scale, 1))
 }

@@ -49,6 +49,8 @@ func realBed(t *testing.T) *bed {
 	return b
 }
 
+func (b *bed) order() order { return order{b.runtime, b.parts, b.settings, b.emulator} }
+
 // mute is a PID 1 that only sleeps.
 func mute(t *testing.T) string {
 	t.Helper()
@@ -76,7 +78,7 @@ func emulators(runtime string) (pids []int) {
 
 func (b *bed) refuses(t *testing.T, v matrix.Verdict, layer matrix.Layer, words ...string) error {
 	t.Helper()
-	vm, err := launch(t.Context(), b.runtime, b.parts, b.settings, b.emulator)
+	vm, err := b.order().launch(t.Context())
 	if err == nil {
 		vm.Close()
 	}
@@ -87,7 +89,7 @@ func (b *bed) refuses(t *testing.T, v matrix.Verdict, layer matrix.Layer, words 
 // up boots a host whose services may still be starting.
 func (b *bed) up(t *testing.T) *VM {
 	t.Helper()
-	vm, err := launch(t.Context(), b.runtime, b.parts, b.settings, b.emulator)
+	vm, err := b.order().launch(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,13 +46,38 @@ type VM struct {
 	monitor      *qmp.Conn
 	qmpLog       *os.File
 	quirks       []string
+	notes        []string
 	life         life
 }
 
 // Boot starts a host and returns when its agent answers and its services are
-// up. A product fault means that L1's kernel or hypervisor did not come up.
+// up. With Settings.Snapshots it restores the host when it can, and otherwise
+// leaves a snapshot for the next. A product fault means that L1's kernel or
+// hypervisor did not come up.
 func Boot(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emulator) (*VM, error) {
-	vm, err := launch(ctx, runtimeDir, p, s, em)
+	o := order{runtimeDir, p, s, em}
+	if s.Snapshots != nil {
+		return o.restoreOrBoot(ctx)
+	}
+	release, err := s.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return o.boot(ctx)
+}
+
+// order is what a host is made of.
+type order struct {
+	runtime  string
+	parts    Parts
+	settings Settings
+	emulator Emulator
+}
+
+// boot starts a host and returns when its services are up.
+func (o order) boot(ctx context.Context) (*VM, error) {
+	vm, err := o.launch(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -64,13 +89,37 @@ func Boot(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emulat
 }
 
 // launch starts a host and returns when its agent answers.
-func launch(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emulator) (_ *VM, err error) {
+func (o order) launch(ctx context.Context) (_ *VM, err error) {
+	vm, err := o.lay()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			vm.Close()
+		}
+	}()
+	if err := makeScratch(vm.file(fileScratch)); err != nil {
+		return nil, fault.Infraf("prepare host", "%w", disk.Explain(err, vm.bulk.Path))
+	}
+	if err := vm.start(o); err != nil {
+		return nil, err
+	}
+	if err := vm.connect(ctx); err != nil {
+		return nil, err
+	}
+	return vm, nil
+}
+
+// lay makes the folders of a host, its initramfs and its empty console.
+func (o order) lay() (_ *VM, err error) {
+	s := o.settings
 	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
 		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, s.LogDir))
 	}
-	folder, err := owner.NewFolder(runtimeDir, FolderPrefix)
+	folder, err := owner.NewFolder(o.runtime, FolderPrefix)
 	if err != nil {
-		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, runtimeDir))
+		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, o.runtime))
 	}
 	vm := &VM{settings: s, folder: folder, bulk: folder}
 	vm.Way = Way{Dir: folder.Path, Limit: s.limit, Alive: vm.Alive, Lost: vm.whyLost}
@@ -90,14 +139,12 @@ func launch(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emul
 		}
 		vm.bulk = bulk
 	}
-	if err := vm.prepare(p); err != nil {
+	// A host before may have left its own in the folder.
+	if err := os.WriteFile(vm.Console().Path, nil, 0o644); err != nil {
+		return nil, fault.Infraf("prepare host", "%w", disk.Explain(err, s.LogDir))
+	}
+	if err := vm.prepare(o.parts); err != nil {
 		return nil, fault.Infraf("prepare host", "%w", disk.Explain(err, vm.bulk.Path))
-	}
-	if err := vm.start(p, em); err != nil {
-		return nil, fault.Infraf("start emulator", "%w", disk.Explain(err, s.LogDir))
-	}
-	if err := vm.connect(ctx); err != nil {
-		return nil, err
 	}
 	return vm, nil
 }
@@ -123,13 +170,13 @@ func (vm *VM) prepare(p Parts) error {
 	if err != nil {
 		return err
 	}
-	if err := writeInitramfs(filepath.Join(vm.bulk.Path, fileInitramfs), p, b); err != nil {
-		return err
-	}
-	return makeScratch(filepath.Join(vm.bulk.Path, fileScratch))
+	return writeInitramfs(vm.file(fileInitramfs), p, b)
 }
 
+// path is where one of the host's sockets is, file where one of its files.
 func (vm *VM) path(name string) string { return filepath.Join(vm.folder.Path, name) }
+
+func (vm *VM) file(name string) string { return filepath.Join(vm.bulk.Path, name) }
 
 // scratchBytes is the size of L1's scratch disk. The file is sparse.
 const scratchBytes = 4 << 30
@@ -150,11 +197,21 @@ func makeScratch(path string) error {
 	return nil
 }
 
-func (vm *VM) start(p Parts, em Emulator) error {
-	argv, err := commandLine(p, vm.settings, em, places{vm.folder.Path, vm.bulk.Path})
+// start starts the emulator, with options that come last on its command line.
+func (vm *VM) start(o order, more ...string) error {
+	err := vm.startEmulator(o, more)
+	if err != nil {
+		return fault.Infraf("start emulator", "%w", disk.Explain(err, vm.settings.LogDir))
+	}
+	return nil
+}
+
+func (vm *VM) startEmulator(o order, more []string) error {
+	argv, err := commandLine(o.parts, vm.settings, o.emulator, places{vm.folder.Path, vm.bulk.Path})
 	if err != nil {
 		return err
 	}
+	argv = append(argv, more...)
 	log, err := os.Create(filepath.Join(vm.settings.LogDir, EmulatorFile))
 	if err != nil {
 		return err
@@ -163,7 +220,7 @@ func (vm *VM) start(p Parts, em Emulator) error {
 	if _, err := fmt.Fprintln(log, strings.Join(argv, " ")); err != nil {
 		return err
 	}
-	proc, err := owner.Start(owner.Options{Argv: argv, Usr: em.Usr, Output: log, Remove: vm.folder.Path})
+	proc, err := owner.Start(owner.Options{Argv: argv, Usr: o.emulator.Usr, Output: log, Remove: vm.folder.Path})
 	if err != nil {
 		return err
 	}
@@ -178,6 +235,9 @@ func (vm *VM) Console() console.Log {
 
 // Quirks are the adaptations of the product that this host runs with.
 func (vm *VM) Quirks() []string { return vm.quirks }
+
+// Notes tell how the host came to be, where that is not a plain boot.
+func (vm *VM) Notes() []string { return vm.notes }
 
 // Monitor is the QMP connection to the L0 emulator.
 func (vm *VM) Monitor() *qmp.Conn { return vm.monitor }

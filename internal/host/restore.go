@@ -1,0 +1,209 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/qmp"
+	"github.com/virtmatrix/virtmatrix/internal/snapshot"
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
+)
+
+// restoreLimit bounds how long a host may take to be restored, at scale 1, unless
+// Settings.Silence does: all that time its console is silent.
+const restoreLimit = 30 * time.Second
+
+// restoreOrBoot restores the host, or boots it and makes its snapshot.
+func (o order) restoreOrBoot(ctx context.Context) (*VM, error) {
+	of, err := o.subject()
+	if err != nil {
+		return nil, fault.Infraf("boot host", "%w", err)
+	}
+	vm, why, err := o.restore(ctx, of)
+	if vm != nil || err != nil {
+		return vm, err
+	}
+	release, err := o.settings.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if why == "" {
+		// Who had the turn before may have made it.
+		if vm, why, err = o.restore(ctx, of); vm != nil || err != nil {
+			return vm, err
+		}
+	}
+	if vm, err = o.boot(ctx); err != nil {
+		return nil, err
+	}
+	if why != "" {
+		vm.note("%s", why)
+	}
+	if err := vm.save(ctx, of); err != nil {
+		vm.Close()
+		return nil, err
+	}
+	return vm, nil
+}
+
+// restore restores the host from its snapshot. Without one that can be used there
+// is no host, and why says what was wrong with the one that was there.
+func (o order) restore(ctx context.Context, of snapshot.Subject) (vm *VM, why string, err error) {
+	found, err := o.settings.Snapshots.Find(of)
+	if errors.Is(err, os.ErrNotExist) && !isBad(err) {
+		return nil, "", nil
+	}
+	if err == nil {
+		vm, err = o.resume(ctx, found)
+	}
+	switch {
+	case err == nil:
+		vm.note("restored from snapshot %s of %s", found.Name, found.Manifest.Created.Format(time.DateTime))
+		return vm, "", nil
+	case ctx.Err() != nil:
+		var ours *fault.Infra
+		if err := context.Cause(ctx); errors.As(err, &ours) {
+			return nil, "", err
+		}
+		return nil, "", fault.Infraf("restore host", "%w", context.Cause(ctx))
+	}
+	why = fmt.Sprintf("booted, not restored: %v", err)
+	if isBad(err) {
+		// The next one would stumble over it too.
+		if err := o.settings.Snapshots.Remove(of.Name()); err != nil {
+			why += fmt.Sprintf("; %v", err)
+		} else {
+			why += "; it was removed"
+		}
+	}
+	return nil, why, nil
+}
+
+func isBad(err error) bool {
+	var bad *snapshot.BadError
+	return errors.As(err, &bad)
+}
+
+// resume makes a running host of a snapshot. The error is a BadError when the
+// snapshot is to blame.
+func (o order) resume(ctx context.Context, from *snapshot.Snapshot) (_ *VM, err error) {
+	vm, err := o.lay()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			vm.Close()
+		}
+	}()
+	if err := vm.unpack(from); err != nil {
+		return nil, disk.Explain(err, vm.bulk.Path)
+	}
+	// Its processors stand still until every byte of its state has been verified.
+	if err := vm.start(o, "-S", "-incoming", "defer"); err != nil {
+		return nil, err
+	}
+	err = vm.wake(ctx, from)
+	if err != nil && ctx.Err() == nil && !vm.proc.Sched().Starved() {
+		err = from.Refused(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return vm, nil
+}
+
+// unpack puts the host's disk and console in their places.
+func (vm *VM) unpack(from *snapshot.Snapshot) error {
+	err := from.Read(fileScratch, func(r io.Reader) error {
+		f, err := os.Create(vm.file(fileScratch))
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return snapshot.Unpack(r, f)
+	})
+	if err != nil {
+		return err
+	}
+	return from.Read(ConsoleFile, func(r io.Reader) error {
+		f, err := os.Create(vm.Console().Path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = io.Copy(f, r)
+		return err
+	})
+}
+
+// wake loads the host's state into its emulator, lets it run, connects to the
+// agent and makes it a host of its own.
+func (vm *VM) wake(ctx context.Context, from *snapshot.Snapshot) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go vm.watchBoot(ctx, cancel, phase{vm.settings.limit(cmp.Or(vm.settings.Silence, restoreLimit)), func(_ []byte, what string) error {
+		return fault.Infraf("restore host", "%s", what)
+	}})
+	err := vm.openMonitor(ctx)
+	if err == nil {
+		err = from.Read(fileState, func(r io.Reader) error { return vm.migrateFrom(ctx, r) })
+	}
+	if err == nil {
+		err = vm.goOn(ctx)
+	}
+	if err == nil {
+		err = vm.connectAgent(ctx)
+	}
+	if err == nil {
+		err = vm.freshen(ctx)
+	}
+	var refusal *qmp.Error
+	if err == nil || isBad(err) || errors.As(err, &refusal) {
+		return err // whoever says so is there
+	}
+	return vm.bootFault(ctx, err)
+}
+
+// migrateFrom has the emulator take its state from r.
+func (vm *VM) migrateFrom(ctx context.Context, r io.Reader) error {
+	events, done, err := vm.migrationEvents(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := vm.monitor.Do(ctx, "migrate-incoming", map[string]any{"uri": "unix:" + vm.path(sockState)}, nil); err != nil {
+		return err
+	}
+	conn, err := net.Dial("unix", vm.path(sockState))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	_, err = io.CopyBuffer(conn, r, make([]byte, 1<<20))
+	conn.Close()
+	return errors.Join(because(ctx, err), vm.migrated(events))
+}
+
+// freshen makes the host one of its own: with the time of now, and with random
+// numbers and a machine-id that no other has. It keeps its name. It has no network
+// card on L0's side, and so no address there.
+func (vm *VM) freshen(ctx context.Context) error {
+	var random [agent.SeedBytes + 16]byte
+	_, _ = rand.Read(random[:])
+	return vm.agent.Freshen(ctx, agent.Fresh{
+		Time: time.Now(), Seed: random[:agent.SeedBytes], MachineID: hex.EncodeToString(random[agent.SeedBytes:]),
+	})
+}

@@ -1,0 +1,217 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	goqmp "github.com/digitalocean/go-qemu/qmp"
+	"github.com/virtmatrix/virtmatrix/internal/console"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/snapshot"
+)
+
+// The files of a snapshot, next to the scratch disk and the console.
+const fileState = "state"
+
+// sockState carries the state between the emulator and us. A file would have to
+// be passed to an emulator that sees another /usr; and what comes through us is
+// digested on its way.
+const sockState = "state.sock"
+
+// saveLimit bounds how long the emulator may take to hand its state out, at scale
+// 1: some hundreds of megabytes.
+const saveLimit = 2 * time.Minute
+
+// save makes the snapshot of a host that has just become ready, unless another
+// process does. That there will be none is a note. The error is about the host,
+// which cannot be used after it.
+func (vm *VM) save(ctx context.Context, of snapshot.Subject) error {
+	if why := vm.unfit(); why != "" {
+		vm.note("no snapshot was made: %s", why)
+		return nil
+	}
+	// A host that does not go on is worse than one without a snapshot.
+	var lame error
+	_, err := vm.settings.Snapshots.Make(of, func(d *snapshot.Draft) error {
+		err := vm.pause(ctx)
+		if err == nil {
+			err = vm.saveFiles(ctx, d)
+		}
+		lame = vm.goOnAfter(ctx, err)
+		return errors.Join(err, lame)
+	})
+	if lame != nil {
+		if dead := vm.Alive(); dead != nil {
+			return dead
+		}
+		return fault.Infraf("let the host go on after its snapshot", "%w", lame)
+	}
+	if err != nil {
+		vm.note("no snapshot was made: %v", err)
+	}
+	return nil
+}
+
+// goOnAfter lets L1 run again after it was saved, or was not. While it stood
+// still its clock did, too.
+func (vm *VM) goOnAfter(ctx context.Context, saved error) error {
+	if errors.Is(saved, errUnsettled) {
+		return saved // it would stop when the migration ends
+	}
+	if err := vm.goOn(ctx); err != nil {
+		return err
+	}
+	return vm.freshen(ctx)
+}
+
+func (vm *VM) note(format string, args ...any) {
+	vm.notes = append(vm.notes, fmt.Sprintf(format, args...))
+}
+
+// unfit says why a host is none to make others from. What its console complains
+// of, each of them would.
+func (vm *VM) unfit() string {
+	text, err := vm.Console().Since(0)
+	if err != nil {
+		return err.Error()
+	}
+	if found := console.Scan(text, nil); len(found) > 0 {
+		return "the host's console tells of trouble: " + found[0].String()
+	}
+	return ""
+}
+
+func (vm *VM) saveFiles(ctx context.Context, d *snapshot.Draft) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, vm.settings.limit(saveLimit), errors.New("the emulator does not hand its state out"))
+	defer cancel()
+	if err := d.Write(fileState, func(w io.Writer) error { return vm.migrateTo(ctx, w) }); err != nil {
+		return err
+	}
+	// L1 stands still, so its disk and its console do.
+	err := d.Write(fileScratch, func(w io.Writer) error {
+		f, err := os.Open(vm.file(fileScratch))
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return snapshot.Pack(w, f)
+	})
+	if err != nil {
+		return err
+	}
+	return d.Write(ConsoleFile, func(w io.Writer) error {
+		text, err := vm.Console().Since(0)
+		if err == nil {
+			_, err = w.Write(text)
+		}
+		return err
+	})
+}
+
+// pause stops L1's processors; goOn lets them run.
+func (vm *VM) pause(ctx context.Context) error { return vm.monitor.Do(ctx, "stop", nil, nil) }
+
+func (vm *VM) goOn(ctx context.Context) error { return vm.monitor.Do(ctx, "cont", nil, nil) }
+
+// migrateTo writes the emulator's state to w.
+func (vm *VM) migrateTo(ctx context.Context, w io.Writer) error {
+	events, done, err := vm.migrationEvents(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	l, err := net.Listen("unix", vm.path(sockState))
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	copied := make(chan error, 1)
+	go func() { copied <- receive(ctx, l, w) }()
+	if err := vm.monitor.Do(ctx, "migrate", map[string]any{"uri": "unix:" + vm.path(sockState)}, nil); err != nil {
+		l.Close()
+		<-copied
+		return err
+	}
+	// Both always end: the copy with the connection, the migration with either.
+	err = <-copied
+	return errors.Join(err, vm.migrated(events))
+}
+
+// receive writes what the first to connect sends.
+func receive(ctx context.Context, l net.Listener, w io.Writer) error {
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	conn, err := l.Accept()
+	if err != nil {
+		return because(ctx, err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if _, err := io.CopyBuffer(w, conn, make([]byte, 1<<20)); err != nil {
+		return because(ctx, err)
+	}
+	return nil
+}
+
+// because prefers the reason why something was called off to how that showed.
+func because(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// migrationEvents asks the emulator to tell how a migration goes.
+func (vm *VM) migrationEvents(ctx context.Context) (<-chan goqmp.Event, context.CancelFunc, error) {
+	type capability struct {
+		Capability string `json:"capability"`
+		State      bool   `json:"state"`
+	}
+	err := vm.monitor.Do(ctx, "migrate-set-capabilities", map[string]any{"capabilities": []capability{{"events", true}}}, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	// The emulator's end ends the events too.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	events, err := vm.monitor.Events(ctx)
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	return events, cancel, nil
+}
+
+// endOfMigration bounds how long the emulator may take to say how a migration
+// went whose data has all passed, or is cut off, at scale 1.
+const endOfMigration = 30 * time.Second
+
+// errUnsettled says that it is not known whether a migration goes on.
+var errUnsettled = errors.New("the emulator does not say how the migration went")
+
+// migrated waits for the end of a migration.
+func (vm *VM) migrated(events <-chan goqmp.Event) error {
+	late := time.After(vm.settings.limit(endOfMigration))
+	for {
+		select {
+		case e, open := <-events:
+			if !open {
+				return errors.New("the emulator is gone")
+			}
+			if e.Event != "MIGRATION" {
+				continue
+			}
+			switch e.Data["status"] {
+			case "completed":
+				return nil
+			case "failed", "cancelled":
+				return fmt.Errorf("the emulator says that the migration %v", e.Data["status"])
+			}
+		case <-late:
+			return errUnsettled
+		}
+	}
+}

@@ -1,0 +1,357 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/snapshot"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// fakeOrder is the order of a host on the fake emulator.
+func fakeOrder(t *testing.T) order {
+	t.Helper()
+	if _, err := exec.LookPath("mkfs.ext4"); err != nil {
+		t.Skip("the scratch disk needs mkfs.ext4; install e2fsprogs")
+	}
+	self, err := os.Executable()
+	check(t, err)
+	bin := t.TempDir()
+	check(t, os.Symlink(self, filepath.Join(bin, emulatorName)))
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	runtime, err := os.MkdirTemp("", "vm")
+	check(t, err)
+	t.Cleanup(func() { check(t, os.Remove(runtime)) }) // every host has left
+	scratch := t.TempDir()
+	store := snapshot.In(filepath.Join(scratch, "snapshots"))
+	store.Reserve = 0
+	p := realParts(t)
+	p.Modules, p.Root, p.QEMU, p.Xen = p.Kernel, p.Kernel, "", ""
+	return order{runtime, p, Settings{
+		Name: "cell", Kind: matrix.KVM, Accel: "tcg", CPUs: 1, MemoryMB: 1024, LogDir: t.TempDir(), ScratchDir: scratch, Snapshots: store,
+	}, Emulator{Version: "1:7.2", Machine: "pc-q35-7.2"}}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// boot boots a host of the order.
+func boot(t *testing.T, o order) *VM {
+	t.Helper()
+	vm, err := Boot(t.Context(), o.runtime, o.parts, o.settings, o.emulator)
+	check(t, err)
+	return vm
+}
+
+// token boots a host, and returns what its memory holds and its notes.
+func token(t *testing.T, o order) (token, notes string) {
+	t.Helper()
+	vm := boot(t, o)
+	defer func() { check(t, vm.Close()) }()
+	return tokenOf(t, vm), strings.Join(vm.Notes(), "\n")
+}
+
+func tokenOf(t *testing.T, vm *VM) string {
+	t.Helper()
+	res, err := vm.Exec(t.Context(), "hello")
+	check(t, err)
+	token, ok := strings.CutSuffix(res.Text(), " hello")
+	if !ok {
+		t.Fatalf("the agent said %q", res.Text())
+	}
+	return token
+}
+
+func freshened(t *testing.T, o order) (f agent.Fresh) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(o.settings.LogDir, freshFile))
+	check(t, err)
+	check(t, json.Unmarshal(b, &f))
+	return f
+}
+
+func TestTheSecondHostIsTheFirstRestored(t *testing.T) {
+	o := fakeOrder(t)
+	first, notes := token(t, o)
+	if notes != "" {
+		t.Errorf("the first host notes %q", notes)
+	}
+	was := freshened(t, o)
+	o.settings.Name, o.settings.LogDir, o.settings.Scale = "another cell", t.TempDir(), 3
+	vm := boot(t, o)
+	defer func() { check(t, vm.Close()) }()
+	if got := tokenOf(t, vm); got != first {
+		t.Errorf("the second host is another: %q, want %q", got, first)
+	}
+	if notes := vm.Notes(); len(notes) != 1 || !strings.HasPrefix(notes[0], "restored from snapshot kvm-") {
+		t.Errorf("notes %q", notes)
+	}
+	if said, err := vm.Console().Since(0); err != nil || string(said) != "[    0.0] Linux version 6.1\n"+resumed {
+		t.Errorf("the console says %q, %v", said, err)
+	}
+	disk, err := os.Open(vm.file(fileScratch))
+	check(t, err)
+	defer disk.Close()
+	onDisk := make([]byte, len(first))
+	if _, err := disk.ReadAt(onDisk, scratchBytes/2); err != nil || string(onDisk) != first {
+		t.Errorf("the scratch disk holds %q, %v", onDisk, err)
+	}
+	is := freshened(t, o)
+	if age := time.Since(is.Time); age < 0 || age > time.Minute || !is.Time.After(was.Time) {
+		t.Errorf("the clock was set to %s, %s ago", is.Time, age)
+	}
+	if is.MachineID == was.MachineID || string(is.Seed) == string(was.Seed) || len(is.Seed) != agent.SeedBytes {
+		t.Errorf("two hosts were made fresh in the same way: %+v", is)
+	}
+}
+
+func TestWithoutAStoreEachHostIsBooted(t *testing.T) {
+	o := fakeOrder(t)
+	o.settings.Snapshots = nil
+	a, _ := token(t, o)
+	b, notes := token(t, o)
+	if a == b || notes != "" {
+		t.Errorf("a second host is the first, notes %q", notes)
+	}
+}
+
+// only returns the folder of the one snapshot that is there.
+func only(t *testing.T, o order) string {
+	t.Helper()
+	of, err := o.subject()
+	check(t, err)
+	if _, err := o.settings.Snapshots.Find(of); err != nil {
+		t.Fatal(err)
+	}
+	all, err := o.settings.Snapshots.List()
+	check(t, err)
+	if len(all) != 1 {
+		t.Fatalf("%d snapshots, want 1", len(all))
+	}
+	return all[0].Name
+}
+
+func TestASnapshotThatIsNoGoodIsToldAndReplaced(t *testing.T) {
+	for name, tc := range map[string]struct {
+		harm func(dir string) error
+		flaw string
+		says string
+	}{
+		"torn state":     {harm: func(dir string) error { return os.Truncate(filepath.Join(dir, fileState), 1<<20) }, says: "file state has 1048576 bytes"},
+		"edited state":   {harm: func(dir string) error { return flip(filepath.Join(dir, fileState)) }, says: "file state has blake2b"},
+		"edited disk":    {harm: func(dir string) error { return flip(filepath.Join(dir, fileScratch)) }, says: "file scratch.img has blake2b"},
+		"edited console": {harm: func(dir string) error { return flip(filepath.Join(dir, ConsoleFile)) }, says: "file console.log has blake2b"},
+		"foreign":        {harm: foreign, says: "its identity's is"},
+		"refused state":  {flaw: "refuses", says: "load of migration failed: Invalid argument"},
+		"mute host":      {flaw: "mute", says: "no answer after"},
+		"lame host":      {flaw: "lame", says: "it cannot run"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := fakeOrder(t)
+			first, _ := token(t, o)
+			if tc.harm != nil {
+				check(t, tc.harm(filepath.Join(storeDir(o), only(t, o))))
+			}
+			o.settings.Silence = 300 * time.Millisecond
+			of, err := o.subject()
+			check(t, err)
+			t.Setenv(flawEnv, tc.flaw)
+			vm, why, err := o.restore(t.Context(), of)
+			if vm != nil || err != nil {
+				t.Fatalf("restore = %v, %v", vm, err)
+			}
+			for _, want := range []string{"booted, not restored: snapshot kvm-", tc.says, "; it was removed"} {
+				if !strings.Contains(why, want) {
+					t.Errorf("it does not say %q: %s", want, why)
+				}
+			}
+			t.Setenv(flawEnv, "")
+			o.settings.Silence = 0
+			second, notes := token(t, o)
+			if second == first || notes != "" {
+				t.Errorf("the next host was not booted: notes %q", notes)
+			}
+			if third, notes := token(t, o); third != second || !strings.Contains(notes, "restored from") {
+				t.Errorf("the one after it was not restored: notes %q", notes)
+			}
+		})
+	}
+}
+
+// storeDir is the store's folder.
+func storeDir(o order) string { return filepath.Join(o.settings.ScratchDir, "snapshots") }
+
+func flip(path string) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	b[len(b)/2] ^= 1
+	return os.WriteFile(path, b, 0o600)
+}
+
+// foreign makes a snapshot one of another emulator.
+func foreign(dir string) error {
+	path := filepath.Join(dir, "manifest.json")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(strings.ReplaceAll(string(b), `"1:7.2"`, `"1:8.0"`)), 0o600)
+}
+
+func TestTheBootAfterABadSnapshotTellsOfIt(t *testing.T) {
+	o := fakeOrder(t)
+	first, _ := token(t, o)
+	check(t, flip(filepath.Join(storeDir(o), only(t, o), fileState)))
+	second, notes := token(t, o)
+	if second == first || !strings.Contains(notes, "booted, not restored: snapshot kvm-") {
+		t.Errorf("notes %q", notes)
+	}
+}
+
+func TestAHostThatCannotBeSavedIsUsed(t *testing.T) {
+	for name, tc := range map[string]struct{ flaw, says string }{
+		"emulator": {"stingy", "it cannot be migrated"},
+		"console":  {"warns", "tells of trouble: kernel warning: [    1.0] WARNING"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := fakeOrder(t)
+			t.Setenv(flawEnv, tc.flaw)
+			_, notes := token(t, o)
+			if !strings.HasPrefix(notes, "no snapshot was made: ") || !strings.Contains(notes, tc.says) {
+				t.Errorf("notes %q, want %q", notes, tc.says)
+			}
+		})
+	}
+}
+
+func TestAFullDiskForSnapshotsIsToldAndTheHostUsed(t *testing.T) {
+	o := fakeOrder(t)
+	dir := tmpfs(t, filepath.Join(t.TempDir(), "small"), "1m")
+	o.settings.Snapshots = snapshot.In(dir)
+	o.settings.Snapshots.Reserve = 0
+	_, notes := token(t, o)
+	if !strings.HasPrefix(notes, "no snapshot was made: ") || !strings.Contains(notes, "is full") {
+		t.Errorf("notes %q", notes)
+	}
+	if all, err := o.settings.Snapshots.List(); len(all) != 0 || err != nil {
+		t.Errorf("snapshots %v, %v", all, err)
+	}
+}
+
+func TestAHostThatDoesNotGoOnIsNoHost(t *testing.T) {
+	o := fakeOrder(t)
+	t.Setenv(flawEnv, "lame")
+	vm, err := Boot(t.Context(), o.runtime, o.parts, o.settings, o.emulator)
+	if vm != nil {
+		t.Fatal("it was handed out")
+	}
+	want(t, "lame", err, matrix.Infra, matrix.LayerHarness, "let the host go on after its snapshot", "it cannot run")
+}
+
+func TestARestoreThatIsCalledOffKeepsTheSnapshot(t *testing.T) {
+	o := fakeOrder(t)
+	token(t, o)
+	t.Setenv(flawEnv, "mute")
+	cause := errors.New("given up")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, cause)
+	defer cancel()
+	vm, err := Boot(ctx, o.runtime, o.parts, o.settings, o.emulator)
+	if vm != nil || !errors.Is(err, cause) {
+		t.Errorf("Boot = %v, %v", vm, err)
+	}
+	only(t, o)
+}
+
+func TestHostsThatAreAskedForAtOnceBootOnce(t *testing.T) {
+	o := fakeOrder(t)
+	var one sync.Mutex
+	o.settings.Turn = func(context.Context) (func(), error) { one.Lock(); return one.Unlock, nil }
+	tokens := make([]string, 4)
+	var group sync.WaitGroup
+	for i := range tokens {
+		mine := o
+		mine.settings.LogDir = t.TempDir()
+		group.Go(func() {
+			vm, err := Boot(t.Context(), mine.runtime, mine.parts, mine.settings, mine.emulator)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer vm.Close()
+			tokens[i] = tokenOf(t, vm)
+		})
+	}
+	group.Wait()
+	for _, got := range tokens {
+		if got != tokens[0] {
+			t.Errorf("several hosts were booted: %q", tokens)
+			break
+		}
+	}
+}
+
+func TestWhatASnapshotFits(t *testing.T) {
+	o := fakeOrder(t)
+	key := func(change func(*order)) string {
+		t.Helper()
+		other := o
+		change(&other)
+		of, err := other.subject()
+		check(t, err)
+		return of.Key()
+	}
+	same := key(func(*order) {})
+	for name, change := range map[string]func(*order){
+		"name":      func(o *order) { o.settings.Name = "x" },
+		"logs":      func(o *order) { o.settings.LogDir = "/x" },
+		"scale":     func(o *order) { o.settings.Scale = 7 },
+		"patience":  func(o *order) { o.settings.Silence, o.settings.Longest = 1, 2 },
+		"scratch":   func(o *order) { o.settings.ScratchDir = "/x" },
+		"same root": func(o *order) { o.parts.Root = copied(t, o.parts.Root, "") },
+	} {
+		if key(change) != same {
+			t.Errorf("%s makes another host", name)
+		}
+	}
+	for name, change := range map[string]func(*order){
+		"emulator":    func(o *order) { o.emulator.Version = "1:7.2-2" },
+		"machine":     func(o *order) { o.emulator.Machine = "pc-q35-8.0" },
+		"processor":   func(o *order) { o.emulator.CPU = map[matrix.Kind]string{matrix.KVM: "max,cx16=off"} },
+		"memory":      func(o *order) { o.settings.MemoryMB = 2048 },
+		"accelerator": func(o *order) { o.settings.Accel = "kvm" },
+		"root":        func(o *order) { o.parts.Root = copied(t, o.parts.Root, "more") },
+		"known root":  func(o *order) { o.parts.Sums = map[string]string{o.parts.Root: "0123"} },
+		"agent":       func(o *order) { o.parts.Agent = copied(t, o.parts.Agent, "more") },
+		"L2":          func(o *order) { o.parts.Guest.Init = copied(t, o.parts.Guest.Init, "more") },
+		"security":    func(o *order) { o.settings.Axes = []matrix.Setting{{Axis: Security, Value: "apparmor"}} },
+	} {
+		if key(change) == same {
+			t.Errorf("another %s makes the same host", name)
+		}
+	}
+}
+
+// copied copies a file and adds to it.
+func copied(t *testing.T, path, more string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	check(t, err)
+	out := filepath.Join(t.TempDir(), filepath.Base(path))
+	check(t, os.WriteFile(out, append(b, more...), 0o644))
+	return out
+}
