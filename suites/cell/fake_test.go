@@ -31,6 +31,7 @@ type fakeHost struct {
 	sched  owner.Sched
 	ran    []string
 	closed int
+	notes  []string
 	// gone is closed with the host.
 	gone chan struct{}
 	// exec answers commands; nil means that each succeeds without a word.
@@ -44,6 +45,7 @@ func (h *fakeHost) die(of error) { h.mu.Lock(); h.dead = of; h.mu.Unlock() }
 func (h *fakeHost) Alive() error       { h.mu.Lock(); defer h.mu.Unlock(); return h.dead }
 func (h *fakeHost) Sched() owner.Sched { h.mu.Lock(); defer h.mu.Unlock(); return h.sched }
 func (h *fakeHost) Quirks() []string   { return []string{"a quirk"} }
+func (h *fakeHost) Notes() []string    { return h.notes }
 func (h *fakeHost) LogDir() string     { return h.logDir }
 func (h *fakeHost) Close() error {
 	if h.closed++; h.closed == 1 {

@@ -49,6 +49,8 @@ type Pulse interface {
 type Record interface {
 	// Quirks are the adaptations of the product that it runs with.
 	Quirks() []string
+	// Notes tell how it came to be, where that is not a plain boot.
+	Notes() []string
 	// LogDir is where its logs are on L0.
 	LogDir() string
 }

@@ -39,6 +39,20 @@ func TestACheckMayHaveAHostOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestHowAHostCameToBeIsToldOnce(t *testing.T) {
+	b := newBench(t)
+	b.booter.refuse = func(n int) error {
+		b.booter.hosts[n-1].notes = []string{"restored from snapshot kvm-0123"}
+		return nil
+	}
+	if rec := b.answer(soon(t), "IK-BOOT", holds); !slices.Equal(rec.Notes, []string{"a fresh host: restored from snapshot kvm-0123"}) {
+		t.Errorf("the first answer notes %q", rec.Notes)
+	}
+	if rec := b.answer(soon(t), "O-START", holds); len(rec.Notes) != 0 {
+		t.Errorf("the second answer notes %q", rec.Notes)
+	}
+}
+
 func TestADeadHostIsNeverReplacedInTheMiddleOfACheck(t *testing.T) {
 	b := newBench(t)
 	rec := b.answer(soon(t), "IK-BOOT", func(ctx context.Context, t *T) {

@@ -137,6 +137,10 @@ func (t *T) bootHost(ctx context.Context) {
 	t.vm, t.sched = vm, vm.Sched()
 	if vm == had {
 		t.consoleAt = vm.Console().Size()
+		return
+	}
+	for _, n := range vm.Notes() {
+		t.Note("a fresh host: %s", n)
 	}
 }
 

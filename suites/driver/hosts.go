@@ -12,6 +12,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/snapshot"
 	"github.com/virtmatrix/virtmatrix/internal/store"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -89,20 +90,29 @@ func (h *Hosts) Boot(ctx context.Context, cell *matrix.Cell, logDir string) (*ho
 	if err != nil {
 		return nil, err
 	}
-	if h.probed.Accel == accel.TCG {
-		// Two emulated hosts that boot at once starve each other, and a kernel
-		// that calibrates its timers meanwhile may never come up.
-		release, err := disk.Lock(ctx, filepath.Join(h.driver.config.Runtime, "boot.lock"))
-		if err != nil {
-			return nil, fault.Infraf("take turns at booting", "%w", err)
-		}
-		defer release()
-	}
-	return host.Boot(ctx, h.driver.config.Runtime, parts, host.Settings{
+	settings := host.Settings{
 		Name: cell.ID, Kind: cell.Kind, Axes: cell.Settings, Accel: h.probed.Accel, Scale: h.probed.Scale,
 		CPUs: hostCPUs, MemoryMB: hostMemoryMB, LogDir: logDir, ScratchDir: Scratch(h.driver.config.Home),
-	}, h.emulator)
+		Snapshots: snapshot.In(Snapshots(h.driver.config.Home)),
+	}
+	if h.probed.Accel == accel.TCG {
+		settings.Turn = h.turn
+	}
+	return host.Boot(ctx, h.driver.config.Runtime, parts, settings, h.emulator)
 }
+
+// turn waits until no other emulated host boots: two that do starve each other,
+// and a kernel that calibrates its timers meanwhile may never come up.
+func (h *Hosts) turn(ctx context.Context) (release func(), err error) {
+	release, err = disk.Lock(ctx, filepath.Join(h.driver.config.Runtime, "boot.lock"))
+	if err != nil {
+		return nil, fault.Infraf("take turns at booting", "%w", err)
+	}
+	return release, nil
+}
+
+// Snapshots is the folder of the snapshots of ready hosts.
+func Snapshots(home string) string { return filepath.Join(home, "snapshots") }
 
 // Close removes what the hosts were prepared with.
 func (h *Hosts) Close() error { return h.folder.Remove() }
