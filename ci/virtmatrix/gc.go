@@ -13,6 +13,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/machine"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
+	"github.com/virtmatrix/virtmatrix/internal/snapshot"
 	"github.com/virtmatrix/virtmatrix/internal/store"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -20,9 +21,10 @@ import (
 )
 
 type gcVerb struct {
-	Images []string `placeholder:"NAME" help:"Remove these images; the next build makes them again."`
-	Cache  bool     `help:"Remove the images and packages that the plan of no run in the runs folder names."`
-	DryRun bool     `help:"Only say what would be removed."`
+	Images    []string `placeholder:"NAME" help:"Remove these images; the next build makes them again."`
+	Snapshots bool     `help:"Remove all snapshots of ready hosts; the next boots make them again."`
+	Cache     bool     `help:"Remove the images and packages that the plan of no run in the runs folder names, and the snapshots that need an image which is gone."`
+	DryRun    bool     `help:"Only say what would be removed."`
 }
 
 // Help is what virtmatrix gc --help says beyond the flags.
@@ -32,6 +34,7 @@ func (*gcVerb) Help() string {
 Examples:
   virtmatrix gc
   virtmatrix gc -cache -dry-run
+  virtmatrix gc -snapshots
   virtmatrix gc -images qemu-trixie-0123456789ab`
 }
 
@@ -64,6 +67,10 @@ func (v *gcVerb) Run(a *app) error {
 		if err := g.packages(); err != nil {
 			return err
 		}
+	}
+	kept := slices.DeleteFunc(images, func(i store.Image) bool { return slices.Contains(chosen, i.Name) })
+	if err := g.snapshots(v, kept); err != nil {
+		return err
 	}
 	return g.sizes()
 }
@@ -244,6 +251,37 @@ func (g *collector) packages() error {
 		return nil
 	}
 	return g.remove(number(gone, "package"), bytes, func() error { return nil })
+}
+
+// snapshots removes all of them, or those that no host can be restored from any
+// more: what they need is not among the images, or they are no good.
+func (g *collector) snapshots(v *gcVerb, images []store.Image) error {
+	st := snapshot.In(driver.Snapshots(g.Home))
+	if !g.dry {
+		if err := st.Sweep(); err != nil {
+			return fmt.Errorf("cannot look at snapshots: %w", err)
+		}
+	}
+	all, err := st.List()
+	if err != nil {
+		return err
+	}
+	there := map[string]bool{}
+	for _, i := range images {
+		for _, f := range i.Meta.Files {
+			there[f.SHA256] = true
+		}
+	}
+	for _, snap := range all {
+		useless := snap.Size() == 0 || slices.ContainsFunc(snap.Manifest.Images, func(sum string) bool { return !there[sum] })
+		if !v.Snapshots && !(v.Cache && useless) {
+			continue
+		}
+		if err := g.remove("snapshot "+snap.Name, snap.Size(), func() error { return st.Remove(snap.Name) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sizes prints what the cache takes, by kind.
