@@ -19,10 +19,12 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/snapshot"
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/internal/source/apt"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/store"
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -114,6 +116,9 @@ func Open(c Config) (*Driver, error) {
 			return nil, err
 		}
 		d.Swept = append(d.Swept, swept...)
+	}
+	if err := snapshot.In(Snapshots(c.Home)).Sweep(); err != nil {
+		return nil, fault.Infraf("sweep snapshots", "%w", disk.Explain(err, c.Home))
 	}
 	return d, nil
 }

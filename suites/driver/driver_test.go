@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -59,12 +60,19 @@ func TestOpenRemovesWhatKilledRunsLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	torn := filepath.Join(Snapshots(home), ".draft-kvm-0123456789abcdef")
+	if err := os.MkdirAll(torn, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	d, err := Open(Config{Home: home, Runtime: runtime})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(left, d.Swept); diff != "" {
 		t.Error(diff)
+	}
+	if _, err := os.Stat(torn); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("half a snapshot is still there: %v", err)
 	}
 	for _, dir := range []string{runtime, Scratch(home)} {
 		if still, _ := os.ReadDir(dir); len(still) != 0 {
