@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -28,15 +29,15 @@ func fakeOrder(t *testing.T) order {
 	bin := t.TempDir()
 	check(t, os.Symlink(self, filepath.Join(bin, emulatorName)))
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	runtime, err := os.MkdirTemp("", "vm")
+	sockets, err := os.MkdirTemp("", "vm")
 	check(t, err)
-	t.Cleanup(func() { check(t, os.Remove(runtime)) }) // every host has left
+	t.Cleanup(func() { check(t, os.Remove(sockets)) }) // every host has left
 	scratch := t.TempDir()
 	store := snapshot.In(filepath.Join(scratch, "snapshots"))
 	store.Reserve = 0
 	p := realParts(t)
 	p.Modules, p.Root, p.QEMU, p.Xen = p.Kernel, p.Kernel, "", ""
-	return order{runtime, p, Settings{
+	return order{sockets, p, Settings{
 		Name: "cell", Kind: matrix.KVM, Accel: "tcg", CPUs: 1, MemoryMB: 1024, LogDir: t.TempDir(), ScratchDir: scratch, Snapshots: store,
 	}, Emulator{Version: "1:7.2", Machine: "pc-q35-7.2"}}
 }
@@ -303,6 +304,23 @@ func TestHostsThatAreAskedForAtOnceBootOnce(t *testing.T) {
 			break
 		}
 	}
+}
+
+func TestRestoresLeaveNothingBehind(t *testing.T) {
+	o := fakeOrder(t)
+	token(t, o)
+	token(t, o)
+	files, routines := openFiles(), runtime.NumGoroutine()
+	for range 20 {
+		token(t, o)
+	}
+	for range 500 {
+		if openFiles() <= files && runtime.NumGoroutine() <= routines {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%d files and %d goroutines after 20 restores, %d and %d before", openFiles(), runtime.NumGoroutine(), files, routines)
 }
 
 func TestWhatASnapshotFits(t *testing.T) {

@@ -54,8 +54,9 @@ func seed(random []byte) error {
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.RNDADDENTROPY, uintptr(unsafe.Pointer(&info))); errno != 0 {
 		return errno
 	}
-	// Refused by a generator that was not ready before: then it is fresh anyway.
-	if err := unix.IoctlSetInt(fd, unix.RNDRESEEDCRNG, 0); err != nil && !errors.Is(err, unix.ENODATA) {
+	// Refused by a generator that was not ready before, and unknown to kernels
+	// before 4.8: there the seed is used all the same.
+	if err := unix.IoctlSetInt(fd, unix.RNDRESEEDCRNG, 0); err != nil && !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.EINVAL) {
 		return err
 	}
 	return nil
