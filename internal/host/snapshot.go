@@ -13,6 +13,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/snapshot"
+	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
 // The files of a snapshot, next to the scratch disk and the console.
@@ -31,7 +32,7 @@ const saveLimit = 2 * time.Minute
 // process does. That there will be none is a note. The error is about the host,
 // which cannot be used after it.
 func (vm *VM) save(ctx context.Context, of snapshot.Subject) error {
-	if why := vm.unfit(); why != "" {
+	if why := vm.unfit(ctx); why != "" {
 		vm.note("no snapshot was made: %s", why)
 		return nil
 	}
@@ -73,9 +74,23 @@ func (vm *VM) note(format string, args ...any) {
 	vm.notes = append(vm.notes, fmt.Sprintf(format, args...))
 }
 
-// unfit says why a host is none to make others from. What its console complains
-// of, each of them would.
-func (vm *VM) unfit() string {
+// unfit says why a host is none to make others from: libvirt does not answer, or
+// the console complains, as that of each of them would. Libvirt probes emulators
+// when it is first asked, which is most of what a boot takes.
+func (vm *VM) unfit(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, vm.settings.limit(serviceWait))
+	defer cancel()
+	uri := "qemu:///system"
+	if vm.settings.Kind == matrix.Xen {
+		uri = "xen:///system"
+	}
+	res, err := vm.agent.Exec(ctx, "virsh -c "+uri+" capabilities >/dev/null", nil)
+	switch {
+	case err != nil:
+		return err.Error()
+	case !res.OK():
+		return "libvirt does not answer: " + res.Text()
+	}
 	text, err := vm.Console().Since(0)
 	if err != nil {
 		return err.Error()
