@@ -20,7 +20,7 @@ func factsOf(t *testing.T, vm *VM) facts {
 	t.Helper()
 	got := facts{}
 	for name, command := range map[string]string{
-		"name": "cat /proc/sys/kernel/hostname",
+		"name":    "cat /proc/sys/kernel/hostname",
 		"machine": "cat /etc/machine-id", "random": "head -c 16 /dev/urandom | od -An -tx1",
 		"libvirt": "virsh -c qemu:///system list --all --name && virsh -c qemu:///system nodeinfo | head -n1",
 		"disk":    "cat " + ScratchDir + "/mark", "time": "date +%s.%N",
