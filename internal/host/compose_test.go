@@ -80,7 +80,7 @@ func TestWhatTheAgentIsToldToDo(t *testing.T) {
 
 func TestTheEmulatorsCommandLine(t *testing.T) {
 	for name, c := range compositions() {
-		argv, err := commandLine(c.parts, c.settings, emulator, places{"/run/virtmatrix/vm-1", "/cache/vm-1"})
+		argv, err := commandLine(c.parts, c.settings, emulator, places{"/run/virtmatrix/vm-1", "/cache/vm-1", "/memory"}, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,11 +91,11 @@ func TestTheEmulatorsCommandLine(t *testing.T) {
 func TestKVMNeedsNoTamedProcessor(t *testing.T) {
 	c := compositions()["native"]
 	c.settings.Accel = "kvm"
-	argv, err := commandLine(c.parts, c.settings, emulator, places{"/d", "/d"})
+	argv, err := commandLine(c.parts, c.settings, emulator, places{"/d", "/d", "/memory"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if line := strings.Join(argv, " "); !strings.Contains(line, "-machine pc-q35-7.2,accel=kvm -cpu max -smp") {
+	if line := strings.Join(argv, " "); !strings.Contains(line, "-machine pc-q35-7.2,accel=kvm,memory-backend=ram -cpu max -smp") {
 		t.Errorf("command line: %s", line)
 	}
 }
@@ -148,7 +148,7 @@ func TestPathsWithSpacesAndCommas(t *testing.T) {
 	const odd = "/home/a b, c"
 	c := compositions()["native"]
 	c.parts.Kernel, c.parts.Root, c.settings.LogDir = odd+"/vmlinuz", odd+"/root.squashfs", odd+"/logs"
-	argv, err := commandLine(c.parts, c.settings, emulator, places{odd + "/vm", odd + "/vm"})
+	argv, err := commandLine(c.parts, c.settings, emulator, places{odd + "/vm", odd + "/vm", "/memory"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestPathsWithSpacesAndCommas(t *testing.T) {
 	} {
 		x := compositions()["xen"]
 		x.parts.Kernel = c.kernel
-		if _, err := commandLine(x.parts, x.settings, emulator, places{"/vm", c.dir}); err == nil || !strings.Contains(err.Error(), "VIRTMATRIX_HOME") {
+		if _, err := commandLine(x.parts, x.settings, emulator, places{"/vm", c.dir, "/memory"}, false); err == nil || !strings.Contains(err.Error(), "VIRTMATRIX_HOME") {
 			t.Errorf("%s: commandLine = %v, want a refusal with its cure", what, err)
 		}
 	}

@@ -2,7 +2,6 @@ package host
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -37,13 +36,16 @@ func TestMain(m *testing.M) {
 // machine is an emulator without a machine: it has a console, a disk, QMP and an
 // agent. Its memory is a token, which the agent puts before what it is told.
 type machine struct {
-	flaw             string
-	console, scratch string
-	qmp, port        net.Listener
-	token            string
-	out              *json.Encoder
-	mu               sync.Mutex
+	flaw                     string
+	console, scratch, memory string
+	qmp, port                net.Listener
+	token                    string
+	out                      *json.Encoder
+	mu                       sync.Mutex
 }
+
+// tokenAt is where a machine's memory holds its token.
+const tokenAt = 5 << 20
 
 // padding makes the state larger than the socket's buffer.
 var padding = strings.Repeat("p", 3<<20)
@@ -62,6 +64,9 @@ func (m *machine) run(args []string) (err error) {
 			m.qmp, err = net.Listen("unix", path)
 		case a == "-incoming":
 			incoming = true
+		case strings.HasPrefix(a, "memory-backend-file"):
+			_, rest, _ := strings.Cut(a, "mem-path=")
+			m.memory, _, _ = strings.Cut(rest, ",")
 		case strings.Contains(a, "id=scratch"):
 			_, rest, _ := strings.Cut(a, "file=")
 			m.scratch, _, _ = strings.Cut(rest, ",")
@@ -84,13 +89,15 @@ func (m *machine) run(args []string) (err error) {
 
 func (m *machine) boot() error {
 	m.token = rand.Text()
-	f, err := os.OpenFile(m.scratch, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err := f.WriteAt([]byte(m.token), scratchBytes/2); err != nil {
-		return err
+	for path, at := range map[string]int64{m.scratch: scratchBytes / 2, m.memory: tokenAt} {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := f.WriteAt([]byte(m.token), at); err != nil {
+			return err
+		}
 	}
 	if err := m.print("[    0.0] Linux version 6.1\n"); err != nil {
 		return err
@@ -233,7 +240,7 @@ func (m *machine) resume() error {
 }
 
 func (m *machine) send(conn net.Conn) {
-	_, err := io.WriteString(conn, m.token+padding+"end")
+	_, err := io.WriteString(conn, padding+"end")
 	conn.Close()
 	if err != nil {
 		m.event("failed")
@@ -252,8 +259,13 @@ func (m *machine) receive(l net.Listener) {
 		os.Exit(1)
 	}
 	state, _ := io.ReadAll(conn)
-	token, ok := bytes.CutSuffix(state, []byte(padding+"end"))
-	if !ok {
+	f, err := os.Open(m.memory)
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	token := make([]byte, len(rand.Text()))
+	if _, err := f.ReadAt(token, tokenAt); err != nil || string(state) != padding+"end" {
 		fmt.Fprintln(os.Stderr, "fake emulator: load of migration failed: Input/output error")
 		os.Exit(1)
 	}

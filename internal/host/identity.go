@@ -2,8 +2,6 @@ package host
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -12,7 +10,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/snapshot"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
-	"golang.org/x/crypto/blake2b"
 )
 
 // identity is all that the state of a ready host depends on. Hosts with the same
@@ -25,11 +22,13 @@ type identity struct {
 	// CommandLine has images by their digests, and no place that changes from
 	// host to host.
 	CommandLine []string `json:"command_line"`
-	// Spec and Initramfs are at scale 1: how long the harness is patient leaves
-	// nothing behind in a host that is ready. The digest of the initramfs covers
-	// the agent, the early modules, the checks' programs and what L2 boots.
-	Spec      agent.Spec `json:"spec"`
-	Initramfs string     `json:"initramfs"`
+	// Spec is at scale 1: how long the harness is patient leaves nothing behind in
+	// a host that is ready.
+	Spec agent.Spec `json:"spec"`
+	// Initramfs and Guest are the SHA-256 of the files that L1 and L2 begin with,
+	// in their order: the agent, early modules, the checks' programs.
+	Initramfs [][2]string `json:"initramfs"`
+	Guest     [][2]string `json:"guest"`
 	// Images are SHA-256 by what the image is for; empty for none.
 	Images map[string]string `json:"images"`
 	// Processor is L0's, which L1's is like when it is not emulated.
@@ -38,7 +37,7 @@ type identity struct {
 
 // identityRevision goes up when a host that is ready becomes something else by a
 // change of this package alone.
-const identityRevision = 1
+const identityRevision = 2
 
 // subject tells which snapshot the host of this order could be restored from.
 func (o order) subject() (snapshot.Subject, error) {
@@ -64,7 +63,10 @@ func (o order) identity() (identity, error) {
 		return id, err
 	}
 	id.Spec = spec
-	if id.Initramfs, err = initramfsDigest(p, spec); err != nil {
+	if id.Initramfs, err = p.sums(early(p)); err != nil {
+		return id, err
+	}
+	if id.Guest, err = p.sums(guestEarly(p.Guest)); err != nil {
 		return id, err
 	}
 	for role, path := range map[string]*string{
@@ -75,7 +77,7 @@ func (o order) identity() (identity, error) {
 		}
 		id.Images[role] = *path
 	}
-	if id.CommandLine, err = commandLine(p, s, o.emulator, places{"sockets", "files"}); err != nil {
+	if id.CommandLine, err = commandLine(p, s, o.emulator, places{"sockets", "files", "memory"}, false); err != nil {
 		return id, err
 	}
 	if s.Accel == "kvm" {
@@ -84,7 +86,7 @@ func (o order) identity() (identity, error) {
 	return id, err
 }
 
-// sum is the SHA-256 of an image, empty for none.
+// sum is the SHA-256 of a file, empty for none.
 func (p Parts) sum(path string) (string, error) {
 	if sum, known := p.Sums[path]; known || path == "" {
 		return sum, nil
@@ -93,19 +95,17 @@ func (p Parts) sum(path string) (string, error) {
 	return sum, err
 }
 
-func initramfsDigest(p Parts, spec agent.Spec) (string, error) {
-	text, err := json.Marshal(spec)
-	if err != nil {
-		return "", err
+// sums are the SHA-256 of files, each with its name.
+func (p Parts) sums(files []earlyFile) ([][2]string, error) {
+	var sums [][2]string
+	for _, f := range files {
+		sum, err := p.sum(f.source)
+		if err != nil {
+			return nil, err
+		}
+		sums = append(sums, [2]string{f.name, sum})
 	}
-	h, err := blake2b.New256(nil)
-	if err != nil {
-		return "", err
-	}
-	if err := packInitramfs(h, p, text); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return sums, nil
 }
 
 // processor describes what an accelerated L1 sees of L0: its first processor, and

@@ -14,9 +14,9 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// places are the folders of a running host: of its sockets, and of its disk and
-// initramfs.
-type places struct{ sockets, files string }
+// places are where a running host has its things: the folders of its sockets, and
+// of its disk and initramfs, and the file that is its memory.
+type places struct{ sockets, files, memory string }
 
 // The files of a running host, in its places.
 const (
@@ -33,16 +33,20 @@ const kernelArgs = "panic=-1 loglevel=6 printk.time=1 random.trust_cpu=on"
 // dom0MemoryMB is left to dom0; the rest of L1's memory is for its guests.
 const dom0MemoryMB = 1024
 
-// commandLine is the L0 emulator's command line for a host.
-func commandLine(p Parts, s Settings, em Emulator, at places) ([]string, error) {
+// commandLine is the L0 emulator's command line for a host, which is booted or
+// restored.
+func commandLine(p Parts, s Settings, em Emulator, at places, restored bool) ([]string, error) {
 	cpu, ok := em.CPU[s.Kind]
 	if !ok || s.Accel == "kvm" {
 		cpu = "max"
 	}
 	argv := []string{
 		"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-name", "virtmatrix-" + s.Name,
-		"-machine", em.Machine + ",accel=" + s.Accel, "-cpu", cpu,
+		"-machine", em.Machine + ",accel=" + s.Accel + ",memory-backend=ram", "-cpu", cpu,
 		"-smp", fmt.Sprint(s.CPUs), "-m", fmt.Sprint(s.MemoryMB),
+		// A file, so that a snapshot's can be mapped instead of loaded; a host that
+		// is restored keeps to itself what it writes there.
+		"-object", fmt.Sprintf("memory-backend-file,id=ram,size=%dM,mem-path=%s,share=%s", s.MemoryMB, value(at.memory), onOff(!restored)),
 		"-display", "none", "-no-reboot",
 		// It goes on after what a snapshot's console said.
 		"-chardev", "file,id=console,append=on,path=" + value(filepath.Join(s.LogDir, ConsoleFile)),
@@ -62,7 +66,12 @@ func commandLine(p Parts, s Settings, em Emulator, at places) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	return append(argv, boot...), nil
+	argv = append(argv, boot...)
+	if restored {
+		// Its processors stand still until all of its state has been verified.
+		argv = append(argv, "-S", "-incoming", "defer")
+	}
+	return argv, nil
 }
 
 // value writes a path as a value among an option's key=value pairs, which a
@@ -120,20 +129,43 @@ func packInitramfs(w io.Writer, p Parts, spec []byte) error {
 		return err
 	}
 	a := newInitramfs(w)
-	a.addFile("/init", 0o755, p.Agent)
 	a.add(agent.SpecPath, 0o644, spec)
-	for _, m := range p.BootModules {
-		a.addFile(bootModule(m), 0o644, m)
-	}
-	a.addFile(GuestKernel, 0o644, p.Guest.Kernel)
 	a.add(GuestInitrd, 0o644, guest.Bytes())
-	for _, name := range slices.Sorted(maps.Keys(p.Tools)) {
-		a.addFile(toolPath(name), 0o755, p.Tools[name])
-	}
-	if p.QEMU != "" {
-		a.addFile(launcher, 0o755, p.Launcher)
+	for _, f := range early(p) {
+		a.addFile(f.name, f.mode, f.source)
 	}
 	return a.close()
+}
+
+// earlyFile is a file of an initramfs, which is copied from L0.
+type earlyFile struct {
+	name   string
+	mode   os.FileMode
+	source string
+}
+
+// early lists the files that L1's initramfs is made of.
+func early(p Parts) []earlyFile {
+	files := []earlyFile{{"/init", 0o755, p.Agent}, {GuestKernel, 0o644, p.Guest.Kernel}}
+	for _, m := range p.BootModules {
+		files = append(files, earlyFile{bootModule(m), 0o644, m})
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Tools)) {
+		files = append(files, earlyFile{toolPath(name), 0o755, p.Tools[name]})
+	}
+	if p.QEMU != "" {
+		files = append(files, earlyFile{launcher, 0o755, p.Launcher})
+	}
+	return files
+}
+
+// guestEarly lists the files that L2's initramfs is made of.
+func guestEarly(g GuestParts) []earlyFile {
+	files := []earlyFile{{"/init", 0o755, g.Init}}
+	for _, m := range g.Modules {
+		files = append(files, earlyFile{bootModule(m), 0o644, m})
+	}
+	return files
 }
 
 // WriteGuestInitramfs writes what L2 starts with to a file.
@@ -143,13 +175,14 @@ func WriteGuestInitramfs(path string, g GuestParts) error {
 
 func packGuestInitramfs(w io.Writer, g GuestParts) error {
 	a := newInitramfs(w)
-	a.addFile("/init", 0o755, g.Init)
+	for _, f := range guestEarly(g) {
+		a.addFile(f.name, f.mode, f.source)
+	}
 	// Xen asks a guest to shut down by way of this path.
 	a.link("/sbin/poweroff", "/init")
 	a.link("/sbin/reboot", "/init")
 	var list strings.Builder
 	for _, m := range g.Modules {
-		a.addFile(bootModule(m), 0o644, m)
 		fmt.Fprintln(&list, filepath.Base(m))
 	}
 	a.add("/modules/load", 0o644, []byte(list.String()))

@@ -33,8 +33,8 @@ type Parts struct {
 	Tools map[string]string
 	// Guest is what L2 boots.
 	Guest GuestParts
-	// Sums are SHA-256 of images, and of the emulator's, by path, when they are
-	// known: an image without is read to tell its snapshots from others.
+	// Sums are SHA-256 of all these files, and of the emulator's, by path, as far as
+	// they are known: one without is read to tell its snapshots from others.
 	Sums map[string]string
 }
 

@@ -99,8 +99,8 @@ func TestRealHostsThatAreRestored(t *testing.T) {
 func runsGuest(t *testing.T, vm *VM) {
 	t.Helper()
 	res, err := vm.Exec(t.Context(), "timeout 300 qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -accel kvm -cpu host -m 256 "+
-		"-serial stdio -kernel "+GuestKernel+" -initrd "+GuestInitrd+" -append 'console=ttyS0 panic=-1 "+l2.TokenArg+"restored' </dev/null | "+
-		"while read -r line; do echo \"$line\"; case $line in *"+Quote(l2.Prefix)+"*) exit;; esac; done")
+		"-serial file:/run/l2.log -kernel "+GuestKernel+" -initrd "+GuestInitrd+" -append 'console=ttyS0 panic=-1 "+l2.TokenArg+"restored' & "+
+		"until grep -q "+Quote(l2.Prefix)+" /run/l2.log || ! kill -0 $!; do sleep 0.2; done 2>/dev/null; kill $!; cat /run/l2.log")
 	if err != nil || !strings.Contains(res.Text(), l2.Prefix) {
 		t.Errorf("L2 said %s, %v", res.Text(), err)
 	}

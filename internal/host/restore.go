@@ -110,8 +110,7 @@ func (o order) resume(ctx context.Context, from *snapshot.Snapshot) (_ *VM, err 
 	if err := vm.unpack(from); err != nil {
 		return nil, disk.Explain(err, vm.bulk.Path)
 	}
-	// Its processors stand still until every byte of its state has been verified.
-	if err := vm.start(o, "-S", "-incoming", "defer"); err != nil {
+	if err := vm.start(o, true); err != nil {
 		return nil, err
 	}
 	err = vm.wake(ctx, from)
@@ -124,17 +123,21 @@ func (o order) resume(ctx context.Context, from *snapshot.Snapshot) (_ *VM, err 
 	return vm, nil
 }
 
-// unpack puts the host's disk and console in their places.
-func (vm *VM) unpack(from *snapshot.Snapshot) error {
-	err := from.Read(fileScratch, func(r io.Reader) error {
-		f, err := os.Create(vm.file(fileScratch))
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		return snapshot.Unpack(r, f)
-	})
+// unpack puts the host's memory, disk and console in their places.
+func (vm *VM) unpack(from *snapshot.Snapshot) (err error) {
+	if vm.memory, err = from.Image(fileMemory); err != nil {
+		return err
+	}
+	scratch, err := os.Create(vm.file(fileScratch))
 	if err != nil {
+		return err
+	}
+	defer scratch.Close()
+	if err := from.CopyTo(fileScratch, scratch); err != nil {
+		return err
+	}
+	// The emulator wants one; no one reads it after the boot.
+	if err := os.WriteFile(vm.file(fileInitramfs), []byte("restored\n"), 0o600); err != nil {
 		return err
 	}
 	return from.Read(ConsoleFile, func(r io.Reader) error {
@@ -153,12 +156,18 @@ func (vm *VM) unpack(from *snapshot.Snapshot) error {
 func (vm *VM) wake(ctx context.Context, from *snapshot.Snapshot) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	verified := make(chan error, 1)
+	go func() { verified <- from.Verify(fileMemory, vm.memory) }()
 	go vm.watchBoot(ctx, cancel, phase{vm.settings.limit(cmp.Or(vm.settings.Silence, restoreLimit)), func(_ []byte, what string) error {
 		return fault.Infraf("restore host", "%s", what)
 	}})
 	err := vm.openMonitor(ctx)
 	if err == nil {
 		err = from.Read(fileState, func(r io.Reader) error { return vm.migrateFrom(ctx, r) })
+	}
+	// The memory is worth nothing unless it is verified, whatever came of it.
+	if bad := <-verified; bad != nil {
+		err = bad
 	}
 	if err == nil {
 		err = vm.goOn(ctx)

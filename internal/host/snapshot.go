@@ -16,8 +16,12 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// The files of a snapshot, next to the scratch disk and the console.
-const fileState = "state"
+// The files of a snapshot, next to the scratch disk and the console: L1's memory,
+// and the state of the rest of the machine.
+const (
+	fileMemory = "memory"
+	fileState  = "state"
+)
 
 // sockState carries the state between the emulator and us. A file would have to
 // be passed to an emulator that sees another /usr; and what comes through us is
@@ -25,7 +29,7 @@ const fileState = "state"
 const sockState = "state.sock"
 
 // saveLimit bounds how long the emulator may take to hand its state out, at scale
-// 1: some hundreds of megabytes.
+// 1: some megabytes.
 const saveLimit = 2 * time.Minute
 
 // save makes the snapshot of a host that has just become ready, unless another
@@ -107,16 +111,16 @@ func (vm *VM) saveFiles(ctx context.Context, d *snapshot.Draft) error {
 	if err := d.Write(fileState, func(w io.Writer) error { return vm.migrateTo(ctx, w) }); err != nil {
 		return err
 	}
-	// L1 stands still, so its disk and its console do.
-	err := d.Write(fileScratch, func(w io.Writer) error {
-		f, err := os.Open(vm.file(fileScratch))
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		return snapshot.Pack(w, f)
-	})
+	// L1 stands still, so its memory, its disk and its console do.
+	if err := d.Copy(fileMemory, vm.memory); err != nil {
+		return err
+	}
+	scratch, err := os.Open(vm.file(fileScratch))
 	if err != nil {
+		return err
+	}
+	defer scratch.Close()
+	if err := d.Copy(fileScratch, scratch); err != nil {
 		return err
 	}
 	return d.Write(ConsoleFile, func(w io.Writer) error {
@@ -180,13 +184,15 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// migrationEvents asks the emulator to tell how a migration goes.
+// migrationEvents asks the emulator to tell how a migration goes, and to leave out
+// memory that is shared with a file: that is copied, and mapped by who is restored
+// (QEMU, qapi/migration.json, x-ignore-shared).
 func (vm *VM) migrationEvents(ctx context.Context) (<-chan goqmp.Event, context.CancelFunc, error) {
 	type capability struct {
 		Capability string `json:"capability"`
 		State      bool   `json:"state"`
 	}
-	err := vm.monitor.Do(ctx, "migrate-set-capabilities", map[string]any{"capabilities": []capability{{"events", true}}}, nil)
+	err := vm.monitor.Do(ctx, "migrate-set-capabilities", map[string]any{"capabilities": []capability{{"events", true}, {"x-ignore-shared", true}}}, nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -153,6 +153,7 @@ func TestASnapshotThatIsNoGoodIsToldAndReplaced(t *testing.T) {
 	}{
 		"torn state":     {harm: func(dir string) error { return os.Truncate(filepath.Join(dir, fileState), 1<<20) }, says: "file state has 1048576 bytes"},
 		"edited state":   {harm: func(dir string) error { return flip(filepath.Join(dir, fileState)) }, says: "file state has blake2b"},
+		"edited memory":  {harm: func(dir string) error { return flipAt(filepath.Join(dir, fileMemory), tokenAt) }, says: "file memory has blake2b"},
 		"edited disk":    {harm: func(dir string) error { return flip(filepath.Join(dir, fileScratch)) }, says: "file scratch.img has blake2b"},
 		"edited console": {harm: func(dir string) error { return flip(filepath.Join(dir, ConsoleFile)) }, says: "file console.log has blake2b"},
 		"foreign":        {harm: foreign, says: "its identity's is"},
@@ -195,13 +196,27 @@ func TestASnapshotThatIsNoGoodIsToldAndReplaced(t *testing.T) {
 // storeDir is the store's folder.
 func storeDir(o order) string { return filepath.Join(o.settings.ScratchDir, "snapshots") }
 
+// flip changes the byte in the middle of a file, flipAt one at a place.
 func flip(path string) error {
-	b, err := os.ReadFile(path)
+	st, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
-	b[len(b)/2] ^= 1
-	return os.WriteFile(path, b, 0o600)
+	return flipAt(path, st.Size()/2)
+}
+
+func flipAt(path string, at int64) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var b [1]byte
+	if _, err := f.ReadAt(b[:], at); err != nil {
+		return err
+	}
+	_, err = f.WriteAt([]byte{b[0] ^ 1}, at)
+	return err
 }
 
 // foreign makes a snapshot one of another emulator.

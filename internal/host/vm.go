@@ -15,6 +15,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/qmp"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
+	"golang.org/x/sys/unix"
 )
 
 // The files that a host leaves in its log folder.
@@ -42,12 +43,14 @@ type VM struct {
 	settings Settings
 	// folder holds the host's sockets, bulk its disk and initramfs.
 	folder, bulk *owner.Folder
-	proc         process
-	monitor      *qmp.Conn
-	qmpLog       *os.File
-	quirks       []string
-	notes        []string
-	life         life
+	// memory is the file that is L1's.
+	memory  *os.File
+	proc    process
+	monitor *qmp.Conn
+	qmpLog  *os.File
+	quirks  []string
+	notes   []string
+	life    life
 }
 
 // Boot starts a host and returns when its agent answers and its services are
@@ -99,10 +102,10 @@ func (o order) launch(ctx context.Context) (_ *VM, err error) {
 			vm.Close()
 		}
 	}()
-	if err := makeScratch(vm.file(fileScratch)); err != nil {
+	if err := vm.prepare(o.parts); err != nil {
 		return nil, fault.Infraf("prepare host", "%w", disk.Explain(err, vm.bulk.Path))
 	}
-	if err := vm.start(o); err != nil {
+	if err := vm.start(o, false); err != nil {
 		return nil, err
 	}
 	if err := vm.connect(ctx); err != nil {
@@ -111,7 +114,7 @@ func (o order) launch(ctx context.Context) (_ *VM, err error) {
 	return vm, nil
 }
 
-// lay makes the folders of a host, its initramfs and its empty console.
+// lay makes the folders of a host and its empty console.
 func (o order) lay() (_ *VM, err error) {
 	s := o.settings
 	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
@@ -121,7 +124,11 @@ func (o order) lay() (_ *VM, err error) {
 	if err != nil {
 		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, o.runtime))
 	}
-	vm := &VM{settings: s, folder: folder, bulk: folder}
+	_, quirks, err := compose(o.parts, s)
+	if err != nil {
+		return nil, errors.Join(fault.Infraf("boot host", "%w", err), folder.Remove())
+	}
+	vm := &VM{settings: s, folder: folder, bulk: folder, quirks: quirks}
 	vm.Way = Way{Dir: folder.Path, Limit: s.limit, Alive: vm.Alive, Lost: vm.whyLost}
 	vm.life.console = console.NewWatch(vm.Console())
 	defer func() {
@@ -143,9 +150,6 @@ func (o order) lay() (_ *VM, err error) {
 	if err := os.WriteFile(vm.Console().Path, nil, 0o644); err != nil {
 		return nil, fault.Infraf("prepare host", "%w", disk.Explain(err, s.LogDir))
 	}
-	if err := vm.prepare(o.parts); err != nil {
-		return nil, fault.Infraf("prepare host", "%w", disk.Explain(err, vm.bulk.Path))
-	}
 	return vm, nil
 }
 
@@ -160,17 +164,42 @@ func (vm *VM) fitsSockets() error {
 	return nil
 }
 
+// prepare makes what a host boots with: its disk, its memory and its initramfs.
 func (vm *VM) prepare(p Parts) error {
-	spec, quirks, err := compose(p, vm.settings)
+	if err := makeScratch(vm.file(fileScratch)); err != nil {
+		return err
+	}
+	if err := vm.makeMemory(); err != nil {
+		return err
+	}
+	spec, _, err := compose(p, vm.settings)
 	if err != nil {
 		return err
 	}
-	vm.quirks = quirks
 	b, err := json.Marshal(spec)
 	if err != nil {
 		return err
 	}
 	return writeInitramfs(vm.file(fileInitramfs), p, b)
+}
+
+// makeMemory makes an empty memory: a file without a name, in memory (memfd_create(2)).
+func (vm *VM) makeMemory() error {
+	fd, err := unix.MemfdCreate("virtmatrix-memory", unix.MFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("cannot make memory of host: %w", err)
+	}
+	vm.memory = os.NewFile(uintptr(fd), "memory")
+	if err := vm.memory.Truncate(int64(vm.settings.MemoryMB) << 20); err != nil {
+		return fmt.Errorf("cannot make memory of host: %w", err)
+	}
+	return nil
+}
+
+// places are where the host has its things. The emulator opens the memory through
+// this process, which has it open.
+func (vm *VM) places() places {
+	return places{vm.folder.Path, vm.bulk.Path, fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), vm.memory.Fd())}
 }
 
 // path is where one of the host's sockets is, file where one of its files.
@@ -197,21 +226,20 @@ func makeScratch(path string) error {
 	return nil
 }
 
-// start starts the emulator, with options that come last on its command line.
-func (vm *VM) start(o order, more ...string) error {
-	err := vm.startEmulator(o, more)
+// start starts the emulator of a host, which boots or waits to be restored.
+func (vm *VM) start(o order, restored bool) error {
+	err := vm.startEmulator(o, restored)
 	if err != nil {
 		return fault.Infraf("start emulator", "%w", disk.Explain(err, vm.settings.LogDir))
 	}
 	return nil
 }
 
-func (vm *VM) startEmulator(o order, more []string) error {
-	argv, err := commandLine(o.parts, vm.settings, o.emulator, places{vm.folder.Path, vm.bulk.Path})
+func (vm *VM) startEmulator(o order, restored bool) error {
+	argv, err := commandLine(o.parts, vm.settings, o.emulator, vm.places(), restored)
 	if err != nil {
 		return err
 	}
-	argv = append(argv, more...)
 	log, err := os.Create(filepath.Join(vm.settings.LogDir, EmulatorFile))
 	if err != nil {
 		return err
@@ -253,6 +281,9 @@ func (vm *VM) Close() error {
 	}
 	if vm.proc != nil {
 		vm.proc.Kill()
+	}
+	if vm.memory != nil {
+		vm.memory.Close()
 	}
 	if vm.bulk == vm.folder {
 		return vm.folder.Remove()

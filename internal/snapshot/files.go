@@ -22,7 +22,7 @@ type Draft struct {
 
 // Write adds a file with what fill writes.
 func (d *Draft) Write(name string, fill func(io.Writer) error) error {
-	f, err := os.OpenFile(filepath.Join(d.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := d.create(name)
 	if err != nil {
 		return err
 	}
@@ -38,18 +38,24 @@ func (d *Draft) Write(name string, fill func(io.Writer) error) error {
 	return nil
 }
 
+func (d *Draft) create(name string) (*os.File, error) {
+	return os.OpenFile(filepath.Join(d.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+}
+
 // counter counts and hashes what passes.
 type counter struct {
 	h hash.Hash
 	n int64
 }
 
-func newCounter() *counter {
+func newCounter() *counter { return &counter{h: newHash()} }
+
+func newHash() hash.Hash {
 	h, err := blake2b.New256(nil)
 	if err != nil {
 		panic(err) // only a key can be wrong
 	}
-	return &counter{h: h}
+	return h
 }
 
 // Write implements io.Writer.
@@ -65,13 +71,18 @@ type Snapshot struct {
 	Name     string
 	Manifest Manifest
 	dir      string
+	seen     *seen
 }
 
 // Size is how many bytes the snapshot takes, 0 when its manifest is no good.
 func (s *Snapshot) Size() int64 {
 	var n int64
 	for _, f := range s.Manifest.Files {
-		n += f.Size
+		if f.Image {
+			n += f.Data
+		} else {
+			n += f.Size
+		}
 	}
 	return n
 }
@@ -119,18 +130,13 @@ func (s *Snapshot) check() error {
 // did counts only when Read returns nil. The error is a *BadError when the file
 // is not what the manifest says, whatever use returned, and use's own otherwise.
 func (s *Snapshot) Read(name string, use func(io.Reader) error) error {
-	for _, want := range s.Manifest.Files {
-		if want.Name == name {
-			return s.read(want, use)
-		}
-	}
-	return s.bad(fmt.Errorf("it has no file %s", name))
-}
-
-func (s *Snapshot) read(want File, use func(io.Reader) error) error {
-	f, err := os.Open(filepath.Join(s.dir, want.Name))
+	want, err := s.file(name)
 	if err != nil {
-		return s.bad(err)
+		return err
+	}
+	f, err := s.open(want)
+	if err != nil {
+		return err
 	}
 	defer f.Close()
 	c := newCounter()
@@ -140,8 +146,28 @@ func (s *Snapshot) read(want File, use func(io.Reader) error) error {
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		return s.bad(err)
 	}
-	if sum := c.sum(); c.n != want.Size || sum != want.BLAKE2b {
-		return s.bad(fmt.Errorf("file %s has blake2b %.16s, its manifest says %.16s", want.Name, sum, want.BLAKE2b))
+	if c.n != want.Size {
+		return s.bad(fmt.Errorf("file %s has %d bytes, its manifest says %d", want.Name, c.n, want.Size))
+	}
+	if err := s.verify(want, c.sum(), nil); err != nil {
+		return err
 	}
 	return used
+}
+
+func (s *Snapshot) file(name string) (File, error) {
+	for _, f := range s.Manifest.Files {
+		if f.Name == name {
+			return f, nil
+		}
+	}
+	return File{}, s.bad(fmt.Errorf("it has no file %s", name))
+}
+
+func (s *Snapshot) open(want File) (*os.File, error) {
+	f, err := os.Open(filepath.Join(s.dir, want.Name))
+	if err != nil {
+		return nil, s.bad(err)
+	}
+	return f, nil
 }

@@ -1,106 +1,217 @@
 package snapshot
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
+	"golang.org/x/crypto/blake2b"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
-// blockSize is the grain of a packed disk image, in bytes.
-const blockSize = 64 << 10
+// The grains of an image, in bytes: a page is kept when it holds more than zeros,
+// a chunk is read at once, and segments are digested side by side.
+const (
+	pageSize    = 4 << 10
+	chunkSize   = 1 << 20
+	segmentSize = 64 << 20
+)
 
-// last is the offset of the record that ends a packed disk image.
-const last = ^uint64(0)
-
-// Pack writes a sparse disk image without its holes: its size, then the blocks
-// that hold more than zeros, each with its offset and length, all numbers in 64
-// bits, little-endian.
-func Pack(w io.Writer, image *os.File) error {
-	st, err := image.Stat()
-	if err != nil {
-		return fmt.Errorf("cannot pack disk image: %w", err)
+// digestImage returns the digest of an image's size and of those of its pages
+// that hold more than zeros, and how many bytes these are: where the file system
+// has holes makes no difference. With keep it writes these pages there, at their
+// places.
+func digestImage(image io.ReaderAt, data func(from int64) (int64, error), size int64, keep io.WriterAt) (sum string, kept int64, err error) {
+	type segment struct {
+		Sum  [blake2b.Size256]byte
+		Kept int64
 	}
-	out := bufio.NewWriterSize(w, 1<<20)
-	err = numbers(out, uint64(st.Size()))
-	if err == nil {
-		err = packData(out, image, st.Size())
+	segments := make([]segment, (size+segmentSize-1)/segmentSize)
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range segments {
+		group.Go(func() error {
+			h := newHash()
+			at := int64(i) * segmentSize
+			err := runs(image, data, at, min(at+segmentSize, size), func(at int64, run []byte) error {
+				segments[i].Kept += int64(len(run))
+				_ = binary.Write(h, binary.LittleEndian, [2]int64{at, int64(len(run))})
+				_, _ = h.Write(run)
+				if keep == nil {
+					return nil
+				}
+				_, err := keep.WriteAt(run, at)
+				return err
+			})
+			h.Sum(segments[i].Sum[:0])
+			return err
+		})
 	}
-	if err == nil {
-		err = numbers(out, last, 0)
+	if err := group.Wait(); err != nil {
+		return "", 0, err
 	}
-	if err == nil {
-		err = out.Flush()
+	h := newHash()
+	_ = binary.Write(h, binary.LittleEndian, size)
+	for _, s := range segments {
+		kept += s.Kept
+		_, _ = h.Write(s.Sum[:])
 	}
-	if err != nil {
-		return fmt.Errorf("cannot pack disk image: %w", err)
-	}
-	return nil
+	return hex.EncodeToString(h.Sum(nil)), kept, nil
 }
 
-func numbers(w io.Writer, ns ...uint64) error { return binary.Write(w, binary.LittleEndian, ns) }
-
-// packData packs the parts of an image that the file system holds data for.
-func packData(w io.Writer, image *os.File, size int64) error {
-	zeros, block := make([]byte, blockSize), make([]byte, blockSize)
-	for at := int64(0); at < size; {
-		start, err := unix.Seek(int(image.Fd()), at, unix.SEEK_DATA)
+// runs hands out the pages between two places of an image that hold more than
+// zeros, those that follow each other in one chunk together.
+func runs(image io.ReaderAt, data func(from int64) (int64, error), from, to int64, use func(at int64, run []byte) error) error {
+	chunk := make([]byte, chunkSize)
+	for at := from; at < to; at += chunkSize {
+		start, err := data(at)
 		if errors.Is(err, unix.ENXIO) {
 			return nil // only a hole is left
 		}
 		if err != nil {
 			return err
 		}
-		at = start - start%blockSize
-		n, err := image.ReadAt(block, at)
-		if err != nil && !errors.Is(err, io.EOF) {
+		if at = max(at, start-start%chunkSize); at >= to {
+			return nil
+		}
+		b := chunk[:min(chunkSize, to-at)]
+		if _, err := image.ReadAt(b, at); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		if !bytes.Equal(block[:n], zeros[:n]) {
-			if err := numbers(w, uint64(at), uint64(n)); err != nil {
-				return err
-			}
-			if _, err := w.Write(block[:n]); err != nil {
-				return err
-			}
+		if err := runsOf(b, func(i int, run []byte) error { return use(at+int64(i), run) }); err != nil {
+			return err
 		}
-		at += blockSize
 	}
 	return nil
 }
 
-// Unpack makes an empty file the image that Pack was given.
-func Unpack(r io.Reader, image *os.File) error {
-	in := bufio.NewReaderSize(r, 1<<20)
-	var size uint64
-	if err := binary.Read(in, binary.LittleEndian, &size); err != nil {
-		return fmt.Errorf("cannot unpack disk image: %w", err)
-	}
-	if err := image.Truncate(int64(size)); err != nil {
-		return fmt.Errorf("cannot unpack disk image: %w", err)
-	}
-	block := make([]byte, blockSize)
-	for {
-		var at struct{ Offset, Length uint64 }
-		if err := binary.Read(in, binary.LittleEndian, &at); err != nil {
-			return fmt.Errorf("cannot unpack disk image: %w", err)
+var zeros = make([]byte, pageSize)
+
+// runsOf hands out the pages of a chunk that hold more than zeros.
+func runsOf(b []byte, use func(at int, run []byte) error) error {
+	start := -1
+	for i := 0; i <= len(b); i += pageSize {
+		page := b[i:min(i+pageSize, len(b))]
+		empty := bytes.Equal(page, zeros[:len(page)])
+		if !empty && start < 0 {
+			start = i
 		}
-		if at.Offset == last {
-			return nil
+		if empty && start >= 0 {
+			if err := use(start, b[start:i]); err != nil {
+				return err
+			}
+			start = -1
 		}
-		if at.Length > blockSize || at.Offset > size || at.Length > size-at.Offset {
-			return fmt.Errorf("cannot unpack disk image: a block of %d bytes at %d does not fit in", at.Length, at.Offset)
-		}
-		if _, err := io.ReadFull(in, block[:at.Length]); err != nil {
-			return fmt.Errorf("cannot unpack disk image: %w", err)
-		}
-		if _, err := image.WriteAt(block[:at.Length], int64(at.Offset)); err != nil {
-			return fmt.Errorf("cannot unpack disk image: %w", err)
+		if !empty && i+pageSize >= len(b) {
+			return use(start, b[start:])
 		}
 	}
+	return nil
+}
+
+// dataOf tells where a file holds data (lseek(2), SEEK_DATA).
+func dataOf(f *os.File) func(from int64) (int64, error) {
+	return func(from int64) (int64, error) { return unix.Seek(int(f.Fd()), from, unix.SEEK_DATA) }
+}
+
+// Copy adds a sparse copy of an image, which must not change meanwhile.
+func (d *Draft) Copy(name string, image *os.File) error {
+	file, err := d.copy(name, image)
+	if err != nil {
+		return fmt.Errorf("cannot copy %s: %w", name, err)
+	}
+	d.files = append(d.files, file)
+	return nil
+}
+
+func (d *Draft) copy(name string, image *os.File) (File, error) {
+	out, err := d.create(name)
+	if err != nil {
+		return File{}, err
+	}
+	defer out.Close()
+	st, err := image.Stat()
+	if err == nil {
+		err = out.Truncate(st.Size())
+	}
+	if err != nil {
+		return File{}, err
+	}
+	sum, kept, err := digestImage(image, dataOf(image), st.Size(), out)
+	if err != nil {
+		return File{}, err
+	}
+	return File{Name: name, Size: st.Size(), Image: true, Data: kept, BLAKE2b: sum}, out.Close()
+}
+
+// CopyTo makes an empty file a sparse copy of an image of the snapshot, verified.
+func (s *Snapshot) CopyTo(name string, out *os.File) error {
+	f, want, err := s.openImage(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := out.Truncate(want.Size); err != nil {
+		return err
+	}
+	sum, _, err := digestImage(f, dataOf(f), want.Size, out)
+	return s.verify(want, sum, err)
+}
+
+// Image opens an image of the snapshot, to be mapped and not to be written to.
+// Verify says whether it is what it was.
+func (s *Snapshot) Image(name string) (*os.File, error) {
+	f, _, err := s.openImage(name)
+	return f, err
+}
+
+func (s *Snapshot) openImage(name string) (*os.File, File, error) {
+	want, err := s.file(name)
+	if err != nil {
+		return nil, want, err
+	}
+	f, err := s.open(want)
+	return f, want, err
+}
+
+// Verify digests an image that was opened with Image. One that this process has
+// verified and that has not been touched since is not digested again.
+func (s *Snapshot) Verify(name string, image *os.File) error {
+	want, err := s.file(name)
+	if err != nil {
+		return err
+	}
+	before, err := stampOf(image)
+	if err != nil {
+		return s.bad(err)
+	}
+	if s.seen.has(before, want.BLAKE2b) {
+		return nil
+	}
+	sum, _, err := digestImage(image, dataOf(image), want.Size, nil)
+	if err := s.verify(want, sum, err); err != nil {
+		return err
+	}
+	after, err := stampOf(image)
+	if err == nil && after == before {
+		s.seen.add(before, want.BLAKE2b)
+	}
+	return nil
+}
+
+// verify compares a digest with the manifest's.
+func (s *Snapshot) verify(want File, sum string, err error) error {
+	switch {
+	case err != nil:
+		return s.bad(err)
+	case sum != want.BLAKE2b:
+		return s.bad(fmt.Errorf("file %s has blake2b %.16s, its manifest says %.16s", want.Name, sum, want.BLAKE2b))
+	}
+	return nil
 }

@@ -2,7 +2,7 @@ package snapshot
 
 import (
 	"bytes"
-	"encoding/binary"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,75 +10,135 @@ import (
 	"testing"
 )
 
+// words are what the image of the tests holds, by place.
+var words = map[int64]string{
+	0: "first", 3*chunkSize - 2: "across", 512<<20 + 17: strings.Repeat("middle", chunkSize/4), 1 << 30: "last!",
+}
+
+const imageSize = 1<<30 + 5
+
 // image makes a sparse file of 1 GiB with some words in it.
 func image(t *testing.T) *os.File {
 	t.Helper()
-	f, err := os.Create(filepath.Join(t.TempDir(), "image"))
-	check(t, err)
-	t.Cleanup(func() { f.Close() })
-	check(t, f.Truncate(1<<30+5))
+	f := empty(t)
+	check(t, f.Truncate(imageSize))
 	for at, word := range words {
 		_, err := f.WriteAt([]byte(word), at)
 		check(t, err)
 	}
-	_, err = f.WriteAt(make([]byte, 1<<20), 700<<20) // zeros that take room
+	_, err := f.WriteAt(make([]byte, 1<<20), 700<<20) // zeros that take room
 	check(t, err)
 	return f
 }
 
-var words = map[int64]string{0: "first", 3*blockSize - 2: "across", 512<<20 + 17: strings.Repeat("middle", blockSize), 1 << 30: "last!"}
-
-func TestAPackedImageComesOutTheSame(t *testing.T) {
-	var packed bytes.Buffer
-	check(t, Pack(&packed, image(t)))
-	if packed.Len() > 1<<20 {
-		t.Errorf("the packed image has %d bytes: its holes are in it", packed.Len())
-	}
-	f, err := os.Create(filepath.Join(t.TempDir(), "again"))
+func empty(t *testing.T) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "image"))
 	check(t, err)
-	defer f.Close()
-	check(t, Unpack(&packed, f))
-	for at, word := range words {
-		got := make([]byte, len(word))
-		if _, err := f.ReadAt(got, at); err != nil || string(got) != word {
-			t.Errorf("at %d: %.20q, %v", at, got, err)
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// imaged is the snapshot of an image alone.
+func imaged(t *testing.T) *Snapshot {
+	t.Helper()
+	s := testStore(t.TempDir())
+	_, err := s.Make(subject, func(d *Draft) error { return d.Copy("ram", image(t)) })
+	check(t, err)
+	snap, err := s.Find(subject)
+	check(t, err)
+	return snap
+}
+
+func TestAnImageComesOutTheSame(t *testing.T) {
+	snap := imaged(t)
+	out := empty(t)
+	check(t, snap.CopyTo("ram", out))
+	mapped, err := snap.Image("ram")
+	check(t, err)
+	defer mapped.Close()
+	for name, f := range map[string]*os.File{"copy": out, "kept": mapped} {
+		for at, word := range words {
+			got := make([]byte, len(word))
+			if _, err := f.ReadAt(got, at); err != nil || string(got) != word {
+				t.Errorf("%s: at %d: %.20q, %v", name, at, got, err)
+			}
+		}
+		st, err := f.Stat()
+		check(t, err)
+		if taken := st.Sys().(*syscall.Stat_t).Blocks * 512; st.Size() != imageSize || taken > 3<<20 {
+			t.Errorf("%s: %d bytes that take %d", name, st.Size(), taken)
+		}
+		gap := make([]byte, 1<<20)
+		if _, err := f.ReadAt(gap, 700<<20); err != nil || !bytes.Equal(gap, make([]byte, 1<<20)) {
+			t.Errorf("%s: a hole holds something, %v", name, err)
 		}
 	}
-	st, err := f.Stat()
-	check(t, err)
-	if taken := st.Sys().(*syscall.Stat_t).Blocks * 512; st.Size() != 1<<30+5 || taken > 2<<20 {
-		t.Errorf("%d bytes that take %d", st.Size(), taken)
-	}
-	gap := make([]byte, 1<<20)
-	if _, err := f.ReadAt(gap, 700<<20); err != nil || !bytes.Equal(gap, make([]byte, 1<<20)) {
-		t.Errorf("a hole holds something, %v", err)
+	if size := snap.Size(); size < 1<<20 || size > 3<<20 {
+		t.Errorf("its size is %d", size)
 	}
 }
 
-func TestAPackedImageThatIsWrongIsRefused(t *testing.T) {
-	pack := func(ns ...uint64) []byte {
-		b, err := binary.Append(nil, binary.LittleEndian, ns)
-		check(t, err)
-		return b
+func TestHolesMakeNoDifferenceToTheDigest(t *testing.T) {
+	sparse := image(t)
+	dense, err := io.ReadAll(io.NewSectionReader(sparse, 0, 8<<20))
+	check(t, err)
+	everywhere := func(from int64) (int64, error) { return from, nil }
+	want, _, err := digestImage(bytes.NewReader(dense), everywhere, 8<<20, nil)
+	check(t, err)
+	if got, _, err := digestImage(sparse, dataOf(sparse), 8<<20, nil); err != nil || got != want {
+		t.Errorf("digest %s, %v, that of the same without holes is %s", got, err, want)
 	}
-	for name, tc := range map[string]struct {
-		packed []byte
-		says   string
-	}{
-		"nothing":          {nil, "EOF"},
-		"no end":           {pack(100), "EOF"},
-		"half a block":     {pack(100, 0, 50), "EOF"},
-		"block too large":  {append(pack(1<<30, 0, blockSize+1), make([]byte, blockSize+1)...), "does not fit in"},
-		"behind the end":   {append(pack(100, 90, 11), make([]byte, 11)...), "a block of 11 bytes at 90 does not fit in"},
-		"far behind":       {append(pack(100, 1<<63, 11), make([]byte, 11)...), "does not fit in"},
-		"impossible sizes": {pack(1<<63, last, 0), "cannot unpack"},
-	} {
-		f, err := os.Create(filepath.Join(t.TempDir(), "image"))
-		check(t, err)
-		err = Unpack(bytes.NewReader(tc.packed), f)
-		f.Close()
-		if err == nil || !strings.Contains(err.Error(), tc.says) {
-			t.Errorf("%s: %v, want %q", name, err, tc.says)
+	for name, size := range map[string]int64{"longer": 8<<20 + 1, "shorter": 8<<20 - 1} {
+		if got, _, err := digestImage(sparse, dataOf(sparse), size, nil); err != nil || got == want {
+			t.Errorf("one that is %s has the same digest, %v", name, err)
 		}
+	}
+}
+
+func TestAnImageThatWasTouchedIsSeen(t *testing.T) {
+	for name, harm := range map[string]func(f *os.File) error{
+		"a word":    func(f *os.File) error { _, err := f.WriteAt([]byte("F"), 0); return err },
+		"in a hole": func(f *os.File) error { _, err := f.WriteAt([]byte("x"), 300<<20); return err },
+		"moved": func(f *os.File) error {
+			_, err := f.WriteAt(append(make([]byte, 5), strings.Repeat("\x00", pageSize-5)+"first"...), 0)
+			return err
+		},
+		"at the end": func(f *os.File) error { _, err := f.WriteAt([]byte("?"), imageSize-1); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			snap := imaged(t)
+			f, err := snap.Image("ram")
+			check(t, err)
+			defer f.Close()
+			check(t, snap.Verify("ram", f))
+			check(t, snap.Verify("ram", f))
+			w, err := os.OpenFile(filepath.Join(snap.dir, "ram"), os.O_WRONLY, 0)
+			check(t, err)
+			defer w.Close()
+			check(t, harm(w))
+			if err := snap.Verify("ram", f); !isBad(err) || !strings.Contains(err.Error(), "file ram has blake2b") {
+				t.Errorf("Verify = %v", err)
+			}
+			if err := snap.CopyTo("ram", empty(t)); !isBad(err) {
+				t.Errorf("CopyTo = %v", err)
+			}
+		})
+	}
+}
+
+func TestAFileIsTakenForVerifiedUntilItIsTouched(t *testing.T) {
+	f := image(t)
+	var s seen
+	now, err := stampOf(f)
+	check(t, err)
+	if s.add(now, "sum"); s.has(now, "sum") {
+		t.Error("one that was just written is taken for verified")
+	}
+	old := now
+	old.change.Sec -= 2
+	s.add(old, "sum")
+	if !s.has(old, "sum") || s.has(old, "other") || s.has(now, "sum") {
+		t.Error("it is not told apart")
 	}
 }

@@ -25,7 +25,7 @@ import (
 )
 
 // format is the version of what this package writes.
-const format = 1
+const format = 2
 
 const (
 	manifestName = "manifest.json"
@@ -78,10 +78,14 @@ type Manifest struct {
 }
 
 // File is one file of a snapshot. Its digest is BLAKE2b-256, which is several
-// times faster than SHA-256 on processors that have no instructions for it.
+// times faster than SHA-256 on processors that have no instructions for it; that
+// of an image is of its pages that hold more than zeros.
 type File struct {
-	Name    string `json:"name"`
+	Name string `json:"name"`
+	// Size is in bytes. An image takes Data bytes of them.
 	Size    int64  `json:"size"`
+	Image   bool   `json:"image,omitempty"`
+	Data    int64  `json:"data,omitempty"`
 	BLAKE2b string `json:"blake2b"`
 }
 
@@ -105,6 +109,7 @@ type Store struct {
 	dir string
 	// Reserve is what must stay free on the store's disk, in bytes.
 	Reserve int64
+	seen    seen
 }
 
 // In is the store in a folder, which need not exist yet.
@@ -130,7 +135,7 @@ func (s *Store) Find(of Subject) (*Snapshot, error) {
 
 // load reads a snapshot's manifest and looks at the sizes of its files.
 func (s *Store) load(name string) (*Snapshot, error) {
-	snap := &Snapshot{Name: name, dir: s.path(name)}
+	snap := &Snapshot{Name: name, dir: s.path(name), seen: &s.seen}
 	text, err := os.ReadFile(filepath.Join(snap.dir, manifestName))
 	if errors.Is(err, os.ErrNotExist) {
 		if _, statErr := os.Stat(snap.dir); statErr != nil {

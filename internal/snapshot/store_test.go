@@ -152,7 +152,7 @@ func TestASnapshotThatIsNotWhatItWasIsRefused(t *testing.T) {
 		"torn manifest":  {func(t *testing.T, dir string) { check(t, os.Truncate(filepath.Join(dir, manifestName), 100)) }, "its manifest does not read"},
 		"other emulator": {func(t *testing.T, dir string) { replace(t, filepath.Join(dir, manifestName), `"7.2"`, `"7.3"`) }, "its identity's is"},
 		"other format": {func(t *testing.T, dir string) {
-			replace(t, filepath.Join(dir, manifestName), `"format": 1`, `"format": 7`)
+			replace(t, filepath.Join(dir, manifestName), `"format": 2`, `"format": 7`)
 		}, "it has format 7"},
 		"file of outside": {func(t *testing.T, dir string) { replace(t, filepath.Join(dir, manifestName), `"console"`, `"../x"`) }, `names the file "../x"`},
 	} {

@@ -26,6 +26,9 @@ type Hosts struct {
 	folder   *owner.Folder
 	emulator host.Emulator
 	probed   accel.Result
+	// sums are the SHA-256 of all that hosts are made of, by path.
+	sums      map[string]string
+	snapshots *snapshot.Store
 }
 
 // The size of an L1: enough for two small guests, and few enough processors
@@ -42,7 +45,7 @@ func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (
 	if err != nil {
 		return nil, fault.Infraf("prepare hosts", "%w", err)
 	}
-	h := &Hosts{driver: d, images: images, folder: folder}
+	h := &Hosts{driver: d, images: images, folder: folder, sums: images.sums(), snapshots: snapshot.In(Snapshots(d.config.Home))}
 	defer func() {
 		if err != nil {
 			h.Close()
@@ -50,6 +53,11 @@ func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (
 	}()
 	if h.programs, err = Programs(ctx, folder.Path); err != nil {
 		return nil, err
+	}
+	for _, path := range h.programs {
+		if h.sums[path], _, err = disk.Digest(path); err != nil {
+			return nil, fault.Infraf("prepare hosts", "%w", err)
+		}
 	}
 	h.emulator = emulator(plan, images)
 	guest, err := h.guest(&plan.Cells[0])
@@ -93,7 +101,7 @@ func (h *Hosts) Boot(ctx context.Context, cell *matrix.Cell, logDir string) (*ho
 	settings := host.Settings{
 		Name: cell.ID, Kind: cell.Kind, Axes: cell.Settings, Accel: h.probed.Accel, Scale: h.probed.Scale,
 		CPUs: hostCPUs, MemoryMB: hostMemoryMB, LogDir: logDir, ScratchDir: Scratch(h.driver.config.Home),
-		Snapshots: snapshot.In(Snapshots(h.driver.config.Home)),
+		Snapshots: h.snapshots,
 	}
 	if h.probed.Accel == accel.TCG {
 		settings.Turn = h.turn
@@ -137,7 +145,7 @@ func (h *Hosts) parts(cell *matrix.Cell) (host.Parts, error) {
 		Launcher:    h.programs["launch"],
 		Tools:       h.tools(),
 		Guest:       guest,
-		Sums:        h.images.sums(),
+		Sums:        h.sums,
 	}, nil
 }
 
