@@ -26,6 +26,8 @@ const (
 	bootStall = 60 * time.Second
 	bootLimit = 5 * time.Minute
 	poll      = 50 * time.Millisecond
+	// dialPoll is short: a restored host is there in tenths of a second.
+	dialPoll = 5 * time.Millisecond
 )
 
 // phase is a part of the boot.
@@ -89,7 +91,7 @@ func dialWhenThere(ctx context.Context, path string) (net.Conn, error) {
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("cannot connect to emulator: %w", context.Cause(ctx))
-		case <-time.After(poll):
+		case <-time.After(dialPoll):
 		}
 	}
 }

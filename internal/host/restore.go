@@ -128,12 +128,7 @@ func (vm *VM) unpack(from *snapshot.Snapshot) (err error) {
 	if vm.memory, err = from.Image(fileMemory); err != nil {
 		return err
 	}
-	scratch, err := os.Create(vm.file(fileScratch))
-	if err != nil {
-		return err
-	}
-	defer scratch.Close()
-	if err := from.CopyTo(fileScratch, scratch); err != nil {
+	if err := from.CopyTo(fileScratch, vm.file(fileScratch)); err != nil {
 		return err
 	}
 	// The emulator wants one; no one reads it after the boot.

@@ -150,17 +150,25 @@ func (d *Draft) copy(name string, image *os.File) (File, error) {
 	return File{Name: name, Size: st.Size(), Image: true, Data: kept, BLAKE2b: sum}, out.Close()
 }
 
-// CopyTo makes an empty file a sparse copy of an image of the snapshot, verified.
-func (s *Snapshot) CopyTo(name string, out *os.File) error {
+// CopyTo makes a file that is a sparse copy of an image of the snapshot, verified.
+func (s *Snapshot) CopyTo(name, path string) error {
 	f, want, err := s.openImage(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	out, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
 	if err := out.Truncate(want.Size); err != nil {
 		return err
 	}
 	sum, _, err := digestImage(f, dataOf(f), want.Size, out)
+	if at := new(os.PathError); errors.As(err, &at) && at.Path == path {
+		return err // not the snapshot's fault
+	}
 	return s.verify(want, sum, err)
 }
 

@@ -53,7 +53,7 @@ func imaged(t *testing.T) *Snapshot {
 func TestAnImageComesOutTheSame(t *testing.T) {
 	snap := imaged(t)
 	out := empty(t)
-	check(t, snap.CopyTo("ram", out))
+	check(t, snap.CopyTo("ram", out.Name()))
 	mapped, err := snap.Image("ram")
 	check(t, err)
 	defer mapped.Close()
@@ -120,7 +120,7 @@ func TestAnImageThatWasTouchedIsSeen(t *testing.T) {
 			if err := snap.Verify("ram", f); !isBad(err) || !strings.Contains(err.Error(), "file ram has blake2b") {
 				t.Errorf("Verify = %v", err)
 			}
-			if err := snap.CopyTo("ram", empty(t)); !isBad(err) {
+			if err := snap.CopyTo("ram", empty(t).Name()); !isBad(err) {
 				t.Errorf("CopyTo = %v", err)
 			}
 		})

@@ -21,7 +21,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"golang.org/x/crypto/blake2b"
-	"golang.org/x/sys/unix"
 )
 
 // format is the version of what this package writes.
@@ -34,8 +33,12 @@ const (
 )
 
 // DefaultReserve is what must stay free on the disk, in bytes: images, logs and
-// the disks of hosts matter more than the next boot's speed.
-const DefaultReserve = 4 << 30
+// the disks of hosts matter more than the next boot's speed. DefaultLimit is what
+// all snapshots may take: some sixty hosts'.
+const (
+	DefaultReserve = 4 << 30
+	DefaultLimit   = 20 << 30
+)
 
 // Subject is what a snapshot is of.
 type Subject struct {
@@ -107,13 +110,15 @@ func (e *BadError) Unwrap() error { return e.Err }
 // Store is a folder of snapshots.
 type Store struct {
 	dir string
-	// Reserve is what must stay free on the store's disk, in bytes.
-	Reserve int64
-	seen    seen
+	// Reserve is what must stay free on the store's disk, Limit what the snapshots
+	// may take together, in bytes; 0 for as much as there is. Those that were not
+	// used for the longest time make room for a new one.
+	Reserve, Limit int64
+	seen           seen
 }
 
 // In is the store in a folder, which need not exist yet.
-func In(dir string) *Store { return &Store{dir: dir, Reserve: DefaultReserve} }
+func In(dir string) *Store { return &Store{dir: dir, Reserve: DefaultReserve, Limit: DefaultLimit} }
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 
@@ -130,6 +135,9 @@ func (s *Store) Find(of Subject) (*Snapshot, error) {
 	if snap.Manifest.Key != of.Key() {
 		return nil, snap.bad(fmt.Errorf("its manifest is of %.16s, wanted is %.16s", snap.Manifest.Key, of.Key()))
 	}
+	// When it was last used only decides which goes first.
+	now := time.Now()
+	_ = os.Chtimes(filepath.Join(snap.dir, manifestName), now, now)
 	return snap, nil
 }
 
@@ -181,7 +189,7 @@ func (s *Store) Make(of Subject, write func(*Draft) error) (made bool, err error
 // write makes the snapshot next to its place and moves it there. The caller
 // holds the snapshot's lock.
 func (s *Store) write(of Subject, write func(*Draft) error) (err error) {
-	if err := s.room(); err != nil {
+	if err := s.makeRoom(); err != nil {
 		return err
 	}
 	d := &Draft{dir: s.path(draftPrefix + of.Name())}
@@ -209,19 +217,6 @@ func (s *Store) write(of Subject, write func(*Draft) error) (err error) {
 		return err
 	}
 	return os.Rename(d.dir, s.path(of.Name()))
-}
-
-// room refuses to fill the disk.
-func (s *Store) room() error {
-	var st unix.Statfs_t
-	if err := unix.Statfs(s.dir, &st); err != nil {
-		return err
-	}
-	free := st.Bavail * uint64(st.Bsize)
-	if int64(free) < s.Reserve {
-		return &disk.FullError{Path: s.dir, Free: free, Err: fmt.Errorf("snapshots leave %d MiB of it free", s.Reserve>>20)}
-	}
-	return nil
 }
 
 // Remove deletes a snapshot. A host that is being restored from it does not

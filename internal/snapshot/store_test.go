@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
@@ -239,10 +240,44 @@ func TestAFullDiskIsToldAndLeavesNothing(t *testing.T) {
 		t.Errorf("Make = %v, %v", ok, err)
 	}
 	leaves(t, s)
+	if err := imaged(t).CopyTo("ram", filepath.Join(dir, "copy")); err == nil || isBad(err) {
+		t.Errorf("CopyTo = %v, want the disk's fault and not the snapshot's", err)
+	}
+	check(t, os.Remove(filepath.Join(dir, "copy")))
 	s.Reserve = 1 << 20
 	ok, err = s.Make(subject, func(*Draft) error { t.Error("it is written"); return nil })
 	if ok || !errors.As(err, &full) || !strings.Contains(err.Error(), "snapshots leave 1 MiB of it free") {
 		t.Errorf("Make on a disk that is nearly full = %v, %v", ok, err)
+	}
+}
+
+func TestTheOneThatWasNotUsedTheLongestMakesRoom(t *testing.T) {
+	s := testStore(t.TempDir())
+	make := func(emulator string) {
+		t.Helper()
+		if ok, err := s.Make(of("kvm", emulator), write); !ok || err != nil {
+			t.Fatalf("Make = %v, %v", ok, err)
+		}
+		// Ages the others: what is found is used now.
+		all, err := s.List()
+		check(t, err)
+		for _, snap := range all {
+			was := snap.used().Add(-time.Hour)
+			check(t, os.Chtimes(filepath.Join(snap.dir, manifestName), was, was))
+		}
+	}
+	make("1")
+	make("2")
+	make("3")
+	s.Limit = 3*int64(len(content)) + 1000
+	if _, err := s.Find(of("kvm", "1")); err != nil {
+		t.Fatal(err)
+	}
+	make("4")
+	for emulator, want := range map[string]bool{"1": true, "2": false, "3": true, "4": true} {
+		if _, err := s.Find(of("kvm", emulator)); (err == nil) != want {
+			t.Errorf("%s: %v", emulator, err)
+		}
 	}
 }
 
