@@ -173,7 +173,8 @@ func Programs(ctx context.Context, dir string) (map[string]string, error) {
 	built := map[string]string{}
 	for name, pkg := range programs {
 		out := filepath.Join(dir, name)
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
+		// Without the commit's name in it, a program changes when its source does.
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out, pkg)
 		cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return nil, fault.Infraf("build "+name, "%w: %s", err, strings.TrimSpace(string(text)))
