@@ -23,6 +23,16 @@ import (
 // Settings.Silence does: all that time its console is silent.
 const restoreLimit = 30 * time.Second
 
+// Restores says whether there is a snapshot that Boot would restore the host from.
+func Restores(p Parts, s Settings, em Emulator) bool {
+	of, err := order{parts: p, settings: s, emulator: em}.subject()
+	if err != nil || s.Snapshots == nil {
+		return false
+	}
+	_, err = s.Snapshots.Find(of)
+	return err == nil
+}
+
 // restoreOrBoot restores the host, or boots it and makes its snapshot.
 func (o order) restoreOrBoot(ctx context.Context) (*VM, error) {
 	of, err := o.subject()

@@ -86,9 +86,15 @@ func freshened(t *testing.T, o order) (f agent.Fresh) {
 
 func TestTheSecondHostIsTheFirstRestored(t *testing.T) {
 	o := fakeOrder(t)
+	if Restores(o.parts, o.settings, o.emulator) {
+		t.Error("the first host would be restored")
+	}
 	first, notes := token(t, o)
 	if notes != "" {
 		t.Errorf("the first host notes %q", notes)
+	}
+	if !Restores(o.parts, o.settings, o.emulator) {
+		t.Error("the second host would not be restored")
 	}
 	was := freshened(t, o)
 	o.settings.Name, o.settings.LogDir, o.settings.Scale = "another cell", t.TempDir(), 3

@@ -98,6 +98,16 @@ func (h *Hosts) Boot(ctx context.Context, cell *matrix.Cell, logDir string) (*ho
 	if err != nil {
 		return nil, err
 	}
+	return host.Boot(ctx, h.driver.config.Runtime, parts, h.settings(cell, logDir), h.emulator)
+}
+
+// Restores says whether a host of the cell has a snapshot to be restored from.
+func (h *Hosts) Restores(cell *matrix.Cell) bool {
+	parts, err := h.parts(cell)
+	return err == nil && host.Restores(parts, h.settings(cell, ""), h.emulator)
+}
+
+func (h *Hosts) settings(cell *matrix.Cell, logDir string) host.Settings {
 	settings := host.Settings{
 		Name: cell.ID, Kind: cell.Kind, Axes: cell.Settings, Accel: h.probed.Accel, Scale: h.probed.Scale,
 		CPUs: hostCPUs, MemoryMB: hostMemoryMB, LogDir: logDir, ScratchDir: Scratch(h.driver.config.Home),
@@ -106,7 +116,7 @@ func (h *Hosts) Boot(ctx context.Context, cell *matrix.Cell, logDir string) (*ho
 	if h.probed.Accel == accel.TCG {
 		settings.Turn = h.turn
 	}
-	return host.Boot(ctx, h.driver.config.Runtime, parts, settings, h.emulator)
+	return settings
 }
 
 // turn waits until no other emulated host boots: two that do starve each other,
