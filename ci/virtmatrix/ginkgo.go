@@ -43,7 +43,7 @@ func (r *runner) ginkgo() []string {
 	limit := roomLimit + baseLimit + time.Duration(len(r.plan.Cells))*cellLimit + time.Duration(checks)*checkLimit
 	argv := []string{
 		"sh", "-c", compileAndRun, "sh",
-		"go", "tool", "ginkgo", "run", fmt.Sprintf("--procs=%d", r.processes()), "--randomize-all", fmt.Sprintf("--seed=%d", r.plan.Seed),
+		"run", fmt.Sprintf("--procs=%d", r.processes()), "--randomize-all", fmt.Sprintf("--seed=%d", r.plan.Seed),
 		fmt.Sprintf("--timeout=%s", limit), "--poll-progress-after=3m", "--fail-on-empty", "--keep-going", "--no-color",
 	}
 	if r.Verbose {
@@ -113,8 +113,9 @@ type suites struct {
 }
 
 // compileAndRun compiles the suites into the run's own folder, so that runs of
-// one checkout do not share a file, and a killed one leaves none.
-const compileAndRun = `set -e; suites=$TMPDIR/suites.test; go test -c -tags ` + tags + ` -o "$suites" ./suites; exec "$@" "$suites"`
+// one checkout do not share a file, and a killed one leaves none. The test runner
+// is asked for by its path: go itself would stay in memory beside it.
+const compileAndRun = `set -e; suites=$TMPDIR/suites.test; go test -c -tags ` + tags + ` -o "$suites" ./suites; ginkgo=$(go tool -n ginkgo); exec "$ginkgo" "$@" "$suites"`
 
 // run runs the suites to their end, and ends them at ^C.
 func (s *suites) run() (cut string, err error) {
