@@ -215,7 +215,7 @@ func TestRandomChangesArePaired(t *testing.T) {
 		change := Change{Axis: a.Name, From: values[i[0]], To: values[i[1]]}
 		p, err := New(c, Request{Profile: "p", Change: &change})
 		if err != nil {
-			if !strings.Contains(err.Error(), "no "+string(cov.Kind)+" cell can") {
+			if !strings.Contains(err.Error(), "no "+cov.name()+" cell can") {
 				t.Error(err)
 			}
 			return

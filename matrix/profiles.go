@@ -1,6 +1,9 @@
 package matrix
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // DefaultProfile is what a run is asked when nobody says.
 const DefaultProfile = "smoke"
@@ -32,6 +35,11 @@ func cellID(c *Cell) string         { return c.ID }
 // gives the nearest.
 func (c *Catalog) Profile(name string) (*Profile, error) {
 	return find(c.Profiles, profileName, "profile", name)
+}
+
+// Has says whether the profile asks for hosts of the tier.
+func (p *Profile) Has(tier Tier) bool {
+	return slices.ContainsFunc(Kinds(), func(kind Kind) bool { return p.asks(footing{tier, kind}) })
 }
 
 func (c *loader) readProfiles() []key {

@@ -111,7 +111,7 @@ func (v *planVerb) plan(a *app) (*matrix.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return matrix.New(cat, req)
+	return matrix.New(cat, driver.Containable(a.ctx, cat, req))
 }
 
 // leftOut lists the stacks that are not in the plan.

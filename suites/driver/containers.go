@@ -22,6 +22,19 @@ func Engine(ctx context.Context, plan *matrix.Plan) string {
 	return engine.String()
 }
 
+// Containable returns the request with why there are no containers here, if its
+// profile asks for any and no engine answers.
+func Containable(ctx context.Context, cat *matrix.Catalog, req matrix.Request) matrix.Request {
+	profile, err := cat.Profile(req.Profile)
+	if err != nil || !profile.Has(matrix.Container) {
+		return req // whoever plans it says what is wrong
+	}
+	if _, err := container.Probe(ctx); err != nil {
+		req.NoContainers = err.Error()
+	}
+	return req
+}
+
 // Contain starts a fresh host of a cell as a container; its logs go to logDir.
 func (h *Hosts) Contain(ctx context.Context, cell *matrix.Cell, logDir string) (*container.Host, error) {
 	parts, err := h.parts(cell)
