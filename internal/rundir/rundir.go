@@ -26,6 +26,7 @@ const (
 	planName   = "plan.json"
 	matrixName = "matrix.json"
 	ginkgoName = "ginkgo.log"
+	orderName  = "order.txt"
 )
 
 // Dir is the folder of one run.
