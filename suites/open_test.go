@@ -21,10 +21,12 @@ import (
 
 // suite is what one Ginkgo process works with.
 type suite struct {
-	dir     *rundir.Dir
-	plan    *matrix.Plan
-	driver  *driver.Driver
-	run     *cell.Run
+	dir    *rundir.Dir
+	plan   *matrix.Plan
+	driver *driver.Driver
+	run    *cell.Run
+	// cells are the plan's, in the order of the run.
+	cells   []*matrix.Cell
 	closers []func() error
 	// answered are the verdicts of earlier processes of a run that is resumed,
 	// by cell and check.
@@ -169,6 +171,9 @@ func (s *suite) equip(ctx context.Context, cat *matrix.Catalog, process int, eve
 		return err
 	}
 	s.closers = append(s.closers, hosts.Close)
+	if s.cells, err = ordered(s.dir, s.plan, hosts.Restores); err != nil {
+		return err
+	}
 	answers, err := journal.Open(s.dir.Path(), process)
 	if err != nil {
 		return err
@@ -181,6 +186,16 @@ func (s *suite) equip(ctx context.Context, cat *matrix.Catalog, process int, eve
 		Engine: driver.Engine(ctx, s.plan), Keep: os.Getenv(driver.KeepEnv) != "",
 	}
 	return nil
+}
+
+// ordered returns the cells in the order in which all processes of the run take
+// them, which the first of them decides.
+func ordered(dir *rundir.Dir, plan *matrix.Plan, restores func(*matrix.Cell) bool) ([]*matrix.Cell, error) {
+	order := plan.Order(func(c *matrix.Cell) bool { return c.Tier == matrix.Nested && restores(c) })
+	if err := dir.SettleOrder(order); err != nil {
+		return nil, err
+	}
+	return dir.Ordered(plan)
 }
 
 func (s *suite) close() {

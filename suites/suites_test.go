@@ -42,8 +42,8 @@ func TestSuites(t *testing.T) {
 		func() []byte { return []byte(s.plan.Hash) },
 		func(first []byte) { gomega.Expect(samePlan(string(first), s.plan)).To(gomega.Succeed()) },
 	)
-	for i := range s.plan.Cells {
-		if err := s.describe(&s.plan.Cells[i]); err != nil {
+	for i, plan := range s.cells {
+		if err := s.describe(plan, turn(i)); err != nil {
 			t.Fatalf("virtmatrix: %v", err)
 		}
 	}
@@ -72,9 +72,14 @@ func bodies() (map[string]cell.Body, error) {
 	return all, nil
 }
 
+// turn is when the i-th cell comes. Without a priority Ginkgo shuffles the cells,
+// and sorts by name what it does not shuffle; with one, the processes take them in
+// this order.
+func turn(i int) ginkgo.SpecPriority { return ginkgo.SpecPriority(-i) }
+
 // describe builds the specs of a cell. They stay on one process and in order,
 // on one host as long as it is well.
-func (s *suite) describe(plan *matrix.Cell) error {
+func (s *suite) describe(plan *matrix.Cell, turn ginkgo.SpecPriority) error {
 	all, err := bodies()
 	if err != nil {
 		return err
@@ -84,7 +89,7 @@ func (s *suite) describe(plan *matrix.Cell) error {
 			return fmt.Errorf("cannot build suites: the plan asks for check %s, which no suite has", p.ID)
 		}
 	}
-	ginkgo.Describe(plan.ID, ginkgo.Ordered, ginkgo.ContinueOnFailure, ginkgo.Label(plan.ID), func() {
+	ginkgo.Describe(plan.ID, turn, ginkgo.Ordered, ginkgo.ContinueOnFailure, ginkgo.Label(plan.ID), func() {
 		c := cell.New(s.run, plan, s.answered[plan.ID])
 		ginkgo.BeforeAll(func() { ginkgo.DeferCleanup(c.Discard) })
 		for _, p := range plan.Checks {

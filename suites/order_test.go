@@ -1,0 +1,111 @@
+package suites
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+
+	"github.com/virtmatrix/virtmatrix/internal/rundir"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// logEnv names the log of cells to the processes of TestOrderOfProcesses.
+const logEnv = "VIRTMATRIX_ORDER_TEST"
+
+// inOrder are cells whose order is not that of their names.
+var inOrder = strings.Fields("h c g a f b e d")
+
+func TestProcessesTakeCellsInOrder(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, seed := range []string{"--seed=1", "--seed=2"} {
+		log := filepath.Join(t.TempDir(), "log")
+		cmd := exec.Command("go", "tool", "ginkgo", "run", "--procs=2", "--no-color", seed, self, "--", "-test.run=^TestOrderOfProcesses$")
+		cmd.Env = append(os.Environ(), logEnv+"="+log)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		text, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := strings.Fields(string(text))
+		if len(began) != len(inOrder) {
+			t.Fatalf("%s: these cells began: %s", seed, began)
+		}
+		// Each of two processes begins a cell after it was handed out: the log is in
+		// order but for neighbours.
+		for place, id := range inOrder {
+			if !strings.Contains(strings.Join(began[max(0, place-1):min(len(began), place+2)], " "), id) {
+				t.Errorf("%s: %s is number %d of %s, and they began as %s", seed, id, place+1, inOrder, began)
+			}
+		}
+	}
+}
+
+// TestOrderOfProcesses is what each process of TestProcessesTakeCellsInOrder runs.
+func TestOrderOfProcesses(t *testing.T) {
+	log := os.Getenv(logEnv)
+	if log == "" {
+		t.Skip("TestProcessesTakeCellsInOrder runs this")
+	}
+	gomega.RegisterFailHandler(ginkgo.Fail)
+	for i, id := range inOrder {
+		ginkgo.Describe(id, turn(i), ginkgo.Ordered, func() {
+			ginkgo.It("begins", func() { gomega.Expect(note(log, id)).To(gomega.Succeed()) })
+			ginkgo.It("goes on", func() {
+				if i == 0 {
+					// So that the other process has its share.
+					gomega.Eventually(func() (string, error) {
+						text, err := os.ReadFile(log)
+						return string(text), err
+					}, "1m").Should(gomega.ContainSubstring(inOrder[1]))
+				}
+			})
+		})
+	}
+	ginkgo.RunSpecs(t, "order")
+}
+
+func note(log, id string) error {
+	f, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = fmt.Fprintln(f, id)
+	return err
+}
+
+func TestHostsWithASnapshotGoFirst(t *testing.T) {
+	plan := &matrix.Plan{Version: matrix.PlanVersion, Profile: "order", Cells: []matrix.Cell{
+		{ID: "contained", Tier: matrix.Container}, {ID: "cold", Tier: matrix.Nested}, {ID: "warm", Tier: matrix.Nested},
+	}}
+	dir, err := rundir.New(t.TempDir(), plan.Profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	warm := func(c *matrix.Cell) bool { return c.ID == "warm" }
+	// By the time that another process asks, the other host has a snapshot too.
+	for _, restores := range []func(*matrix.Cell) bool{warm, func(*matrix.Cell) bool { return true }} {
+		cells, err := ordered(dir, plan, restores)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range cells {
+			got = append(got, c.ID)
+		}
+		if want := "contained warm cold"; strings.Join(got, " ") != want {
+			t.Errorf("the cells come as %s, want %s", got, want)
+		}
+	}
+}
