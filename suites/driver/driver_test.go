@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/virtmatrix/virtmatrix/internal/admit"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
@@ -214,9 +215,19 @@ func TestAnotherCatalogueIsReadFromItsFolder(t *testing.T) {
 	}
 }
 
-func TestAHostNeedsMoreThanItsOwnMemory(t *testing.T) {
-	n := need(&matrix.Cell{ID: "kvm_x"})
-	if n.MemoryMB <= hostMemoryMB || n.Processors != 1 || n.What != "a host of kvm_x" {
-		t.Errorf("need %+v", n)
+func TestWhatHostsNeed(t *testing.T) {
+	nested, container := need(&matrix.Cell{ID: "kvm_x", Tier: matrix.Nested}), need(&matrix.Cell{Tier: matrix.Container})
+	if nested.MemoryMB <= hostMemoryMB || nested.Processors != 1 || nested.What != "a host of kvm_x" {
+		t.Errorf("a machine needs %+v", nested)
+	}
+	if container.MemoryMB >= hostMemoryMB || container.Processors != 1 {
+		t.Errorf("a container needs %+v", container)
+	}
+	both := []matrix.Cell{{Tier: matrix.Nested}, {Tier: matrix.Container}}
+	for i, want := range []admit.Need{nested, container} {
+		fit, err := Fits(t.Context(), t.TempDir(), both[:i+1]...)
+		if err != nil || fit.Need.MemoryMB != want.MemoryMB {
+			t.Errorf("of %d cells those are counted that need %d MiB (%v), want %d", i+1, fit.Need.MemoryMB, err, want.MemoryMB)
+		}
 	}
 }
