@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,8 +49,9 @@ const (
 
 // Room is the room on this machine, shared by all processes with one folder.
 type Room struct {
-	dir  string
-	read func(disk string) (Reading, error)
+	dir       string
+	read      func(disk string) (Reading, error)
+	processes func() (table, error)
 	// everyProcessor admits whatever the processors are busy with.
 	everyProcessor bool
 	patience       time.Duration
@@ -60,7 +62,8 @@ type Room struct {
 
 // In returns the room whose claims are in a folder.
 func In(dir string) *Room {
-	return &Room{dir: dir, read: Machine{Root: "/"}.Read, patience: patience}
+	m := Machine{Root: "/"}
+	return &Room{dir: dir, read: m.Read, processes: m.processes, patience: patience}
 }
 
 // EveryProcessor makes this process's claims wait for memory and disk alone:
@@ -145,9 +148,10 @@ func (r *Room) try(ctx context.Context, c *Claim) (lack, error) {
 	if err != nil {
 		return lack{}, err
 	}
-	held := heldOf(others, reading.table)
-	busy, known := r.othersBusy(reading, append(others, claimed{state: c.state}))
-	reading.Busy = busy
+	held, known, err := r.beside(append(others, claimed{state: c.state}), &reading)
+	if err != nil {
+		return lack{}, err
+	}
 	l := decide(reading, held, c.state.Need, r.everyProcessor)
 	if l.of == nothing && !known && len(held) > 0 && !r.everyProcessor {
 		return lack{of: knowledge}, nil
@@ -157,6 +161,25 @@ func (r *Room) try(ctx context.Context, c *Claim) (lack, error) {
 	}
 	c.state.Held = true
 	return lack{}, c.write()
+}
+
+// beside is what is held beside the claim that asks, the last one, with what it
+// has taken, and puts into the reading how busy others are; known is false as
+// long as that is not measured. It looks at all processes, which takes
+// milliseconds, only where that can matter.
+func (r *Room) beside(claims []claimed, reading *Reading) (all []held, known bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	alone := !slices.ContainsFunc(claims, func(c claimed) bool { return c.state.Held })
+	if alone && r.meter.ours != nil {
+		return nil, true, nil
+	}
+	t, err := r.processes()
+	if err != nil {
+		return nil, false, err
+	}
+	reading.Busy, known = r.meter.look(time.Now(), reading.ticks, t, claims)
+	return heldOf(claims, t), known, nil
 }
 
 // lock guards the claims. It is held for moments.
@@ -191,7 +214,11 @@ func (r *Room) Fits(ctx context.Context, need Need) (Fit, error) {
 	if err != nil {
 		return Fit{}, err
 	}
-	for _, h := range heldOf(claims, reading.table) {
+	t, err := r.processes()
+	if err != nil {
+		return Fit{}, err
+	}
+	for _, h := range heldOf(claims, t) {
 		reading.FreeMB += h.usedMB
 	}
 	spare := max(reading.FreeMB-ReserveMB, 0)

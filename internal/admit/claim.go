@@ -126,7 +126,7 @@ func (c *Claim) Uses(ctx context.Context, pid int) error {
 // its work is not taken for that of others. What it still has of the machine is
 // not free, whoever looks.
 func (c *Claim) Release() {
-	if c.state.Held {
+	if c.state.Root != c.state.Owner {
 		c.room.measure()
 	}
 	os.Remove(c.file.Name())

@@ -17,9 +17,8 @@ type Reading struct {
 	// DiskMB is what is free on the disk that was asked about, in MiB.
 	DiskMB int
 
-	// ticks are what all processors were busy since boot, table the processes.
+	// ticks are what all processors were busy since boot.
 	ticks uint64
-	table table
 }
 
 // held is a claim that was admitted and lives.

@@ -30,9 +30,6 @@ func (m Machine) Read(disk string) (r Reading, err error) {
 	if r.ticks, err = m.busyTicks(); err != nil {
 		return r, err
 	}
-	if r.table, err = m.processes(); err != nil {
-		return r, err
-	}
 	if disk != "" {
 		var st unix.Statfs_t
 		if err := unix.Statfs(disk, &st); err != nil {

@@ -90,8 +90,12 @@ func TestThisMachineIsRead(t *testing.T) {
 	if r.FreeMB <= 0 || r.TotalMB < r.FreeMB || r.Processors < 1 || r.DiskMB <= 0 || r.ticks == 0 {
 		t.Errorf("read %d of %d MiB, %d processors, %d MiB of disk, %d ticks", r.FreeMB, r.TotalMB, r.Processors, r.DiskMB, r.ticks)
 	}
-	if me := os.Getpid(); r.table.parent[me] != os.Getppid() || r.table.memory(me) < 1 {
-		t.Errorf("this process: parent %d, %d MiB", r.table.parent[me], r.table.memory(me))
+	table, err := Machine{Root: "/"}.processes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if me := os.Getpid(); table.parent[me] != os.Getppid() || table.memory(me) < 1 {
+		t.Errorf("this process: parent %d, %d MiB", table.parent[me], table.memory(me))
 	}
 }
 
@@ -157,19 +161,19 @@ func TestWhatAClaimHasTakenIsThatOfItsTree(t *testing.T) {
 func TestOthersAreWhatNoClaimRuns(t *testing.T) {
 	var m meter
 	begin := time.Now()
-	if _, known := m.look(begin, Reading{ticks: 1000, table: family(map[int]uint64{12: 100, 40: 5})}, claims()); known {
+	if _, known := m.look(begin, 1000, family(map[int]uint64{12: 100, 40: 5}), claims()); known {
 		t.Error("it is known at once")
 	}
-	if _, known := m.look(begin.Add(window/2), Reading{ticks: 1100}, claims()); known {
+	if _, known := m.look(begin.Add(window/2), 1100, table{}, claims()); known {
 		t.Error("it is known before the window's end")
 	}
 	// In two seconds of two processors: 150 ticks of one emulator, 40 of another,
 	// 10 of a harness, and 100 of somebody else.
-	busy, known := m.look(begin.Add(2*window), Reading{ticks: 1300, table: family(map[int]uint64{12: 250, 21: 40, 20: 10, 40: 105})}, claims())
+	busy, known := m.look(begin.Add(2*window), 1300, family(map[int]uint64{12: 250, 21: 40, 20: 10, 40: 105}), claims())
 	if !known || busy != 0.5 {
 		t.Errorf("others keep %g busy (known: %t), want 0.5", busy, known)
 	}
-	if busy, known = m.look(begin.Add(2*window+window/2), Reading{ticks: 9999}, nil); !known || busy != 0.5 {
+	if busy, known = m.look(begin.Add(2*window+window/2), 9999, table{}, nil); !known || busy != 0.5 {
 		t.Errorf("shortly after, it is %g (known: %t)", busy, known)
 	}
 }

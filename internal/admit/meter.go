@@ -147,27 +147,21 @@ type meter struct {
 	measured time.Time
 }
 
-// othersBusy is how many processors are kept busy by what is not below a claim,
-// measured since this process last looked; known is false before a window's end.
-func (r *Room) othersBusy(now Reading, claims []claimed) (busy float64, known bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.meter.look(time.Now(), now, claims)
-}
-
-func (m *meter) look(at time.Time, now Reading, claims []claimed) (busy float64, known bool) {
+// look returns how many processors are kept busy by what is not below a claim,
+// measured since the last look; known is false before a window's end.
+func (m *meter) look(at time.Time, ticks uint64, t table, claims []claimed) (busy float64, known bool) {
 	ours := map[int]uint64{}
 	all := roots(claims)
 	for root := range all {
-		ours[root] = now.table.ticks[root]
-		now.table.below(root, all, func(pid int) { ours[root] += now.table.ticks[pid] })
+		ours[root] = t.ticks[root]
+		t.below(root, all, func(pid int) { ours[root] += t.ticks[pid] })
 	}
 	took := at.Sub(m.at)
 	if m.ours == nil || took >= window {
 		if m.ours != nil {
-			m.busy, m.measured = m.since(now.ticks, ours, took), at
+			m.busy, m.measured = m.since(ticks, ours, took), at
 		}
-		m.at, m.ticks, m.ours = at, now.ticks, ours
+		m.at, m.ticks, m.ours = at, ticks, ours
 	}
 	return m.busy, !m.measured.IsZero() && at.Sub(m.measured) < memorable
 }
@@ -181,7 +175,8 @@ func (m *meter) since(ticks uint64, ours map[int]uint64, took time.Duration) flo
 	return max(others, 0) / ticksPerSecond / took.Seconds()
 }
 
-// measure looks at the processors while the trees of all claims are there.
+// measure looks at the processors while the trees of all claims are there: what a
+// child of ours ran is still known when it has ended, that of a container is not.
 func (r *Room) measure() {
 	ctx, cancel := context.WithTimeout(context.Background(), window)
 	defer cancel()
@@ -195,6 +190,6 @@ func (r *Room) measure() {
 		return
 	}
 	if now, err := r.read(""); err == nil {
-		r.othersBusy(now, claims)
+		_, _, _ = r.beside(claims, &now)
 	}
 }
