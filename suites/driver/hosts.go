@@ -27,8 +27,9 @@ type Hosts struct {
 	emulator host.Emulator
 	probed   accel.Result
 	// sums are the SHA-256 of all that hosts are made of, by path.
-	sums      map[string]string
-	snapshots *snapshot.Store
+	sums map[string]string
+	// Snapshots keeps the states of ready hosts; nil boots each host.
+	Snapshots *snapshot.Store
 }
 
 // The size of an L1: enough for two small guests, and few enough processors
@@ -45,7 +46,7 @@ func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (
 	if err != nil {
 		return nil, fault.Infraf("prepare hosts", "%w", err)
 	}
-	h := &Hosts{driver: d, images: images, folder: folder, sums: images.sums(), snapshots: snapshot.In(Snapshots(d.config.Home))}
+	h := &Hosts{driver: d, images: images, folder: folder, sums: images.sums(), Snapshots: snapshot.In(Snapshots(d.config.Home))}
 	defer func() {
 		if err != nil {
 			h.Close()
@@ -111,7 +112,7 @@ func (h *Hosts) settings(cell *matrix.Cell, logDir string) host.Settings {
 	settings := host.Settings{
 		Name: cell.ID, Kind: cell.Kind, Axes: cell.Settings, Accel: h.probed.Accel, Scale: h.probed.Scale,
 		CPUs: hostCPUs, MemoryMB: hostMemoryMB, LogDir: logDir, ScratchDir: Scratch(h.driver.config.Home),
-		Snapshots: h.snapshots,
+		Snapshots: h.Snapshots,
 	}
 	if h.probed.Accel == accel.TCG {
 		settings.Turn = h.turn
