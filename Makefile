@@ -10,7 +10,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -tags=libvirt_dlopen)
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$(PATH)")
 VIRTMATRIX := $(ROOT) bin/virtmatrix
 
-.PHONY: help setup build check test matrix report doctor clean
+.PHONY: help setup build check test matrix report doctor bench clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ report: build ## Show the latest run again
 
 doctor: build ## What this machine can do, and how to fix what it cannot
 	@bin/virtmatrix doctor
+
+bench: setup ## What virtmatrix costs, against plain tools; BENCH=-help tells of parts
+	@$(ROOT) go run ./ci/bench $(BENCH)
 
 clean: build ## Remove what killed runs left; the cache of images stays (see virtmatrix gc --help)
 	@$(VIRTMATRIX) gc

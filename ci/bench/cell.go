@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/cell"
+	"github.com/virtmatrix/virtmatrix/suites/outbound"
+)
+
+// checks are the OUTBOUND checks that are measured, in the order of l1/checks.sh,
+// which does their work with virsh alone.
+var checks = []string{"O-CONN", "O-CAPS", "O-DEF", "O-START", "O-DESTROY", "O-SAVE"}
+
+var (
+	//go:embed l1/checks.sh
+	script []byte
+	//go:embed l1/talk.pl
+	talk []byte
+)
+
+// plainDir is where the script's files are in L1.
+const plainDir = "/virtmatrix/plain"
+
+// cells measures the checks by the harness, each time on a host that was just
+// restored, against the script on another such host.
+func cells(ctx context.Context, l *lab) ([]row, error) {
+	if err := l.warm(ctx); err != nil {
+		return nil, err
+	}
+	s, err := l.inTurn(ctx, "all", side{ours, l.checksByHarness}, side{plain, l.checksByScript})
+	if err != nil {
+		return nil, err
+	}
+	rows := []row{rowOf(s, "all", plain, "all of "+strings.Join(checks, " "), inSeconds, &target{ofRatio, 1.10})}
+	for _, id := range checks {
+		rows = append(rows, rowOf(s, id, plain, "... "+id, inSeconds, nil))
+	}
+	return rows, nil
+}
+
+func (l *lab) checksByHarness(ctx context.Context) (map[string]float64, error) {
+	vm, err := l.restored(ctx, "cell")
+	if err != nil {
+		return nil, err
+	}
+	return l.answers(ctx, vm, checks)
+}
+
+// answers lets the harness answer checks on a host, which it then closes.
+func (l *lab) answers(ctx context.Context, vm cell.Host, ids []string) (map[string]float64, error) {
+	// The host is closed with the cell, once that has taken it over.
+	taken := false
+	defer func() {
+		if !taken {
+			vm.Close()
+		}
+	}()
+	plan, err := l.cell()
+	if err != nil {
+		return nil, err
+	}
+	dir := l.file("run")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	answers, err := journal.Open(dir, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer answers.Close()
+	c := cell.New(&cell.Run{
+		Plan: l.plan, Dir: dir, Boot: ready{l.hosts.KernelRelease, vm}, Journal: answers, Events: func(progress.Event) {},
+		Accel: l.hosts.Accel().Accel, Scale: l.hosts.Accel().Scale, Emulator: "qemu " + l.hosts.Emulator().Version, Harness: "bench",
+	}, plan, nil)
+	defer c.Discard()
+	values := map[string]float64{}
+	began := time.Now()
+	for _, id := range ids {
+		planned, err := check(plan, id)
+		if err != nil {
+			return nil, err
+		}
+		start := time.Now()
+		taken = true
+		rec, err := c.Answer(ctx, planned, outbound.Checks[id])
+		if err != nil {
+			return nil, err
+		}
+		if rec.Verdict != matrix.Pass || rec.Attempts != 1 {
+			return nil, fmt.Errorf("%s ended in %s after %d attempts: %s", id, rec.Verdict, rec.Attempts, rec.Reason)
+		}
+		values[id] = time.Since(start).Seconds()
+	}
+	values["all"] = time.Since(began).Seconds()
+	return values, nil
+}
+
+func check(c *matrix.Cell, id string) (matrix.PlannedCheck, error) {
+	for _, p := range c.Checks {
+		if p.ID == id {
+			return p, nil
+		}
+	}
+	return matrix.PlannedCheck{}, fmt.Errorf("cannot measure %s: the plan does not ask for it", id)
+}
+
+// ready is a booter that has booted already.
+type ready struct {
+	release func(*matrix.Cell) (string, error)
+	host    cell.Host
+}
+
+// Boot hands the host over; a second one would be another measure.
+func (r ready) Boot(context.Context, *matrix.Cell, string) (cell.Host, error) { return r.host, nil }
+
+// Admit gives a place to the host, which has one.
+func (r ready) Admit(context.Context, *matrix.Cell, func(string)) (cell.Place, error) {
+	return place{}, nil
+}
+
+// place is the room of a host that is there already.
+type place struct{}
+
+// Waited is no time at all.
+func (place) Waited() time.Duration { return 0 }
+
+// Release leaves the room to whoever made the host.
+func (place) Release() {}
+
+// KernelRelease is what uname -r prints under the cell's kernel.
+func (r ready) KernelRelease(c *matrix.Cell) (string, error) { return r.release(c) }
+
+// checksByScript runs the script in a host. Its files are put there before.
+func (l *lab) checksByScript(ctx context.Context) (map[string]float64, error) {
+	vm, err := l.restored(ctx, "script")
+	if err != nil {
+		return nil, err
+	}
+	defer vm.Close()
+	if err := l.putScript(ctx, vm); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	res, err := vm.Exec(ctx, "sh "+plainDir+"/checks.sh")
+	if err != nil {
+		return nil, err
+	}
+	all := time.Since(began).Seconds()
+	if !res.OK() {
+		return nil, fmt.Errorf("the script ended with status %d: %s", res.Code, res.Text())
+	}
+	values, err := marks(string(res.Stdout))
+	if err != nil {
+		return nil, err
+	}
+	values["all"] = all
+	return values, nil
+}
+
+func (l *lab) putScript(ctx context.Context, vm cell.Host) error {
+	if _, err := vm.Exec(ctx, "mkdir -p "+plainDir); err != nil {
+		return err
+	}
+	files := map[string][]byte{"checks.sh": script, "talk.pl": talk}
+	for name, opts := range map[string][]domain.Option{
+		"define":  {domain.WithTitle("first")},
+		"start":   {domain.WithDisk(host.ScratchDir+"/start.img", "raw")},
+		"destroy": nil,
+		"save":    {domain.WithDisk(host.ScratchDir+"/save.img", "raw")},
+	} {
+		xml, err := l.describe(name, opts)
+		if err != nil {
+			return err
+		}
+		files[name+".xml"] = []byte(xml)
+	}
+	for name, content := range files {
+		if err := vm.Write(ctx, plainDir+"/"+name, content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// describe writes the domain that a check would use.
+func (l *lab) describe(name string, opts []domain.Option) (string, error) {
+	plan, err := l.cell()
+	if err != nil {
+		return "", err
+	}
+	settings, err := domain.Read(plan)
+	if err != nil {
+		return "", err
+	}
+	d := domain.New(domain.Guest{Name: name, Token: name, Kernel: host.GuestKernel, Initrd: host.GuestInitrd}, settings, opts...)
+	return d.Marshal()
+}
+
+// marks reads how long each part of the script took.
+func marks(said string) (map[string]float64, error) {
+	values := map[string]float64{}
+	var last string
+	var since float64
+	for line := range strings.Lines(said) {
+		words := strings.Fields(line)
+		if len(words) != 3 || words[0] != "mark" {
+			continue
+		}
+		now, err := strconv.ParseFloat(words[2], 64)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read what the script says: %w", err)
+		}
+		if last != "" {
+			values[last] = now - since
+		}
+		last, since = words[1], now
+	}
+	if last != "end" {
+		return nil, fmt.Errorf("cannot read what the script says: it ends with mark %q", last)
+	}
+	return values, nil
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/rundir"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/driver"
+)
+
+// sideBySide is how many cells of a run are in flight at once.
+var sideBySide = []int{1, 2, 4}
+
+// runChecks are what each of those cells is asked: a guest is started in each.
+var runChecks = []string{"O-CONN", "O-DEF", "O-START"}
+
+// runs are those of the default profile, which has four cells, by how many are
+// side by side.
+type runs struct {
+	series map[int][]sample
+	notes  map[int][]string
+}
+
+// figureMemory and the others are what is seen of a run.
+const (
+	figureWall    = "wall"
+	figureCPU     = "cpu"
+	figureInfra   = "infra"
+	figureHarness = "harness"
+	figureLargest = "largest"
+	figureHost    = "host"
+)
+
+// memory shows what the harness and its hosts take while cells are in flight.
+func memory(ctx context.Context, l *lab) ([]row, error) {
+	all, err := l.runsSideBySide(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows []row
+	for _, n := range sideBySide {
+		var limit *target
+		if n == 4 {
+			limit = &target{ofOurs, 150 << 20}
+		}
+		s := series{ours: all.series[n]}
+		harness := rowOf(s, figureHarness, "", fmt.Sprintf("the harness's most with %d cells in flight", n), inBytes, limit)
+		harness.Notes = all.notes[n]
+		rows = append(rows, harness,
+			rowOf(s, figureLargest, "", "... its largest process", inBytes, nil),
+			rowOf(s, figureHost, "", "... the most of one host's emulator", inBytes, nil))
+	}
+	return rows, nil
+}
+
+// parallel shows what it brings to have cells side by side.
+func parallel(ctx context.Context, l *lab) ([]row, error) {
+	all, err := l.runsSideBySide(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows []row
+	for _, n := range sideBySide {
+		s := series{ours: all.series[n], "alone": all.series[1]}
+		against := "alone"
+		if n == 1 {
+			against = ""
+		}
+		wall := rowOf(s, figureWall, against, fmt.Sprintf("4 cells, %d side by side; compared with one by one", n), inSeconds, nil)
+		rows = append(rows, wall,
+			rowOf(s, figureCPU, against, "... processors' time", inSeconds, nil),
+			rowOf(s, figureInfra, "", "... answers that were our own fault", inCount, &target{ofOurs, 0}))
+	}
+	return rows, nil
+}
+
+// runsSideBySide runs the default profile for both measures, once.
+func (l *lab) runsSideBySide(ctx context.Context) (*runs, error) {
+	if l.runs != nil {
+		return l.runs, nil
+	}
+	command, err := l.command(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.say("building images, and booting each host once for its snapshot")
+	// Nothing is counted of the first: it builds, compiles, and boots.
+	if _, err := l.oneRun(ctx, command, 2, nil); err != nil {
+		return nil, err
+	}
+	all := &runs{series: map[int][]sample{}, notes: map[int][]string{}}
+	for i := range l.samples {
+		for _, n := range sideBySide {
+			var largest map[string]float64
+			one, err := observe(ctx, func(ctx context.Context) (values map[string]float64, err error) {
+				values, err = l.oneRun(ctx, command, n, &largest)
+				return values, err
+			})
+			if err != nil {
+				return nil, fmt.Errorf("sample %d with %d side by side: %w", i+1, n, err)
+			}
+			all.series[n] = append(all.series[n], one)
+			all.notes[n] = []string{"processes: " + processes(largest)}
+			l.say("sample %d of %d, %d side by side: %.0f s, harness %.0f MiB", i+1, l.samples, n, one.Values[figureWall], one.Values[figureHarness]/(1<<20))
+		}
+	}
+	l.runs = all
+	return all, nil
+}
+
+// processes lists names with their memory, the largest first.
+func processes(by map[string]float64) string {
+	names := slices.SortedFunc(maps.Keys(by), func(a, b string) int { return int(by[b]/1024) - int(by[a]/1024) })
+	var words []string
+	for _, name := range names {
+		words = append(words, fmt.Sprintf("%s %.0f MiB", name, by[name]/(1<<20)))
+	}
+	return strings.Join(words, ", ")
+}
+
+// oneRun runs the profile with n cells side by side, as users do. by becomes what
+// the processes of the harness took at its most, by name.
+func (l *lab) oneRun(ctx context.Context, command string, n int, by *map[string]float64) (map[string]float64, error) {
+	root, err := driver.ModuleRoot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	folder := l.file("runs")
+	argv := []string{"run", "-profile", matrix.DefaultProfile, "-checks", strings.Join(runChecks, ","), "-parallel", fmt.Sprint(n), "-runs", folder, "-source", root, "-v"}
+	cmd := exec.CommandContext(ctx, command, argv...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends its hosts
+	log, err := os.Create(l.file("run.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	seen := make(chan watched, 1)
+	done := make(chan struct{})
+	go func() { seen <- watchRun(cmd.Process.Pid, n, done) }()
+	failed := cmd.Wait()
+	wall := time.Since(began)
+	close(done)
+	most := <-seen
+	if most.err != nil {
+		return nil, most.err
+	}
+	infra, err := l.ownFaults(folder)
+	var exit *exec.ExitError
+	if err != nil || failed != nil && !errors.As(failed, &exit) {
+		text, _ := os.ReadFile(log.Name())
+		return nil, fmt.Errorf("cannot run the profile: %w; it says %s", errors.Join(failed, err), text[max(0, len(text)-2000):])
+	}
+	if by != nil {
+		*by = most.by
+	}
+	values := map[string]float64{
+		figureWall: wall.Seconds(), figureCPU: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), figureInfra: infra,
+	}
+	// What was never seen is no figure.
+	if most.harness > 0 {
+		values[figureHarness], values[figureLargest], values[figureHost] = most.harness, most.largest, most.host
+	}
+	return values, nil
+}
+
+// ownFaults counts the answers of the latest run that were our own fault, and
+// attempts that were. A run without answers is an error.
+func (l *lab) ownFaults(folder string) (float64, error) {
+	dir, err := rundir.Open(filepath.Join(folder, rundir.Latest))
+	if err != nil {
+		return 0, err
+	}
+	records, _, err := journal.Read(dir.Path())
+	if err == nil && len(records) == 0 {
+		err = errors.New("the run has no answers")
+	}
+	faults := 0
+	for _, r := range records {
+		if r.Verdict == matrix.Infra || r.Attempts > 1 {
+			faults++
+		}
+	}
+	return float64(faults), err
+}
+
+// watched is the most that was seen of a run's memory, in bytes.
+type watched struct {
+	// harness is all its processes, largest the largest of them, host the largest
+	// emulator. by is harness by name.
+	harness, largest, host float64
+	by                     map[string]float64
+	err                    error
+}
+
+// lookEvery is how often the memory of a run is looked at.
+const lookEvery = 250 * time.Millisecond
+
+// watchRun looks at a run's processes while n hosts are there.
+func watchRun(pid, n int, done <-chan struct{}) (most watched) {
+	for {
+		select {
+		case <-done:
+			return most
+		case <-time.After(lookEvery):
+		}
+		below, err := descendants(pid)
+		if err != nil {
+			most.err = err
+			return most
+		}
+		hosts := 0
+		for _, p := range below {
+			if p.isHost() {
+				hosts++
+			}
+		}
+		if hosts >= n {
+			most.look(append(below, proc{pid: pid, argv: []string{"virtmatrix"}}))
+		}
+	}
+}
+
+// look takes what the processes have now when it is more. Memory that processes
+// share is counted once: each has its part of it.
+func (w *watched) look(all []proc) {
+	var harness float64
+	by := map[string]float64{}
+	for _, p := range all {
+		whole, part, err := resident(p.pid)
+		if err != nil {
+			continue // it has just ended
+		}
+		if p.isHost() {
+			w.host = max(w.host, whole)
+			continue
+		}
+		harness += part
+		by[p.name()] += part
+		w.largest = max(w.largest, whole)
+	}
+	if harness > w.harness {
+		w.harness, w.by = harness, by
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// enough is the number of samples that a verdict needs.
+const enough = 5
+
+// sample is what was measured once.
+type sample struct {
+	// Values are the figures by name, in the units of the rows they end up in.
+	Values map[string]float64
+	// Busy is how many processors others kept busy just before, and Load the
+	// machine's load average over the last minute.
+	Busy, Load float64
+}
+
+// The sides that are sampled in turn.
+const (
+	ours  = "ours"
+	plain = "plain"
+)
+
+// side is something to sample.
+type side struct {
+	name string
+	take taker
+}
+
+// taker takes one sample and returns its figures.
+type taker func(context.Context) (map[string]float64, error)
+
+// series are samples by side.
+type series map[string][]sample
+
+// of returns one figure of all samples that have it.
+func of(samples []sample, name string) []float64 {
+	var out []float64
+	for _, s := range samples {
+		if v, ok := s.Values[name]; ok {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// median is the middle of the values, 0 of none.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	mid := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[mid]
+	}
+	return (sorted[mid-1] + sorted[mid]) / 2
+}
+
+// ratios divides pair by pair, so that a machine that becomes slower does not
+// count against one side.
+func ratios(ours, plain []float64) []float64 {
+	var out []float64
+	for i := range min(len(ours), len(plain)) {
+		if plain[i] > 0 {
+			out = append(out, ours[i]/plain[i])
+		}
+	}
+	return out
+}
+
+// target is what a row must show.
+type target struct {
+	// Of is the figure: "ratio" or "ours".
+	Of string `json:"of"`
+	// Most is the largest value that will do.
+	Most float64 `json:"most"`
+}
+
+const (
+	ofRatio = "ratio"
+	ofOurs  = "ours"
+)
+
+// The verdicts on targets.
+const (
+	met      = "yes"
+	missed   = "NO"
+	tooFew   = "too few"
+	notTaken = "not taken"
+)
+
+// verdict compares a row with its target; a row without one has none.
+func (r row) verdict() string {
+	if r.Target == nil {
+		return ""
+	}
+	values := r.Ours
+	if r.Target.Of == ofRatio {
+		values = r.Ratios()
+	}
+	switch {
+	case len(values) == 0:
+		return notTaken
+	case median(values) > r.Target.Most:
+		return missed
+	case len(values) < enough && !r.Whole:
+		return tooFew
+	}
+	return met
+}
+
+func (t target) String(unit string) string {
+	if t.Of == ofRatio {
+		return fmt.Sprintf("ratio <= %.2f", t.Most)
+	}
+	return "<= " + figure(t.Most, unit)
+}
+
+// grows says whether a series of counts rises: the middle of its last third is
+// above that of its first by more than the slack, which is what noise may add.
+func grows(values []float64, slack float64) bool {
+	third := len(values) / 3
+	if third == 0 {
+		return false
+	}
+	return median(values[len(values)-third:])-median(values[:third]) > slack
+}
