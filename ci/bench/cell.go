@@ -15,6 +15,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/cell"
+	"github.com/virtmatrix/virtmatrix/suites/driver"
 	"github.com/virtmatrix/virtmatrix/suites/outbound"
 )
 
@@ -50,26 +51,21 @@ func cells(ctx context.Context, l *lab) ([]row, error) {
 }
 
 func (l *lab) checksByHarness(ctx context.Context) (map[string]float64, error) {
-	vm, err := l.restored(ctx, "cell")
-	if err != nil {
-		return nil, err
-	}
-	return l.answers(ctx, vm, checks)
-}
-
-// answers lets the harness answer checks on a host, which it then closes.
-func (l *lab) answers(ctx context.Context, vm cell.Host, ids []string) (map[string]float64, error) {
-	// The host is closed with the cell, once that has taken it over.
-	taken := false
-	defer func() {
-		if !taken {
-			vm.Close()
-		}
-	}()
 	plan, err := l.cell()
 	if err != nil {
 		return nil, err
 	}
+	vm, err := l.restored(ctx, "cell")
+	if err != nil {
+		return nil, err
+	}
+	return l.answers(ctx, l.plan, plan, vm)
+}
+
+// answers lets the harness answer the checks of a plan's cell on a host, which it
+// then closes.
+func (l *lab) answers(ctx context.Context, plan *matrix.Plan, planned *matrix.Cell, vm cell.Host) (map[string]float64, error) {
+	defer vm.Close() // the cell closes it, too, once it has taken it over
 	dir := l.file("run")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -80,20 +76,20 @@ func (l *lab) answers(ctx context.Context, vm cell.Host, ids []string) (map[stri
 	}
 	defer answers.Close()
 	c := cell.New(&cell.Run{
-		Plan: l.plan, Dir: dir, Boot: ready{l.hosts.KernelRelease, vm}, Journal: answers, Events: func(progress.Event) {},
+		Plan: plan, Dir: dir, Boot: ready{l.hosts.KernelRelease, vm}, Journal: answers, Events: func(progress.Event) {},
 		Accel: l.hosts.Accel().Accel, Scale: l.hosts.Accel().Scale, Emulator: "qemu " + l.hosts.Emulator().Version, Harness: "bench",
-	}, plan, nil)
+		Engine: driver.Engine(ctx, plan),
+	}, planned, nil)
 	defer c.Discard()
 	values := map[string]float64{}
 	began := time.Now()
-	for _, id := range ids {
-		planned, err := check(plan, id)
+	for _, id := range checks {
+		p, err := check(planned, id)
 		if err != nil {
 			return nil, err
 		}
 		start := time.Now()
-		taken = true
-		rec, err := c.Answer(ctx, planned, outbound.Checks[id])
+		rec, err := c.Answer(ctx, p, outbound.Checks[id])
 		if err != nil {
 			return nil, err
 		}
@@ -199,7 +195,7 @@ func (l *lab) describe(name string, opts []domain.Option) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	settings, err := domain.Read(plan)
+	settings, err := domain.Read(plan, l.hosts.Accel().Accel)
 	if err != nil {
 		return "", err
 	}

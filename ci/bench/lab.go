@@ -122,11 +122,16 @@ func (l *lab) file(names ...string) string {
 // admitted is a host with the room that it has on the machine.
 type admitted struct {
 	*host.VM
-	room *admit.Claim
+	room   *admit.Claim
+	closed bool
 }
 
-// Close ends the host.
+// Close ends the host, once.
 func (a *admitted) Close() error {
+	if a.closed {
+		return nil
+	}
+	a.closed = true
 	a.room.Release()
 	return a.VM.Close()
 }
@@ -146,7 +151,7 @@ func (l *lab) boot(ctx context.Context, hosts *driver.Hosts, logs string) (*admi
 		room.Release()
 		return nil, err
 	}
-	return &admitted{vm, room}, nil
+	return &admitted{VM: vm, room: room}, nil
 }
 
 // restored is a host of the subject, once one has left a snapshot.

@@ -179,8 +179,8 @@ func take(ctx context.Context, o options, progress io.Writer) (_ *report, err er
 		l.measure = m.name
 		began := time.Now()
 		rows, err := m.take(ctx, l)
-		if err := ctx.Err(); err != nil {
-			return nil, errors.New("stopped")
+		if ctx.Err() != nil {
+			err = errors.New("stopped")
 		}
 		if err != nil {
 			rows = append(rows, row{What: "not taken", Why: err.Error()})
@@ -191,7 +191,7 @@ func take(ctx context.Context, o options, progress io.Writer) (_ *report, err er
 		}
 		l.say("done after %s", time.Since(began).Round(time.Second))
 	}
-	r.Machine = l.machine(ctx)
+	r.Machine = l.machine(context.WithoutCancel(ctx))
 	return r, nil
 }
 
