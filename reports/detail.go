@@ -17,6 +17,7 @@ type pageDetail struct {
 
 type detailCell struct {
 	ID          string        `json:"id"`
+	Tier        string        `json:"tier"`
 	Composition string        `json:"composition"`
 	Layers      []detailLayer `json:"layers"`
 	Images      []image       `json:"images,omitempty"`
@@ -31,7 +32,6 @@ type detailLayer struct {
 type detailResult struct {
 	Cell         int               `json:"cell"`
 	Check        string            `json:"check"`
-	Tier         string            `json:"tier"`
 	Verdict      string            `json:"verdict"`
 	Layer        string            `json:"layer,omitempty"`
 	Reason       string            `json:"reason,omitempty"`
@@ -64,7 +64,7 @@ func (p page) details(m *Matrix) pageDetail {
 	for i := range m.Cells {
 		c := &m.Cells[i]
 		column[c.ID] = i
-		d.Cells = append(d.Cells, detailCell{oneline(c.ID, 200), string(c.Composition), tower(c), shownImages(m.images(c, &Result{}))})
+		d.Cells = append(d.Cells, detailCell{oneline(c.ID, 200), describeTier(c.Tier), string(c.Composition), tower(c), shownImages(m.images(c, &Result{}))})
 	}
 	for i := range m.Results {
 		r := &m.Results[i]
@@ -86,7 +86,7 @@ func (p page) details(m *Matrix) pageDetail {
 
 func newDetail(r *Result, cell int) detailResult {
 	d := detailResult{
-		Cell: cell, Check: oneline(r.Check, 80), Tier: string(r.Tier), Verdict: string(r.Verdict),
+		Cell: cell, Check: oneline(r.Check, 80), Verdict: string(r.Verdict),
 		Reason: visible(r.Reason, storedText), Retried: r.Retried(), Earlier: words(r.Earlier),
 	}
 	rec := r.Record
@@ -150,7 +150,10 @@ func tower(c *Cell) []detailLayer {
 			version = s.Version
 		}
 		parts := []string{string(s.Component), version, "from", s.Release}
-		what[layerOf[s.Component]] = oneline(strings.Join(parts, " "), 200)
+		what[c.layerOf(s.Component)] = oneline(strings.Join(parts, " "), 200)
+	}
+	if c.Tier == matrix.Container {
+		what[matrix.LayerKernel] = "that of L0, whose container this is"
 	}
 	var layers []detailLayer
 	for _, l := range []matrix.Layer{matrix.LayerL2, matrix.LayerManagement, matrix.LayerHypervisor, matrix.LayerKernel, matrix.LayerL0, matrix.LayerHarness} {

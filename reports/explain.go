@@ -98,6 +98,7 @@ func (e explainer) stack(m *Matrix, c *Cell, r *Result) {
 	}
 	e.line("stack", strings.Join(stack, "\n"))
 	e.line("composition", string(c.Composition))
+	e.line("tier", describeTier(r.Tier))
 	var settings []string
 	for _, s := range c.Settings {
 		settings = append(settings, s.Axis+" "+s.Value)
@@ -115,7 +116,6 @@ func (e explainer) stack(m *Matrix, c *Cell, r *Result) {
 
 func (e explainer) run(r *Result) {
 	rec := r.Record
-	e.line("tier", string(r.Tier))
 	e.line("ran", fmt.Sprintf("%s, %s of it waiting for guests, from %s", duration(rec.Seconds), duration(rec.GuestSeconds),
 		rec.Started.UTC().Format("2006-01-02 15:04:05 UTC")))
 	attempts := number(rec.Attempts, "attempt")

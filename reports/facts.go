@@ -38,6 +38,9 @@ func (m *Matrix) facts() []string {
 	if c := m.Change; c != nil {
 		facts = append(facts, oneline(fmt.Sprintf("change of %s from %s to %s", c.Axis, c.From, c.To), 200))
 	}
+	if fact := m.tierFact(); fact != "" {
+		facts = append(facts, fact)
+	}
 	if m.Fallback != "" {
 		facts = append(facts, oneline(m.Fallback, shownText))
 	}

@@ -173,14 +173,17 @@ func density(cells int) string {
 	return "dense"
 }
 
-// pageHeaders makes the column heads: a row for the kind, one for each place in
-// the stack, one for the composition.
+// pageHeaders makes the column heads: a row for the kind, one for the tier if
+// there are two, one for each place in the stack, one for the composition.
 func pageHeaders(cells []Cell) []pageHeader {
 	depth := 0
 	for _, c := range cells {
 		depth = max(depth, len(c.Stack))
 	}
 	rows := []pageHeader{headers("kind", cells, func(c Cell) pageHead { return pageHead{Value: string(c.Kind)} })}
+	if len(tiers(cells)) > 1 {
+		rows = append(rows, headers("tier", cells, func(c Cell) pageHead { return pageHead{Value: string(c.Tier)} }))
+	}
 	for i := range depth {
 		var names []string
 		for _, c := range cells {

@@ -71,6 +71,8 @@ func stray(plan *matrix.Plan, planned map[question]matrix.PlannedCheck, r *journ
 		return "the plan has no such cell"
 	case !asked:
 		return "the plan does not ask this of the cell"
+	case r.Tier != check.Tier:
+		return fmt.Sprintf("it was answered on the tier %.20q, and the plan asks for %s", r.Tier, check.Tier)
 	case check.Unsupported != "" && r.Verdict != matrix.Unsupported:
 		return "the plan says that the check does not apply: " + check.Unsupported
 	}

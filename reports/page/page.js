@@ -86,7 +86,7 @@
       ...section("on every cell", elsewhere(at)),
       ...section("facts", facts([
         ["blocked by", r.blockedBy], ["took", r.took && `${r.took}, ${r.guest} of it waiting for guests`], ["tries", tries],
-        ["started", r.started], ["tier", r.tier], ["packages", cell.composition],
+        ["started", r.started], ["tier", cell.tier], ["packages", cell.composition],
         ["L0 emulator", r.emulator], ["accelerators", Object.entries(r.accelerators || {}).sort().map((a) => a.join(" ")).join(", ")],
         ["harness", r.harness]])),
       ...section("repeat", r.repeat ? copyable(r.repeat) : null),
