@@ -65,16 +65,15 @@ func (r *Request) fallbacks(p *Plan, wishes []wish) string {
 	if n == 0 {
 		return ""
 	}
-	are, its := "are", "their"
+	text := cellCount(n) + " for containers are planned nested"
 	if n == 1 {
-		are = "is"
+		text = "1 cell for containers is planned nested"
 	}
-	if merged == 1 {
-		its = "its"
-	}
-	text := fmt.Sprintf("%s for containers %s planned nested", cellCount(n), are)
-	if merged > 0 {
-		text += fmt.Sprintf(", %d of them together with %s nested twin", merged, its)
+	switch {
+	case merged == n:
+		text += ", with what its stack is asked there anyway"
+	case merged > 0:
+		text += fmt.Sprintf(", %d of them with what its stack is asked there anyway", merged)
 	}
 	return text + ": " + r.NoContainers
 }

@@ -48,7 +48,7 @@ func TestContainersAreNestedWhereThereAreNone(t *testing.T) {
 		{"there are none", Request{NoContainers: noDocker}, []string{
 			twin + ": IK-BOOT IK-KVM O-CONN O-CAPS O-DEF O-START",
 			emulated + ": IK-BOOT O-CONN O-DEF O-START",
-		}, "2 cells for containers are planned nested, 1 of them together with its nested twin: no Docker answers"},
+		}, "2 cells for containers are planned nested, 1 of them with what its stack is asked there anyway: no Docker answers"},
 		{"only the container is selected", Request{NoContainers: noDocker, Cells: []string{contained}}, []string{
 			twin + ": IK-BOOT O-CONN O-DEF O-START",
 		}, "1 cell for containers is planned nested: no Docker answers"},
@@ -62,7 +62,7 @@ func TestContainersAreNestedWhereThereAreNone(t *testing.T) {
 		{"a check of the container alone is selected", Request{NoContainers: noDocker, Checks: []string{"O-START"}}, []string{
 			twin + ": IK-BOOT O-START",
 			emulated + ": IK-BOOT O-START",
-		}, "2 cells for containers are planned nested, 1 of them together with its nested twin: no Docker answers"},
+		}, "2 cells for containers are planned nested, 1 of them with what its stack is asked there anyway: no Docker answers"},
 	} {
 		t.Run(c.about, func(t *testing.T) {
 			c.request.Profile = "both"

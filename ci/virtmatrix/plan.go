@@ -265,6 +265,9 @@ func showCell(w io.Writer, c *matrix.Cell, explain bool) error {
 		if choice.Package != "" {
 			fields = append(fields, choice.Package)
 		}
+		if c.Tier == matrix.Container && choice.Component == matrix.Linux {
+			fields = append(fields, "of the guests: the host has L0's")
+		}
 		fmt.Fprintln(t, strings.Join(fields, "\t"))
 	}
 	for _, s := range c.Settings {

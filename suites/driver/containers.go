@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/container"
 	"github.com/virtmatrix/virtmatrix/internal/host"
@@ -30,7 +31,7 @@ func Containable(ctx context.Context, cat *matrix.Catalog, req matrix.Request) m
 		return req // whoever plans it says what is wrong
 	}
 	if _, err := container.Probe(ctx); err != nil {
-		req.NoContainers = err.Error()
+		req.NoContainers = strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
 	return req
 }
