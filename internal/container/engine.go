@@ -32,8 +32,8 @@ const answerLimit = 20 * time.Second
 // harness.
 const reaperEnv = "TESTCONTAINERS_RYUK_DISABLED"
 
-// Connect finds Docker, as its own command does (DOCKER_HOST and contexts). The
-// error is our fault and says how to get one.
+// Connect finds Docker: the one of DOCKER_HOST, or where it usually is. The error
+// is our fault and says how to get one.
 func Connect(ctx context.Context) (*Engine, error) {
 	const op = "use Docker"
 	if err := os.Setenv(reaperEnv, "true"); err != nil {
@@ -47,14 +47,32 @@ func Connect(ctx context.Context) (*Engine, error) {
 	if err != nil {
 		return nil, fault.Infraf(op, "no Docker answers: %w; ci/setup installs and starts one", err)
 	}
+	if err := speakDirectly(provider); err != nil {
+		return nil, fault.Infraf(op, "%w", err)
+	}
 	e := &Engine{provider: provider}
-	// What the library says of it may be of a daemon that has gone since.
 	info, err := e.docker().Info(ctx, client.InfoOptions{})
 	if err != nil {
-		return nil, fault.Infraf(op, "it does not answer: %w", err)
+		return nil, fault.Infraf(op, "it does not answer: %w; ci/setup starts one", because(ctx, err))
 	}
 	e.Version, e.Kernel, e.Root = info.Info.ServerVersion, info.Info.KernelVersion, info.Info.DockerRootDir
 	return e, nil
+}
+
+// speakDirectly takes the library's own ideas out of the way: it looks elsewhere
+// when nobody answers at DOCKER_HOST, and remembers what a daemon that has died
+// since once said.
+func speakDirectly(provider *testcontainers.DockerProvider) error {
+	if os.Getenv(client.EnvOverrideHost) != "" {
+		c, err := client.New(client.FromEnv)
+		if err != nil {
+			return err
+		}
+		provider.SetClient(c)
+	} else if c, ok := provider.Client().(*testcontainers.DockerClient); ok {
+		provider.SetClient(c.Client)
+	}
+	return nil
 }
 
 // String names the engine for a record.

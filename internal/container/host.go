@@ -179,13 +179,12 @@ func shown(source, target string) mount.Mount {
 // start has Docker make and start the container.
 func (h *Host) start(ctx context.Context, o Order, mounts []mount.Mount) error {
 	const op = "start container"
-	locks := filepath.Join(o.Home, "locks")
-	image, err := h.engine.userland(ctx, o.Parts.Root, o.Parts.Sums[o.Parts.Root], locks)
+	image, err := h.engine.userland(ctx, o.Parts.Root, o.Parts.Sums[o.Parts.Root], o.Home)
 	if err != nil {
 		return err
 	}
 	if o.Parts.QEMU != "" {
-		usr, err := view(ctx, o.Parts.QEMU, o.Parts.Sums[o.Parts.QEMU], Views(o.Home))
+		usr, err := view(ctx, o.Parts.QEMU, o.Parts.Sums[o.Parts.QEMU], o.Home)
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,8 @@ const Repository = "virtmatrix/userland"
 const (
 	// labelRoot is the SHA-256 of the squashfs that an image was made of.
 	labelRoot = "org.virtmatrix.root"
+	// labelHome is the cache that an image was made of.
+	labelHome = "org.virtmatrix.home"
 	// labelFolder is the run-time folder of the process that a container belongs to.
 	labelFolder = "org.virtmatrix.folder"
 	// labelCell is the cell that a container is the host of.
@@ -36,15 +38,15 @@ const (
 const tagDigits = 16
 
 // userland returns the ID of the image of a root file system, whose SHA-256 is
-// sum. It is imported when Docker does not have it, by one process at a time:
-// locks is the folder where they take turns.
-func (e *Engine) userland(ctx context.Context, squashfs, sum, locks string) (id string, err error) {
+// sum. It is imported when Docker does not have it, by one process at a time of
+// those that share the cache in home.
+func (e *Engine) userland(ctx context.Context, squashfs, sum, home string) (id string, err error) {
 	op := "import " + squashfs + " into Docker"
 	if len(sum) < tagDigits {
 		return "", fault.Infraf(op, "its digest is not known")
 	}
 	ref := Repository + ":" + sum[:tagDigits]
-	release, err := disk.Lock(ctx, filepath.Join(locks, "docker-"+sum[:tagDigits]+".lock"))
+	release, err := disk.Lock(ctx, filepath.Join(home, "locks", "docker-"+ViewName(sum)+".lock"))
 	if err != nil {
 		return "", fault.Infraf(op, "%w", err)
 	}
@@ -53,7 +55,7 @@ func (e *Engine) userland(ctx context.Context, squashfs, sum, locks string) (id 
 	if err == nil || !errdefs.IsNotFound(err) {
 		return id, infra(op, err)
 	}
-	if err := e.load(ctx, squashfs, ref, sum); err != nil {
+	if err := e.load(ctx, squashfs, ref, map[string]string{labelRoot: sum, labelHome: home}); err != nil {
 		return "", infra(op, disk.Explain(err, e.Root))
 	}
 	id, err = e.identify(ctx, ref, sum)
@@ -85,7 +87,7 @@ func (e *Engine) identify(ctx context.Context, ref, sum string) (id string, err 
 const pack = `mount -t squashfs -o ro,loop "$0" "$1" && exec tar --create --numeric-owner --xattrs --xattrs-include='*' --one-file-system --directory "$1" .`
 
 // load streams a root file system into Docker: no copy of it is made on the way.
-func (e *Engine) load(ctx context.Context, squashfs, ref, sum string) error {
+func (e *Engine) load(ctx context.Context, squashfs, ref string, labels map[string]string) error {
 	dir, err := os.MkdirTemp("", "virtmatrix-root-")
 	if err != nil {
 		return err
@@ -101,7 +103,7 @@ func (e *Engine) load(ctx context.Context, squashfs, ref, sum string) error {
 		w.CloseWithError(err)
 		packed <- err
 	}()
-	err = e.importTar(ctx, r, ref, sum)
+	err = e.importTar(ctx, r, ref, labels)
 	r.CloseWithError(errors.New("docker stopped reading"))
 	if failed := <-packed; failed != nil && err == nil {
 		err = failed
@@ -109,10 +111,12 @@ func (e *Engine) load(ctx context.Context, squashfs, ref, sum string) error {
 	return err
 }
 
-func (e *Engine) importTar(ctx context.Context, tar io.Reader, ref, sum string) error {
-	progress, err := e.docker().ImageImport(ctx, client.ImageImportSource{Source: tar, SourceName: "-"}, ref, client.ImageImportOptions{
-		Changes: []string{"LABEL " + labelRoot + "=" + sum},
-	})
+func (e *Engine) importTar(ctx context.Context, tar io.Reader, ref string, labels map[string]string) error {
+	var changes []string
+	for name, value := range labels {
+		changes = append(changes, fmt.Sprintf("LABEL %s=%q", name, value))
+	}
+	progress, err := e.docker().ImageImport(ctx, client.ImageImportSource{Source: tar, SourceName: "-"}, ref, client.ImageImportOptions{Changes: changes})
 	if err != nil {
 		return err
 	}
@@ -130,28 +134,39 @@ func (e *Engine) importTar(ctx context.Context, tar io.Reader, ref, sum string) 
 	}
 }
 
-// Views is the folder of the cache that holds bundles as folders.
-func Views(home string) string { return filepath.Join(home, "views") }
+// views is the folder of the cache that holds bundles as folders.
+func views(home string) string { return filepath.Join(home, "views") }
+
+// ViewName is the name of the folder of a bundle, whose SHA-256 is sum.
+func ViewName(sum string) string { return sum[:min(len(sum), tagDigits)] }
+
+// draftSuffix ends the name of a bundle's folder that is being filled.
+const draftSuffix = ".draft"
+
+// viewLock is held by who fills the folder of the name.
+func viewLock(home, name string) string {
+	return filepath.Join(home, "locks", "view-"+name+".lock")
+}
 
 // view returns the folder that a bundle's squashfs is unpacked in, whose SHA-256
 // is sum: containers see it where a machine mounts the image. It is unpacked once.
-func view(ctx context.Context, squashfs, sum, views string) (string, error) {
+func view(ctx context.Context, squashfs, sum, home string) (string, error) {
 	op := "unpack " + squashfs
 	if len(sum) < tagDigits {
 		return "", fault.Infraf(op, "its digest is not known")
 	}
-	dir := filepath.Join(views, sum[:tagDigits])
-	release, err := disk.Lock(ctx, dir+".lock")
+	release, err := disk.Lock(ctx, viewLock(home, ViewName(sum)))
 	if err != nil {
 		return "", fault.Infraf(op, "%w", err)
 	}
 	defer release()
+	dir := filepath.Join(views(home), ViewName(sum))
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
-	draft := dir + ".draft"
+	draft := dir + draftSuffix
 	if err := unpack(ctx, squashfs, draft); err != nil {
-		return "", fault.Infraf(op, "%w", disk.Explain(err, views))
+		return "", fault.Infraf(op, "%w", disk.Explain(err, home))
 	}
 	if err := os.Rename(draft, dir); err != nil {
 		return "", fault.Infraf(op, "%w", err)
@@ -161,6 +176,9 @@ func view(ctx context.Context, squashfs, sum, views string) (string, error) {
 
 func unpack(ctx context.Context, squashfs, dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
 	if _, _, err := tool.Run(ctx, tool.Command{Argv: []string{"unsquashfs", "-no-progress", "-dest", dir, squashfs}}); err != nil {

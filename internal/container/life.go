@@ -58,7 +58,7 @@ func (h *Host) fault() error {
 	if size := h.Console().Size(); size > console.MaxBytes {
 		return fault.Infraf("run container", "its console has printed %d MiB, and it goes on: see %s", size>>20, h.Console().Path)
 	}
-	for _, dir := range []string{h.settings.LogDir, h.bulk.Path} {
+	for _, dir := range h.writes() {
 		if err := host.NoRoom(dir); err != nil {
 			return err
 		}
@@ -72,6 +72,15 @@ func (h *Host) fault() error {
 	default:
 		return nil
 	}
+}
+
+// writes lists the folders of L0 that the host writes to.
+func (h *Host) writes() []string {
+	dirs := []string{h.settings.LogDir, h.bulk.Path}
+	if h.engine != nil {
+		dirs = append(dirs, h.engine.Root)
+	}
+	return dirs
 }
 
 // partLimit bounds how long Docker may take to tell of an end, and an end to show

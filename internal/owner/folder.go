@@ -82,7 +82,7 @@ func Dead(dir string) ([]string, error) {
 	}
 	var dead []string
 	for _, e := range entries {
-		if path := filepath.Join(dir, e.Name()); e.IsDir() && !alive(path) {
+		if path := filepath.Join(dir, e.Name()); e.IsDir() && !Alive(path) {
 			dead = append(dead, path)
 		}
 	}
@@ -104,9 +104,9 @@ func Sweep(dir string) ([]string, error) {
 	return dead, nil
 }
 
-// alive says whether a folder's owner holds its lock. A folder without a lock
+// Alive says whether a folder's owner holds its lock. A folder without a lock
 // file is alive while it is empty: its owner is just making it.
-func alive(path string) bool {
+func Alive(path string) bool {
 	f, err := os.Open(filepath.Join(path, lockName))
 	if err != nil {
 		entries, err := os.ReadDir(path)

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"strings"
 
+	"github.com/virtmatrix/virtmatrix/internal/container"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 )
@@ -27,5 +28,11 @@ func Revision(ctx context.Context) string {
 // Left lists the folders of hosts that this process did not close. Other runs
 // have their own.
 func (d *Driver) Left() []string {
-	return append(owner.Own(d.config.Runtime, host.FolderPrefix), owner.Own(Scratch(d.config.Home), host.FolderPrefix)...)
+	var left []string
+	for _, prefix := range []string{host.FolderPrefix, container.FolderPrefix} {
+		for _, dir := range Owned(d.config.Runtime, d.config.Home) {
+			left = append(left, owner.Own(dir, prefix)...)
+		}
+	}
+	return left
 }
