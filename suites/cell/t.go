@@ -104,6 +104,9 @@ func (t *T) Kind() matrix.Kind { return t.cell.Plan.Kind }
 // Native says that all packages of the cell come from one release.
 func (t *T) Native() bool { return t.cell.Plan.Composition == matrix.Native }
 
+// Contained says that the cell's host is a container.
+func (t *T) Contained() bool { return t.cell.contained() }
+
 // Version is the version of a component as the matrix names it ("9.0").
 func (t *T) Version(c matrix.Component) string {
 	ch, err := t.cell.choice(c)

@@ -84,6 +84,8 @@ func unstartable(machine string) string {
 		return "it needs Xen underneath"
 	case machine == "nitro-enclave":
 		return "it needs an enclave image and the device of vhost-vsock"
+	case machine == "nitro":
+		return "it needs huge pages and the device of Nitro Enclaves"
 	}
 	return ""
 }
