@@ -8,6 +8,7 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/accel"
 	"github.com/virtmatrix/virtmatrix/internal/admit"
+	"github.com/virtmatrix/virtmatrix/internal/container"
 	"github.com/virtmatrix/virtmatrix/internal/machine"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/source"
@@ -41,6 +42,8 @@ func (v *doctorVerb) Run(a *app) error {
 		Home: a.Home, Runs: a.Runs, Tools: driver.Tools(),
 		Mirror: func(ctx context.Context) (string, error) { return a.mirror(ctx, cat) },
 		Fits:   func(ctx context.Context) (admit.Fit, error) { return driver.Fits(ctx, a.Runtime) },
+
+		Containers: containers,
 	}
 	if v.Boot && !v.Packages {
 		needs.Accelerator = a.accelerator
@@ -84,6 +87,15 @@ func (a *app) mirror(ctx context.Context, cat *matrix.Catalog) (string, error) {
 		return "", err
 	}
 	return s.Mirror(), nil
+}
+
+// containers names the engine that runs containers here.
+func containers(ctx context.Context) (string, error) {
+	engine, err := container.Connect(ctx)
+	if err != nil {
+		return "", err
+	}
+	return engine.String(), nil
 }
 
 // accelerator boots a kernel of the first cell of the default profile.

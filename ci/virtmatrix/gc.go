@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/fixtures"
+	"github.com/virtmatrix/virtmatrix/internal/container"
 	"github.com/virtmatrix/virtmatrix/internal/machine"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
@@ -41,6 +42,10 @@ Examples:
 // Run removes what is not needed.
 func (v *gcVerb) Run(a *app) error {
 	g := &collector{app: a, dry: v.DryRun}
+	// Without a Docker there is nothing of it to remove.
+	if engine, err := container.Connect(a.ctx); err == nil {
+		g.engine = engine
+	}
 	if err := g.leftovers(); err != nil {
 		return err
 	}
@@ -70,6 +75,9 @@ func (v *gcVerb) Run(a *app) error {
 	}
 	kept := slices.DeleteFunc(images, func(i store.Image) bool { return slices.Contains(chosen, i.Name) })
 	if err := g.snapshots(v, kept); err != nil {
+		return err
+	}
+	if err := g.derived(kept); err != nil {
 		return err
 	}
 	return g.sizes()
@@ -154,6 +162,8 @@ func (a *app) usedImages() (map[string]bool, error) {
 type collector struct {
 	*app
 	dry bool
+	// engine is nil when no Docker answers.
+	engine *container.Engine
 }
 
 func (g *collector) remove(what string, bytes int64, remove func() error) error {
@@ -175,6 +185,9 @@ func (g *collector) remove(what string, bytes int64, remove func() error) error 
 // leftovers removes what runs leave when they are killed: mounts first, lest
 // what is mounted be removed with the folder.
 func (g *collector) leftovers() error {
+	if err := g.orphans(); err != nil {
+		return err
+	}
 	mounts, err := machine.Mounts(g.Runtime)
 	if err != nil {
 		return err

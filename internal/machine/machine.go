@@ -53,6 +53,8 @@ type Needs struct {
 	Mirror func(ctx context.Context) (string, error)
 	// Fits says how many hosts fit side by side here.
 	Fits func(ctx context.Context) (admit.Fit, error)
+	// Containers says which engine runs containers here, in words.
+	Containers func(ctx context.Context) (string, error)
 	// Accelerator says what runs L1 here, in words. Nil asks nothing.
 	Accelerator func(ctx context.Context) (string, error)
 }
@@ -72,7 +74,7 @@ func (n Needs) questions() []Question {
 		func(context.Context) Finding { return space("disk for images", n.Home, imagesWant, imagesNeed) },
 		func(context.Context) Finding { return space("disk for runs", n.Runs, runsWant, runsNeed) },
 		func(context.Context) Finding { return tools(n.Tools) },
-		golang, compiler, libvirt, loops, namespaces, n.mirror,
+		golang, compiler, libvirt, loops, namespaces, n.containers, n.mirror,
 	}
 	if n.Accelerator != nil {
 		questions = append(questions, n.accelerator)

@@ -91,6 +91,24 @@ func (n Needs) mirror(ctx context.Context) Finding {
 	return Finding{Subject: subject, Grade: Good, Text: address}
 }
 
+// engine is what a machine needs to run containers. What starts it is ci/setup.
+var engine = []tool.Tool{{Name: "dockerd", Package: "docker.io"}, {Name: "iptables", Package: "iptables"}}
+
+// containers looks for Docker. Runs do without: their container cells are machines
+// then, which take several times as long.
+func (n Needs) containers(ctx context.Context) Finding {
+	const subject = "containers"
+	version, err := n.Containers(ctx)
+	if err == nil {
+		return Finding{Subject: subject, Grade: Good, Text: version}
+	}
+	f := Finding{Subject: subject, Grade: Poor, Text: err.Error() + "; container cells are planned as machines", Fix: "ci/setup installs and starts Docker"}
+	for _, t := range tool.Missing(engine) {
+		f.Packages = append(f.Packages, t.Package)
+	}
+	return f
+}
+
 func (n Needs) accelerator(ctx context.Context) Finding {
 	const subject = "accelerator"
 	text, err := n.Accelerator(ctx)

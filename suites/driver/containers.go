@@ -10,15 +10,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// NoContainers says why no cell can be a container here, for a plan; it is empty
-// when they can.
-func NoContainers(ctx context.Context) string {
-	if _, err := container.Probe(ctx); err != nil {
-		return err.Error()
-	}
-	return ""
-}
-
 // Engine is what makes the containers of a plan, in words. It is empty when no
 // cell is one, or when no engine answers: then each boot says why.
 func Engine(ctx context.Context, plan *matrix.Plan) string {

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/virtmatrix/virtmatrix/internal/container"
+	"github.com/virtmatrix/virtmatrix/internal/store"
+)
+
+// orphans removes containers that a killed Docker left of killed runs.
+func (g *collector) orphans() error {
+	if g.engine == nil {
+		return nil
+	}
+	orphans, err := g.engine.Orphans(g.ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range orphans {
+		if err := g.remove(o.String(), 0, func() error { return g.engine.Remove(g.ctx, o) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// derived removes what was made for containers of images that are no more: what
+// Docker imported, and bundles as folders.
+func (g *collector) derived(images []store.Image) error {
+	if g.engine == nil {
+		return nil
+	}
+	home, err := filepath.Abs(g.Home)
+	if err != nil {
+		return err
+	}
+	there := map[string]bool{}
+	for _, i := range images {
+		for _, f := range i.Meta.Files {
+			there[f.SHA256] = true
+			there[container.ViewName(f.SHA256)] = true
+		}
+	}
+	views, err := g.engine.Views(g.ctx, home)
+	if err != nil {
+		return err
+	}
+	for _, dir := range views {
+		if there[filepath.Base(dir)] {
+			continue
+		}
+		if err := g.remove(dir, sizeOf(dir), func() error { return os.RemoveAll(dir) }); err != nil {
+			return err
+		}
+	}
+	imported, err := g.engine.Images(g.ctx, home)
+	if err != nil {
+		return err
+	}
+	for _, i := range imported {
+		if there[i.Root] {
+			continue
+		}
+		if err := g.remove("Docker's image "+i.Ref, i.Bytes, func() error { return g.engine.RemoveImage(g.ctx, i) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
