@@ -93,7 +93,7 @@ func composeKVM(spec *agent.Spec, s Settings) {
 }
 
 func daemon(name string, s Settings, socket string, argv ...string) agent.Service {
-	return agent.Service{Name: name, Argv: argv, Wait: socket, Within: s.limit(serviceWait)}
+	return agent.Service{Name: name, Argv: argv, Wait: socket, Within: s.Limit(serviceWait)}
 }
 
 // composeBundle makes an emulator of another release the host's emulator: it

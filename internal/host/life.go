@@ -61,7 +61,7 @@ func (vm *VM) whyLost(ctx context.Context) error {
 		select {
 		case <-vm.proc.Done():
 		case <-ctx.Done():
-		case <-time.After(vm.settings.limit(endLimit)):
+		case <-time.After(vm.settings.Limit(endLimit)):
 		}
 	}
 	return vm.Alive()

@@ -88,12 +88,9 @@ type Settings struct {
 	Silence, Longest time.Duration
 }
 
-func (s Settings) stall() time.Duration { return s.limit(cmp.Or(s.Silence, bootStall)) }
+func (s Settings) stall() time.Duration { return s.Limit(cmp.Or(s.Silence, bootStall)) }
 
-func (s Settings) longest() time.Duration { return s.limit(cmp.Or(s.Longest, bootLimit)) }
-
-// Limit is a duration scaled to the machine.
-func (s Settings) Limit(d time.Duration) time.Duration { return s.limit(d) }
+func (s Settings) longest() time.Duration { return s.Limit(cmp.Or(s.Longest, bootLimit)) }
 
 // turn waits for the turn to boot.
 func (s Settings) turn(ctx context.Context) (release func(), err error) {
@@ -103,7 +100,7 @@ func (s Settings) turn(ctx context.Context) (release func(), err error) {
 	return s.Turn(ctx)
 }
 
-// limit is a duration scaled to the machine.
-func (s Settings) limit(d time.Duration) time.Duration {
+// Limit is a duration scaled to the machine.
+func (s Settings) Limit(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * max(s.Scale, 1))
 }

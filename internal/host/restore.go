@@ -163,7 +163,7 @@ func (vm *VM) wake(ctx context.Context, from *snapshot.Snapshot) error {
 	defer cancel(nil)
 	verified := make(chan error, 1)
 	go func() { verified <- from.Verify(fileMemory, vm.memory) }()
-	go vm.watchBoot(ctx, cancel, phase{vm.settings.limit(cmp.Or(vm.settings.Silence, restoreLimit)), func(_ []byte, what string) error {
+	go vm.watchBoot(ctx, cancel, phase{vm.settings.Limit(cmp.Or(vm.settings.Silence, restoreLimit)), func(_ []byte, what string) error {
 		return fault.Infraf("restore host", "%s", what)
 	}})
 	err := vm.openMonitor(ctx)

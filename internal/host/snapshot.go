@@ -82,7 +82,7 @@ func (vm *VM) note(format string, args ...any) {
 // the console complains, as that of each of them would. Libvirt probes emulators
 // when it is first asked, which is most of what a boot takes.
 func (vm *VM) unfit(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, vm.settings.limit(serviceWait))
+	ctx, cancel := context.WithTimeout(ctx, vm.settings.Limit(serviceWait))
 	defer cancel()
 	uri := "qemu:///system"
 	if vm.settings.Kind == matrix.Xen {
@@ -106,7 +106,7 @@ func (vm *VM) unfit(ctx context.Context) string {
 }
 
 func (vm *VM) saveFiles(ctx context.Context, d *snapshot.Draft) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, vm.settings.limit(saveLimit), errors.New("the emulator does not hand its state out"))
+	ctx, cancel := context.WithTimeoutCause(ctx, vm.settings.Limit(saveLimit), errors.New("the emulator does not hand its state out"))
 	defer cancel()
 	if err := d.Write(fileState, func(w io.Writer) error { return vm.migrateTo(ctx, w) }); err != nil {
 		return err
@@ -215,7 +215,7 @@ var errUnsettled = errors.New("the emulator does not say how the migration went"
 
 // migrated waits for the end of a migration.
 func (vm *VM) migrated(events <-chan goqmp.Event) error {
-	late := time.After(vm.settings.limit(endOfMigration))
+	late := time.After(vm.settings.Limit(endOfMigration))
 	for {
 		select {
 		case e, open := <-events:

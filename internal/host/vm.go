@@ -129,7 +129,7 @@ func (o order) lay() (_ *VM, err error) {
 		return nil, errors.Join(fault.Infraf("boot host", "%w", err), folder.Remove())
 	}
 	vm := &VM{settings: s, folder: folder, bulk: folder, quirks: quirks}
-	vm.Way = Way{Dir: folder.Path, Limit: s.limit, Alive: vm.Alive, Lost: vm.whyLost}
+	vm.Way = Way{Dir: folder.Path, Limit: s.Limit, Alive: vm.Alive, Lost: vm.whyLost}
 	vm.life.console = console.NewWatch(vm.Console())
 	defer func() {
 		if err != nil {
