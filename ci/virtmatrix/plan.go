@@ -68,11 +68,12 @@ type planVerb struct {
 
 // Help is what virtmatrix plan --help says beyond the flags.
 func (*planVerb) Help() string {
-	return `Prints the cells, the number of checks, what does not apply and why, and the leading packages of each cell.
+	return `Prints the cells in the order in which they run, the number of checks, what does not apply and why, and the leading packages of each cell. Cells of containers are planned as machines where no Docker answers, and the plan says so.
 
 Examples:
   virtmatrix plan
   virtmatrix plan -profile ci -cells libvirt-9.0 -checks O-SAVE,O-MSAVE -o plan.json
+  virtmatrix plan -profile containers -cells 'qemu-10*'
   virtmatrix plan -changed libvirt=9.0..11.3 -explain
   virtmatrix plan -profile nightly -t 3 -budget 40
   virtmatrix plan -no-resolve        # without asking the mirror`

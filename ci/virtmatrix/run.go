@@ -32,6 +32,8 @@ func (*runVerb) Help() string {
 Examples:
   virtmatrix run                                # the default profile
   virtmatrix run -profile smoke -cells xen -checks IX-PV
+  virtmatrix run -profile containers            # each pair of qemu and libvirt, without booting a host
+  virtmatrix run -profile ci -cells container   # only what runs in a container
   virtmatrix run -changed libvirt=9.0..11.3     # the cells in which it can matter, before and after
   virtmatrix run -plan plan.json
   virtmatrix run -resume latest`
