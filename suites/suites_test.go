@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -23,11 +24,16 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/outbound"
 )
 
+// memoryLimit is what a process of the suites tries to do with, in bytes: it is
+// idle while hosts work, and memory is theirs. Its children do without the limit.
+const memoryLimit = 24 << 20
+
 func TestSuites(t *testing.T) {
 	if testing.Short() {
 		t.Skip("cells boot virtual machines; leave -short out to run the plan")
 	}
 	owner.DieWithParent()
+	debug.SetMemoryLimit(memoryLimit)
 	gomega.RegisterFailHandler(ginkgo.Fail)
 	s, err := open(ginkgo.GinkgoParallelProcess())
 	if err != nil {
