@@ -128,8 +128,8 @@ func (r ready) Admit(context.Context, *matrix.Cell, func(string)) (cell.Place, e
 // place is the room of a host that is there already.
 type place struct{}
 
-// Waited is no time at all.
-func (place) Waited() time.Duration { return 0 }
+// Uses is for hosts that are not below this process.
+func (place) Uses(context.Context, int) error { return nil }
 
 // Release leaves the room to whoever made the host.
 func (place) Release() {}

@@ -132,6 +132,13 @@ func killed() int64 {
 	return 0
 }
 
+// Root is the container's first process, as L0 numbers it; 0 when it has ended.
+func (h *Host) Root() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.sched.init
+}
+
 // Sched is how all that runs in the container fared with L0's scheduler.
 func (h *Host) Sched() owner.Sched {
 	h.mu.Lock()

@@ -32,6 +32,27 @@ func TestAHostTakesRoomAndGivesItBack(t *testing.T) {
 	}
 }
 
+// remoteBooter hands out hosts that are not below this process.
+type remoteBooter struct{ *fakeBooter }
+
+type remoteHost struct{ Host }
+
+func (remoteHost) Root() int { return 4711 }
+
+func (b remoteBooter) Boot(ctx context.Context, c *matrix.Cell, logDir string) (Host, error) {
+	h, err := b.fakeBooter.Boot(ctx, c, logDir)
+	return remoteHost{h}, err
+}
+
+func TestTheRoomOfAContainerIsTakenByItsOwnProcesses(t *testing.T) {
+	b := newBench(t)
+	b.run.Boot = remoteBooter{b.booter}
+	b.wants(b.answer(soon(t), "IK-BOOT", holds), matrix.Pass, "")
+	if got := b.booter.places[0].root; got != 4711 {
+		t.Errorf("the room is taken by process %d", got)
+	}
+}
+
 func TestABootThatFailsGivesItsRoomBack(t *testing.T) {
 	b := newBench(t)
 	b.booter.refuse = func(int) error { return fault.Infraf("boot host", "no emulator") }

@@ -32,6 +32,9 @@ type Booter interface {
 
 // Place is the room that a host has on the machine.
 type Place interface {
+	// Uses names the process whose tree takes the room, where that is not below
+	// this one.
+	Uses(ctx context.Context, pid int) error
 	// Release gives the room back, right before the host is ended.
 	Release()
 }
@@ -162,6 +165,11 @@ func (c *Cell) host(ctx context.Context) (vm Host, died, err error) {
 		return nil, died, err
 	}
 	c.vm = vm
+	if r, ok := vm.(Remote); ok && r.Root() > 0 {
+		if err := c.place.Uses(ctx, r.Root()); err != nil {
+			return nil, died, fault.Infraf("tell whose room it is", "%w", err)
+		}
+	}
 	return vm, died, nil
 }
 

@@ -118,7 +118,9 @@ func (b *fakeBooter) Admit(ctx context.Context, _ *matrix.Cell, tell func(why st
 }
 
 // fakePlace is room on no machine.
-type fakePlace struct{ released int }
+type fakePlace struct{ released, root int }
+
+func (p *fakePlace) Uses(_ context.Context, pid int) error { p.root = pid; return nil }
 
 func (p *fakePlace) Release() { p.released++ }
 

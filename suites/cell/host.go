@@ -20,6 +20,13 @@ type Host interface {
 	Close() error
 }
 
+// Remote is a host whose processes are not below this one, as those of a container
+// are below Docker's.
+type Remote interface {
+	// Root is the process on L0 that all of the host's are below; 0 when it has ended.
+	Root() int
+}
+
 // Shell works in L1. Its errors are classified: a command that failed is none.
 type Shell interface {
 	Exec(ctx context.Context, command string) (agent.Result, error)
