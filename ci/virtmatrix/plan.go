@@ -112,7 +112,10 @@ func (v *planVerb) plan(a *app) (*matrix.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return matrix.New(cat, driver.Containable(a.ctx, cat, req))
+	if req, err = driver.Containable(a.ctx, cat, req); err != nil {
+		return nil, err
+	}
+	return matrix.New(cat, req)
 }
 
 // leftOut lists the stacks that are not in the plan.

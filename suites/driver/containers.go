@@ -24,16 +24,19 @@ func Engine(ctx context.Context, plan *matrix.Plan) string {
 }
 
 // Containable returns the request with why there are no containers here, if its
-// profile asks for any and no engine answers.
-func Containable(ctx context.Context, cat *matrix.Catalog, req matrix.Request) matrix.Request {
+// profile asks for any and no engine answers. The error is that nobody waited for
+// the answer.
+func Containable(ctx context.Context, cat *matrix.Catalog, req matrix.Request) (matrix.Request, error) {
 	profile, err := cat.Profile(req.Profile)
 	if err != nil || !profile.Has(matrix.Container) {
-		return req // whoever plans it says what is wrong
+		return req, nil // whoever plans it says what is wrong
 	}
-	if _, err := container.Probe(ctx); err != nil {
+	if _, err := container.Probe(ctx); ctx.Err() != nil {
+		return req, context.Cause(ctx)
+	} else if err != nil {
 		req.NoContainers = strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
-	return req
+	return req, nil
 }
 
 // Contain starts a fresh host of a cell as a container; its logs go to logDir.
