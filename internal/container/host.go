@@ -335,7 +335,7 @@ func (h *Host) Notes() []string { return nil }
 // LogDir is where the host's logs are on L0.
 func (h *Host) LogDir() string { return h.settings.LogDir }
 
-// closeLimit bounds how long Docker may take to remove a container.
+// closeLimit bounds how long Docker may take to remove a container, at scale 1.
 const closeLimit = 30 * time.Second
 
 // Close ends the host and removes what it used on L0. Its logs stay.
@@ -357,7 +357,7 @@ func (h *Host) remove() error {
 	if h.id == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), h.settings.Limit(closeLimit))
 	defer cancel()
 	select {
 	case end := <-h.over:
@@ -365,7 +365,7 @@ func (h *Host) remove() error {
 		if end.err == nil {
 			return nil
 		}
-	case <-time.After(partLimit):
+	case <-time.After(h.settings.Limit(partLimit)):
 	}
 	_, err := h.engine.docker().ContainerRemove(ctx, h.id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 	if err == nil || gone(err) {

@@ -99,7 +99,7 @@ func (h *Host) whyEnded() error {
 			return fault.Infraf(op, "it is gone, and Docker cannot say why: %w; its console ends with:\n%s", end.err, said)
 		}
 		return fault.Infraf(op, "it was ended from outside or lost its agent: status %d; its console ends with:\n%s", end.status, said)
-	case <-time.After(partLimit):
+	case <-time.After(h.settings.Limit(partLimit)):
 		return fault.Infraf(op, "its agent is gone, and Docker says nothing of it; its console ends with:\n%s", said)
 	}
 }
