@@ -75,8 +75,7 @@ func (p Probe) Run(ctx context.Context) (Result, error) {
 		return Result{}, fault.Infraf("probe accelerator", "%w", err)
 	}
 	defer release()
-	id := p.identity()
-	if r, ok := p.load(id); ok {
+	if r, ok := p.load(); ok {
 		return r, nil
 	}
 	r, err := measure(ctx, kvmDevice, p.boot)
@@ -84,7 +83,7 @@ func (p Probe) Run(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	r.Scale = max(1, r.Seconds/referenceSeconds)
-	return r, p.save(id, r)
+	return r, p.save(r)
 }
 
 // kvmDevice is what an emulator needs for KVM, and proves nothing.
@@ -173,21 +172,34 @@ func awaitLine(ctx context.Context, proc *owner.Process, con console.Log, log st
 	}
 }
 
-// identity is what an answer depends on: the machine's kernel and processor,
-// the emulator and the kernel that was booted.
-func (p Probe) identity() string {
+// identity is what an answer depends on besides the kernel that was booted: this
+// boot of this machine, and the emulator.
+func identity(e host.Emulator) string {
 	h := sha256.New()
 	for _, f := range []string{"/proc/sys/kernel/osrelease", "/proc/sys/kernel/random/boot_id"} {
 		b, _ := os.ReadFile(f)
 		h.Write(b)
 	}
-	fmt.Fprintln(h, p.Emulator.Version, p.Emulator.Machine, p.Emulator.CPU[matrix.KVM], p.Guest.Kernel)
+	fmt.Fprintln(h, e.Usr, e.Version, e.Machine, e.CPU[matrix.KVM])
 	return hex.EncodeToString(h.Sum(nil))
 }
 
 type kept struct {
 	Identity string `json:"identity"`
-	Result   Result `json:"result"`
+	// Kernel is what the probe booted.
+	Kernel string `json:"kernel"`
+	Result Result `json:"result"`
+}
+
+// Kept is the answer that a probe left in the cache file, whatever kernel it
+// booted; ok is false when none was made with the emulator since this machine's
+// boot.
+func Kept(cache string, e host.Emulator) (r Result, ok bool) {
+	k, ok := recall(cache)
+	if !ok || k.Identity != identity(e) {
+		return Result{}, false
+	}
+	return k.Result, true
 }
 
 // Emulates says whether this machine emulates L1: by the answer that a probe
@@ -207,16 +219,16 @@ func recall(cache string) (k kept, ok bool) {
 	return k, ok
 }
 
-func (p Probe) load(id string) (Result, bool) {
+func (p Probe) load() (Result, bool) {
 	k, ok := recall(p.Cache)
-	if !ok || k.Identity != id {
+	if !ok || k.Identity != identity(p.Emulator) || k.Kernel != p.Guest.Kernel {
 		return Result{}, false
 	}
 	return k.Result, true
 }
 
-func (p Probe) save(id string, r Result) error {
-	b, err := json.MarshalIndent(kept{id, r}, "", "  ")
+func (p Probe) save(r Result) error {
+	b, err := json.MarshalIndent(kept{identity(p.Emulator), p.Guest.Kernel, r}, "", "  ")
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(p.Cache), 0o755)
 	}

@@ -100,7 +100,7 @@ func newProbe(t *testing.T) Probe {
 func TestAnAnswerIsKept(t *testing.T) {
 	p := newProbe(t)
 	want := Result{Accel: TCG, Seconds: 8, Scale: 2, WhyNotKVM: "it hangs"}
-	if err := p.save(p.identity(), want); err != nil {
+	if err := p.save(want); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := p.Run(t.Context()); err != nil || got != want {
@@ -113,26 +113,31 @@ func TestAnAnswerIsKept(t *testing.T) {
 
 func TestAKeptAnswerToAnotherQuestionIsNone(t *testing.T) {
 	p := newProbe(t)
-	if err := p.save(p.identity(), Result{Accel: KVM, Scale: 1}); err != nil {
+	if err := p.save(Result{Accel: KVM, Scale: 1}); err != nil {
 		t.Fatal(err)
 	}
 	for name, other := range map[string]func(*Probe){
 		"emulator":  func(p *Probe) { p.Emulator.Version = "1:10.0" },
+		"image":     func(p *Probe) { p.Emulator.Usr = "/store/qemu-other/usr.squashfs" },
 		"machine":   func(p *Probe) { p.Emulator.Machine = "pc-q35-10.0" },
 		"processor": func(p *Probe) { p.Emulator.CPU = map[matrix.Kind]string{matrix.KVM: "max,cx16=off"} },
 		"kernel":    func(p *Probe) { p.Guest.Kernel = "/store/other/vmlinuz" },
 	} {
 		q := p
 		other(&q)
-		if r, ok := q.load(q.identity()); ok {
+		if r, ok := q.load(); ok {
 			t.Errorf("another %s: the answer is %+v", name, r)
+		}
+		// What runs L1 here is known whatever kernel was booted to find it out.
+		if _, ok := Kept(p.Cache, q.Emulator); ok != (name == "kernel") {
+			t.Errorf("another %s: there is an answer for the emulator: %v", name, ok)
 		}
 	}
 }
 
 func TestATornAnswerIsNone(t *testing.T) {
 	p := newProbe(t)
-	whole, err := json.Marshal(kept{p.identity(), Result{Accel: KVM, Scale: 1}})
+	whole, err := json.Marshal(kept{identity(p.Emulator), p.Guest.Kernel, Result{Accel: KVM, Scale: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,12 +145,12 @@ func TestATornAnswerIsNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"empty": "", "torn": string(whole[:len(whole)-5]), "garbage": "\x00\x00", "of no accelerator": `{"identity":"` + p.identity() + `"}`,
+		"empty": "", "torn": string(whole[:len(whole)-5]), "garbage": "\x00\x00", "of no accelerator": `{"identity":"` + identity(p.Emulator) + `","kernel":"` + p.Guest.Kernel + `"}`,
 	} {
 		if err := os.WriteFile(p.Cache, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if r, ok := p.load(p.identity()); ok {
+		if r, ok := p.load(); ok {
 			t.Errorf("%s: the answer is %+v", name, r)
 		}
 	}
@@ -156,7 +161,7 @@ func TestAnAnswerThatCannotBeKeptIsSaidSo(t *testing.T) {
 	if err := os.WriteFile(filepath.Dir(p.Cache), nil, 0o644); err != nil { // a file where the folder goes
 		t.Fatal(err)
 	}
-	err := p.save(p.identity(), Result{Accel: TCG})
+	err := p.save(Result{Accel: TCG})
 	if v, _ := fault.Classify(err); v != matrix.Infra || err == nil || !strings.Contains(err.Error(), "keep the probe's answer") {
 		t.Errorf("save = %v", err)
 	}
@@ -165,7 +170,7 @@ func TestAnAnswerThatCannotBeKeptIsSaidSo(t *testing.T) {
 func TestWhetherL1IsEmulatedIsKnownFromTheLastProbe(t *testing.T) {
 	cache := filepath.Join(t.TempDir(), "accel.json")
 	for accel, want := range map[string]bool{KVM: false, TCG: true} {
-		if err := (Probe{Cache: cache}).save("any", Result{Accel: accel}); err != nil {
+		if err := (Probe{Cache: cache}).save(Result{Accel: accel}); err != nil {
 			t.Fatal(err)
 		}
 		if got := Emulates(cache); got != want {

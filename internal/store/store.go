@@ -94,6 +94,16 @@ type Image struct {
 // Path returns where one of the image's files is on disk.
 func (i Image) Path(file string) string { return filepath.Join(i.Dir, filepath.FromSlash(file)) }
 
+// Content is the digest of what the image's files hold: another build of the same
+// spec may have made another.
+func (i Image) Content() string {
+	h := sha256.New()
+	for _, f := range i.Meta.Files {
+		fmt.Fprintf(h, "%q %s\n", f.Path, f.SHA256)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
 // Size returns the bytes that the image's files take.
 func (i Image) Size() int64 {
 	var n int64
@@ -141,6 +151,10 @@ func (s *Store) Has(spec Spec) bool {
 	_, err := os.Stat(filepath.Join(s.images(), spec.Name(), metaName))
 	return err == nil
 }
+
+// Look returns the image of the spec without verifying its files. The error wraps
+// os.ErrNotExist when it is not there.
+func (s *Store) Look(spec Spec) (Image, error) { return s.load(spec.Name()) }
 
 // Ensure returns the image of the spec, verified, and builds it when it is not
 // there. build gets a temporary folder and puts the image's files in it. Of
