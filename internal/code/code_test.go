@@ -1,0 +1,163 @@
+package code
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// files are a module: two kinds of checks, what both are made of, what they import
+// of it, and something else.
+var files = map[string]string{
+	"go.mod":              "module example.org/m\n\ngo 1.26\n",
+	"go.sum":              "",
+	"out/out.go":          "package out\n\nimport _ \"example.org/m/base\"\n",
+	"out/out_test.go":     "package out\n",
+	"in/in.go":            "package in\n\nimport _ \"example.org/m/base\"\n",
+	"in/in_arm64.go":      "package in\n",
+	"base/base.go":        "package base\n\nimport (\n\t_ \"embed\"\n\t_ \"example.org/m/deep\"\n)\n\n//go:embed allow.yaml data.yaml\nvar _ string\n",
+	"base/allow.yaml":     "allow\n",
+	"base/data.yaml":      "data\n",
+	"deep/deep.go":        "package deep\n",
+	"suite/suite_test.go": "package suite\n",
+	"other/other.go":      "package other\n",
+}
+
+func writeModule(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range files {
+		write(t, root, name, text)
+	}
+	return root
+}
+
+func write(t *testing.T, root, name, text string) {
+	t.Helper()
+	path := filepath.Join(root, name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, root string) *Tree {
+	t.Helper()
+	tree, err := Read(t.Context(), Options{Root: root, Tags: "some", Packages: []string{"suite", "out", "in"}, Ignore: []string{"base/d*.yaml"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// versions are those of the two kinds of checks.
+func versions(t *testing.T, tree *Tree) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, p := range []string{"out", "in"} {
+		v, err := tree.Version("suite", p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[p] = v
+	}
+	return all
+}
+
+func TestAChangeCountsForWhatIsBuiltOfIt(t *testing.T) {
+	for name, want := range map[string]string{
+		"out/out.go": "out", "in/in.go": "in",
+		"in/in_arm64.go": "in", // whether it is built is not for us to tell
+		"base/base.go":   "in out", "base/allow.yaml": "in out", "deep/deep.go": "in out", "suite/suite_test.go": "in out",
+		"go.mod": "in out", "go.sum": "in out",
+		"base/data.yaml": "", "out/out_test.go": "", "other/other.go": "",
+		"out/new.go": "out", "other/new.go": "",
+	} {
+		root := writeModule(t)
+		before := versions(t, read(t, root))
+		text, ok := files[name]
+		if !ok {
+			text = "package " + filepath.Dir(name) + "\n"
+		}
+		comment := "// more\n"
+		if strings.HasSuffix(name, "yaml") {
+			comment = "# more\n"
+		}
+		if name == "go.sum" {
+			comment = "example.org/x v1.0.0 h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+		}
+		write(t, root, name, text+comment)
+		after := versions(t, read(t, root))
+		var changed []string
+		for _, p := range []string{"in", "out"} {
+			if before[p] != after[p] {
+				changed = append(changed, p)
+			}
+		}
+		if got := strings.Join(changed, " "); got != want {
+			t.Errorf("a change of %s counts for %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestWhatCompilesCounts(t *testing.T) {
+	t.Setenv("GOFLAGS", "")
+	root := writeModule(t)
+	before := versions(t, read(t, root))
+	for name, value := range map[string]string{"GOAMD64": "v3", "GOFLAGS": "-gcflags=-N", "CGO_CFLAGS": "-O0"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			if after := versions(t, read(t, root)); after["out"] == before["out"] {
+				t.Errorf("%s=%s does not count", name, value)
+			}
+		})
+	}
+	t.Run("our own flags", func(t *testing.T) {
+		t.Setenv("GOFLAGS", "-tags=some -buildvcs=false")
+		if after := versions(t, read(t, root)); !maps.Equal(after, before) {
+			t.Error("they count, though the commands give them anyway")
+		}
+	})
+}
+
+func TestAChangeToAndFroIsSeen(t *testing.T) {
+	root := writeModule(t)
+	first := read(t, root)
+	if again := read(t, root); again.State() != first.State() {
+		t.Error("two readings of the same code have different states")
+	}
+	info, err := os.Stat(filepath.Join(root, "deep/deep.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, root, "deep/deep.go", "package deep // changed\n")
+	write(t, root, "deep/deep.go", files["deep/deep.go"])
+	if err := os.Chtimes(filepath.Join(root, "deep/deep.go"), time.Now(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	last := read(t, root)
+	if !maps.Equal(versions(t, first), versions(t, last)) {
+		t.Error("the same code has different versions")
+	}
+	if first.State() == last.State() {
+		t.Error("what was built in between may be of other code, and the state is the same")
+	}
+}
+
+func TestCodeThatCannotBeReadHasNoVersion(t *testing.T) {
+	root := writeModule(t)
+	tree := read(t, root)
+	if _, err := tree.Version("ouch"); err == nil || !strings.Contains(err.Error(), `did you mean "out"?`) {
+		t.Errorf("Version of no package: %v", err)
+	}
+	write(t, root, "deep/deep.go", "package deep\n\nimport _ \"example.org/m/gone\"\n")
+	if _, err := Read(t.Context(), Options{Root: root, Packages: []string{"out"}}); err == nil || !strings.Contains(err.Error(), "example.org/m/gone") {
+		t.Errorf("Read of broken code: %v", err)
+	}
+	if _, err := Read(t.Context(), Options{Root: t.TempDir(), Packages: []string{"out"}}); err == nil {
+		t.Error("Read of no module did not fail")
+	}
+}
