@@ -193,3 +193,13 @@ const (
 
 // Isolations lists them, the default first.
 func Isolations() []Isolation { return []Isolation{IsolateCell, IsolateCheck} }
+
+// Blocker returns the first need of the check that was answered and did not pass.
+func (p *PlannedCheck) Blocker(answers map[string]Verdict) (id string, blocked bool) {
+	for _, need := range p.Needs {
+		if v, ok := answers[need]; ok && v != Pass {
+			return need, true
+		}
+	}
+	return "", false
+}

@@ -28,9 +28,10 @@ type suite struct {
 	// cells are the plan's, in the order of the run.
 	cells   []*matrix.Cell
 	closers []func() error
-	// answered are the verdicts of earlier processes of a run that is resumed,
-	// by cell and check.
-	answered map[string]map[string]matrix.Verdict
+	// answered are the verdicts of earlier processes of a run that goes on.
+	answered journal.Answers
+	// cached are answers out of the cache that nobody has told Ginkgo yet.
+	cached map[[2]string]journal.Record
 }
 
 // open takes over the run that `virtmatrix run` prepared, or prepares the
@@ -60,10 +61,22 @@ func open(process int) (_ *suite, err error) {
 	} else {
 		events, err = s.takeOver(process)
 	}
-	if err != nil {
-		return nil, err
+	if err != nil || s.done() {
+		return s, err
 	}
 	return s, s.equip(ctx, cat, process, events)
+}
+
+// done says whether everything that the plan asks is answered.
+func (s *suite) done() bool {
+	for _, c := range s.plan.Cells {
+		for _, p := range c.Checks {
+			if p.Unsupported == "" && s.answered[c.ID][p.ID] == "" {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // prepare plans the default profile, as `virtmatrix run` would.
@@ -89,7 +102,45 @@ func (s *suite) prepare(ctx context.Context, cat *matrix.Catalog) (progress.Sink
 		return nil, err
 	}
 	fmt.Fprintf(os.Stderr, "virtmatrix: the run is in %s; judge it with `bin/virtmatrix report`\n", s.dir.Path())
-	return events, s.dir.WritePlan(s.plan)
+	if err := s.dir.WritePlan(s.plan); err != nil || os.Getenv(driver.FreshEnv) != "" {
+		return events, err
+	}
+	return events, s.recall(ctx, root)
+}
+
+// recall answers from the cache what it knows, as `virtmatrix run` does. Ginkgo is
+// told of those answers as of others: a failure fails, wherever it comes from.
+func (s *suite) recall(ctx context.Context, root string) error {
+	verdicts, err := s.driver.Verdicts(ctx, s.plan, root)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "virtmatrix: %v\n", err)
+		return nil
+	}
+	found := verdicts.Recall(s.dir.Path(), driver.Revision(ctx), nil)
+	for _, problem := range found.Problems {
+		s.note(problem)
+	}
+	answers, err := journal.Open(s.dir.Path(), 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(answers.AppendAll(found.Records), answers.Close()); err != nil {
+		return err
+	}
+	s.answered, s.cached = journal.Answered(s.plan, found.Records), map[[2]string]journal.Record{}
+	for _, rec := range found.Records {
+		s.cached[[2]string{rec.Cell, rec.Check}] = rec
+	}
+	fmt.Fprintf(os.Stderr, "virtmatrix: %d checks are answered from the cache; %s=1 asks again\n", len(found.Records), driver.FreshEnv)
+	return nil
+}
+
+// note tells something about the whole run, here and in its report.
+func (s *suite) note(what error) {
+	fmt.Fprintf(os.Stderr, "virtmatrix: %v\n", what)
+	if err := s.dir.Note(what.Error()); err != nil {
+		fmt.Fprintf(os.Stderr, "virtmatrix: %v\n", err)
+	}
 }
 
 // takeOver opens the run that the environment names.
@@ -110,28 +161,13 @@ func (s *suite) takeOver(process int) (progress.Sink, error) {
 		return nil, err
 	}
 	if os.Getenv(driver.ResumeEnv) != "" {
-		s.answered, err = answers(s.dir, s.plan)
-	}
-	return events, err
-}
-
-// answers reads what a run has answered already.
-func answers(dir *rundir.Dir, plan *matrix.Plan) (map[string]map[string]matrix.Verdict, error) {
-	records, _, err := journal.Read(dir.Path())
-	if err != nil {
-		return nil, err
-	}
-	got := map[string]map[string]matrix.Verdict{}
-	for _, r := range records {
-		if !r.Answers(plan) {
-			continue
+		records, _, err := journal.Read(s.dir.Path())
+		if err != nil {
+			return nil, err
 		}
-		if got[r.Cell] == nil {
-			got[r.Cell] = map[string]matrix.Verdict{}
-		}
-		got[r.Cell][r.Check] = r.Verdict
+		s.answered = journal.Answered(s.plan, records)
 	}
-	return got, nil
+	return events, nil
 }
 
 // booter hands the driver's hosts to the cells.
@@ -179,8 +215,17 @@ func (s *suite) equip(ctx context.Context, cat *matrix.Catalog, process int, eve
 		return err
 	}
 	s.closers = append(s.closers, answers.Close)
+	keeper := &driver.Keeper{Journal: answers, Dir: s.dir.Path(), Tell: s.note}
+	if os.Getenv(rundir.Env) != "" {
+		verdicts, err := hosts.Verdicts(ctx, s.plan)
+		if err == nil {
+			keeper.Verdicts = verdicts
+		} else {
+			s.note(err)
+		}
+	}
 	s.run = &cell.Run{
-		Plan: s.plan, Dir: s.dir.Path(), Boot: booter{hosts}, Journal: answers, Events: events,
+		Plan: s.plan, Dir: s.dir.Path(), Boot: booter{hosts}, Journal: keeper, Events: events,
 		Accel: hosts.Accel().Accel, Scale: hosts.Accel().Scale,
 		Emulator: "qemu " + hosts.Emulator().Version, Harness: driver.Revision(ctx),
 		Engine: driver.Engine(ctx, s.plan), Keep: os.Getenv(driver.KeepEnv) != "",

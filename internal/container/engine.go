@@ -22,6 +22,9 @@ type Engine struct {
 	// Version is Docker's, Kernel the release of the kernel that its containers
 	// have, and Root the folder on L0 where it keeps them.
 	Version, Kernel, Root string
+	// Made is what else of it decides how its containers are: what runs them, how
+	// they are confined, and where their files are.
+	Made string
 }
 
 // answerLimit bounds how long Docker may take to answer a question at all.
@@ -56,6 +59,9 @@ func Connect(ctx context.Context) (*Engine, error) {
 		return nil, fault.Infraf(op, "it does not answer: %w; ci/setup starts one", because(ctx, err))
 	}
 	e.Version, e.Kernel, e.Root = info.Info.ServerVersion, info.Info.KernelVersion, info.Info.DockerRootDir
+	e.Made = fmt.Sprintf("runtime %s, runc %s, containerd %s, storage %s, control groups %s by %s, security %q",
+		info.Info.DefaultRuntime, info.Info.RuncCommit.ID, info.Info.ContainerdCommit.ID, info.Info.Driver,
+		info.Info.CgroupVersion, info.Info.CgroupDriver, info.Info.SecurityOptions)
 	return e, nil
 }
 

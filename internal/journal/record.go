@@ -4,6 +4,7 @@
 package journal
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -50,11 +51,66 @@ type Record struct {
 	Quirks []string `json:"quirks,omitempty"`
 	// PackageSets are the keys of the plan's package sets in this cell, by role.
 	PackageSets map[string]string `json:"package_sets,omitempty"`
+	// Cached is set when the answer was given before, to the same question. Then
+	// nothing was run, and Started and Seconds are of looking it up.
+	Cached *Cached `json:"cached,omitempty"`
+}
+
+// Cached tells where an answer out of the cache of verdicts comes from.
+type Cached struct {
+	// Run is the name of the run that gave it, Time when its check began there,
+	// in UTC, and Seconds how long it took.
+	Run     string    `json:"run"`
+	Time    time.Time `json:"time"`
+	Seconds float64   `json:"seconds"`
+	// Harness is the revision of virtmatrix that gave it.
+	Harness string `json:"harness"`
+	// Key is the hash of everything that can influence the answer.
+	Key string `json:"key"`
+}
+
+// Ask begins the record of a check's answer: what is known before it is given.
+func Ask(plan *matrix.Plan, c *matrix.Cell, check matrix.PlannedCheck) Record {
+	sets := map[string]string{}
+	for _, img := range c.Images {
+		sets[img.Role] = img.Packages
+	}
+	return Record{
+		Plan: plan.Hash, Cell: c.ID, Check: check.ID, Tier: check.Tier,
+		Started: time.Now().UTC(), Seed: plan.Seed, PackageSets: sets,
+		Repeat: fmt.Sprintf("bin/virtmatrix repro %s %s", c.ID, check.ID),
+	}
+}
+
+// Block makes the record that of a check which was not run, because one that it
+// needs ended in another verdict than PASS.
+func (r *Record) Block(need string, ended matrix.Verdict) {
+	r.Verdict, r.BlockedBy = matrix.Blocked, need
+	r.Reason = fmt.Sprintf("needs %s, which ended in %s", need, ended)
 }
 
 // Answers says whether the record is an answer of the plan that a resumed run
 // need not seek again. Our own faults, and what waited for another check, are
-// none.
+// none, unless what it waited for has its final answer from the cache.
 func (r *Record) Answers(plan *matrix.Plan) bool {
-	return r.Plan == plan.Hash && r.Verdict != matrix.Infra && r.Verdict != matrix.Blocked
+	return r.Plan == plan.Hash && r.Verdict != matrix.Infra && (r.Verdict != matrix.Blocked || r.Cached != nil)
+}
+
+// Answers are verdicts by cell and check.
+type Answers map[string]map[string]matrix.Verdict
+
+// Answered collects what of a plan is answered.
+func Answered(plan *matrix.Plan, records []Record) Answers {
+	all := Answers{}
+	for i := range records {
+		r := &records[i]
+		if !r.Answers(plan) {
+			continue
+		}
+		if all[r.Cell] == nil {
+			all[r.Cell] = map[string]matrix.Verdict{}
+		}
+		all[r.Cell][r.Check] = r.Verdict
+	}
+	return all
 }

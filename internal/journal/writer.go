@@ -81,29 +81,41 @@ func endsTorn(f *os.File) (bool, error) {
 
 // Append writes one record as one line and returns when it is on the disk. It
 // refuses a record that answers nothing, and every record after Close.
-func (w *Writer) Append(r Record) error {
-	if err := r.answers(); err != nil {
-		return fmt.Errorf("cannot append to journal: %w", err)
+func (w *Writer) Append(r Record) error { return w.AppendAll([]Record{r}) }
+
+// AppendAll is Append for many records at once. When one of them is refused none
+// is written.
+func (w *Writer) AppendAll(records []Record) error {
+	var text []byte
+	for i := range records {
+		r := &records[i]
+		if err := r.answers(); err != nil {
+			return fmt.Errorf("cannot append to journal: %w", err)
+		}
+		line, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("cannot append to journal: %w", err)
+		}
+		text = append(append(text, line...), '\n')
 	}
-	line, err := json.Marshal(&r)
-	if err != nil {
-		return fmt.Errorf("cannot append to journal: %w", err)
+	if len(text) == 0 {
+		return nil
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.file == nil {
-		return fmt.Errorf("cannot append %s of %s to journal: it is closed", r.Check, r.Cell)
+		return fmt.Errorf("cannot append %s of %s to journal: it is closed", records[0].Check, records[0].Cell)
 	}
-	return w.write(append(line, '\n'))
+	return w.write(text)
 }
 
-func (w *Writer) write(line []byte) error {
+func (w *Writer) write(lines []byte) error {
 	if w.torn {
-		line = append([]byte{'\n'}, line...)
+		lines = append([]byte{'\n'}, lines...)
 	}
 	// Until the write is known to be whole, the file may end anywhere.
 	w.torn = true
-	if _, err := w.file.Write(line); err != nil {
+	if _, err := w.file.Write(lines); err != nil {
 		return fmt.Errorf("cannot append to journal: %w", err)
 	}
 	w.torn = false

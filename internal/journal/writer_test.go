@@ -1,11 +1,14 @@
 package journal
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -153,5 +156,28 @@ func truncateBy(t *testing.T, path string, n int64) {
 	}
 	if err := os.Truncate(path, info.Size()-n); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestManyRecordsAreWrittenAtOnceOrNotAtAll(t *testing.T) {
+	dir := t.TempDir()
+	w, err := Open(dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	all := []Record{answer("a", "O-CONN", matrix.Pass, 0), answer("a", "O-SAVE", matrix.Fail, 1), answer("b", "O-CONN", matrix.Pass, 2)}
+	if err := w.AppendAll(append(all, Record{Cell: "b", Check: "O-SAVE", Verdict: matrix.Missing})); err == nil {
+		t.Error("a record that answers nothing was taken")
+	}
+	if err := errors.Join(w.AppendAll(nil), w.AppendAll(all)); err != nil {
+		t.Fatal(err)
+	}
+	got, damage, err := Read(dir)
+	if err != nil || len(damage) != 0 {
+		t.Fatal(err, damage)
+	}
+	if diff := cmp.Diff(all, got); diff != "" {
+		t.Error(diff)
 	}
 }

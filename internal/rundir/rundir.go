@@ -27,6 +27,7 @@ const (
 	matrixName = "matrix.json"
 	ginkgoName = "ginkgo.log"
 	orderName  = "order.txt"
+	notesName  = "notes.txt"
 )
 
 // Dir is the folder of one run.
@@ -185,6 +186,35 @@ func (d *Dir) Write(name string, write func(*os.File) error) error {
 		return fmt.Errorf("cannot store %s: %w", name, err)
 	}
 	return nil
+}
+
+// Note adds a line to what is to be known about the run as a whole. Processes of
+// the run may do so at the same time.
+func (d *Dir) Note(text string) error {
+	f, err := os.OpenFile(d.Path(notesName), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("cannot note: %w", err)
+	}
+	_, err = f.WriteString(strings.Join(strings.Fields(text), " ") + "\n")
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("cannot note: %w", err)
+	}
+	return nil
+}
+
+// Notes returns what was noted, in order, each once.
+func (d *Dir) Notes() ([]string, error) {
+	text, err := os.ReadFile(d.Path(notesName))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot read notes: %w", err)
+	}
+	var notes []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(notes, line) {
+			notes = append(notes, line)
+		}
+	}
+	return notes, nil
 }
 
 // Replace writes the file at path, whole or not at all.

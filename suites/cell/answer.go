@@ -27,9 +27,8 @@ const checkLimit = 30 * time.Minute
 func (c *Cell) Answer(ctx context.Context, p matrix.PlannedCheck, body Body) (journal.Record, error) {
 	c.tell(progress.Event{Phase: progress.Checking, Check: p.ID})
 	rec := c.record(p)
-	if need, blocked := c.blocker(p); blocked {
-		rec.Verdict, rec.BlockedBy = matrix.Blocked, need
-		rec.Reason = fmt.Sprintf("needs %s, which ended in %s", need, c.verdicts[need])
+	if need, blocked := p.Blocker(c.verdicts); blocked {
+		rec.Block(need, c.verdicts[need])
 	} else {
 		c.attempt(ctx, p, body, &rec)
 	}
@@ -124,20 +123,12 @@ func (t *T) run(ctx context.Context, body Body, rec *journal.Record) error {
 
 // record is what every answer of this cell carries.
 func (c *Cell) record(p matrix.PlannedCheck) journal.Record {
-	sets := map[string]string{}
-	for _, img := range c.Plan.Images {
-		sets[img.Role] = img.Packages
+	rec := journal.Ask(c.run.Plan, c.Plan, p)
+	rec.Harness, rec.Accelerators = c.run.Harness, c.accelerators()
+	if !c.contained() {
+		rec.Emulator = c.run.Emulator
 	}
-	emulator := c.run.Emulator
-	if c.contained() {
-		emulator = ""
-	}
-	return journal.Record{
-		Plan: c.run.Plan.Hash, Cell: c.Plan.ID, Check: p.ID, Tier: p.Tier,
-		Started: time.Now().UTC(), Harness: c.run.Harness, Seed: c.run.Plan.Seed,
-		Accelerators: c.accelerators(), Emulator: emulator, PackageSets: sets,
-		Repeat: fmt.Sprintf("bin/virtmatrix repro %s %s", c.Plan.ID, p.ID),
-	}
+	return rec
 }
 
 // accelerators of the layers: L1 runs under L0's, L2 under L1's hypervisor. A

@@ -236,16 +236,6 @@ func (c *Cell) answered() int {
 	return n
 }
 
-// blocker returns the first need of a check that did not pass.
-func (c *Cell) blocker(p matrix.PlannedCheck) (id string, blocked bool) {
-	for _, need := range p.Needs {
-		if v, ok := c.verdicts[need]; ok && v != matrix.Pass {
-			return need, true
-		}
-	}
-	return "", false
-}
-
 // choice returns the version of a component in this cell; it is our own fault
 // to ask for one that the stack lacks.
 func (c *Cell) choice(comp matrix.Component) (matrix.Choice, error) {

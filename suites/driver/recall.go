@@ -1,0 +1,115 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/verdict"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// Recalled is what the cache answers of a plan.
+type Recalled struct {
+	// Records are the answers, as the journal of a run takes them, in the order of
+	// the plan.
+	Records []journal.Record
+	// Problems are entries that were no good, and what else kept answers from
+	// being found. Those checks are asked.
+	Problems []error
+}
+
+// Recall answers from the cache what the plan asks and earlier answers have not
+// answered. The evidence of failures is put into the run's folder; with an empty
+// dir nothing is written. harness is the revision of virtmatrix that looks.
+func (v *Verdicts) Recall(dir, harness string, earlier journal.Answers) Recalled {
+	found := make([]Recalled, len(v.plan.Cells))
+	var group errgroup.Group
+	group.SetLimit(runtime.NumCPU())
+	for i := range v.plan.Cells {
+		group.Go(func() error {
+			r := recaller{Verdicts: v, dir: dir, harness: harness, cell: &v.plan.Cells[i]}
+			found[i] = r.recall(earlier[v.plan.Cells[i].ID])
+			return nil
+		})
+	}
+	_ = group.Wait() // each has told its own problems
+	var all Recalled
+	for _, f := range found {
+		all.Records = append(all.Records, f.Records...)
+		all.Problems = append(all.Problems, f.Problems...)
+	}
+	return all
+}
+
+// recaller looks up the answers of one cell.
+type recaller struct {
+	*Verdicts
+	dir, harness string
+	cell         *matrix.Cell
+}
+
+func (r *recaller) recall(earlier map[string]matrix.Verdict) Recalled {
+	var out Recalled
+	verdicts, cached := map[string]matrix.Verdict{}, map[string]*journal.Cached{}
+	for id, v := range earlier {
+		verdicts[id] = v
+	}
+	for _, check := range r.cell.Checks {
+		if check.Unsupported != "" || earlier[check.ID] != "" {
+			continue
+		}
+		rec, err := r.answer(check, verdicts, cached)
+		switch {
+		case errors.Is(err, verdict.ErrNone):
+			continue
+		case err != nil:
+			out.Problems = append(out.Problems, fmt.Errorf("%s of %s: %w", check.ID, r.cell.ID, err))
+			continue
+		}
+		verdicts[check.ID], cached[check.ID] = rec.Verdict, rec.Cached
+		out.Records = append(out.Records, rec)
+	}
+	return out
+}
+
+// answer is the cache's answer to one check. What a kept failure blocks is blocked
+// again, without asking.
+func (r *recaller) answer(check matrix.PlannedCheck, verdicts map[string]matrix.Verdict, cached map[string]*journal.Cached) (journal.Record, error) {
+	if need, blocked := check.Blocker(verdicts); blocked {
+		if cached[need] == nil {
+			return journal.Record{}, verdict.ErrNone // a suite gave that answer, and decides
+		}
+		rec := journal.Ask(r.plan, r.cell, check)
+		rec.Harness, rec.Cached = r.harness, cached[need]
+		rec.Block(need, verdicts[need])
+		return rec, nil
+	}
+	q, err := r.question(r.cell, check)
+	if err != nil {
+		return journal.Record{}, verdict.ErrNone // the image is built, and the check asked
+	}
+	entry, key, err := r.store.Get(q)
+	if err != nil {
+		return journal.Record{}, err
+	}
+	if r.dir != "" {
+		if err := entry.Unpack(r.dir); err != nil {
+			return journal.Record{}, err
+		}
+	}
+	return r.again(check, entry, key), nil
+}
+
+// again makes a kept answer one of this plan.
+func (r *recaller) again(check matrix.PlannedCheck, entry verdict.Entry, key string) journal.Record {
+	ask, rec := journal.Ask(r.plan, r.cell, check), entry.Record
+	rec.Cached = &journal.Cached{Run: entry.Run, Time: rec.Started, Seconds: rec.Seconds, Harness: rec.Harness, Key: key}
+	rec.Plan, rec.Seed, rec.Repeat, rec.Harness = ask.Plan, ask.Seed, ask.Repeat, r.harness
+	rec.Started, rec.Seconds, rec.GuestSeconds = time.Now().UTC(), 0, 0
+	return rec
+}
