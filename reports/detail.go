@@ -36,6 +36,7 @@ type detailResult struct {
 	Layer        string            `json:"layer,omitempty"`
 	Reason       string            `json:"reason,omitempty"`
 	BlockedBy    string            `json:"blockedBy,omitempty"`
+	Cached       string            `json:"cached,omitempty"`
 	Started      string            `json:"started,omitempty"`
 	Took         string            `json:"took,omitempty"`
 	Guest        string            `json:"guest,omitempty"`
@@ -96,6 +97,9 @@ func newDetail(r *Result, cell int) detailResult {
 	d.Layer, d.BlockedBy = oneline(string(rec.Layer), 40), oneline(rec.BlockedBy, 80)
 	d.Started = rec.Started.UTC().Format("2006-01-02 15:04:05 UTC")
 	d.Took, d.Guest, d.Attempts = duration(rec.Seconds), duration(rec.GuestSeconds), rec.Attempts
+	if c := rec.Cached; c != nil {
+		d.Cached, d.Started, d.Took = origin(c)+", where it took "+duration(c.Seconds), "", ""
+	}
 	d.Said, d.Notes, d.Quirks = shownLines(rec.Said), shownLines(rec.Notes), shownLines(rec.Quirks)
 	d.Emulator, d.Harness, d.Repeat = oneline(rec.Emulator, 200), oneline(rec.Harness, 80), oneline(rec.Repeat, 1000)
 	for layer, accelerator := range rec.Accelerators {

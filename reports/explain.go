@@ -116,8 +116,12 @@ func (e explainer) stack(m *Matrix, c *Cell, r *Result) {
 
 func (e explainer) run(r *Result) {
 	rec := r.Record
-	e.line("ran", fmt.Sprintf("%s, %s of it waiting for guests, from %s", duration(rec.Seconds), duration(rec.GuestSeconds),
-		rec.Started.UTC().Format("2006-01-02 15:04:05 UTC")))
+	if c := rec.Cached; c != nil {
+		e.line("answer", fmt.Sprintf("%s, where it took %s; virtmatrix %s; key %.12s", origin(c), duration(c.Seconds), oneline(c.Harness, 80), c.Key))
+	} else {
+		e.line("ran", fmt.Sprintf("%s, %s of it waiting for guests, from %s", duration(rec.Seconds), duration(rec.GuestSeconds),
+			rec.Started.UTC().Format("2006-01-02 15:04:05 UTC")))
+	}
 	attempts := number(rec.Attempts, "attempt")
 	if len(r.Earlier) > 0 {
 		attempts += fmt.Sprintf(", after %s (%s)", number(len(r.Earlier), "earlier answer"), strings.Join(words(r.Earlier), ", "))

@@ -35,6 +35,9 @@ func (run *Run) facts() []string {
 // facts are those of the run, and what it was about.
 func (m *Matrix) facts() []string {
 	facts := m.Run.facts()
+	if n := fromCache(m.Results); n > 0 {
+		facts = append(facts, fmt.Sprintf("%s, not of this run", number(n, "answer")+" from the cache"))
+	}
 	if c := m.Change; c != nil {
 		facts = append(facts, oneline(fmt.Sprintf("change of %s from %s to %s", c.Axis, c.From, c.To), 200))
 	}
@@ -44,7 +47,11 @@ func (m *Matrix) facts() []string {
 	if m.Fallback != "" {
 		facts = append(facts, oneline(m.Fallback, shownText))
 	}
-	return append(facts, m.coverageFacts()...)
+	facts = append(facts, m.coverageFacts()...)
+	for _, n := range m.Run.Notes {
+		facts = append(facts, oneline(n, 400))
+	}
+	return facts
 }
 
 // variedSettings lists the settings that are not the default in all cells.

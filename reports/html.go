@@ -130,6 +130,9 @@ func newPageData(m *Matrix) pageData {
 		Profile: oneline(m.Run.Profile, 80), Size: number(len(m.Cells), "cell") + ", " + number(len(m.Results), "result"),
 		Facts: m.facts(), Header: pageHeaders(m.Cells), Density: density(len(m.Cells)),
 	}
+	if words := fromCacheOf(m.Results); words != "" {
+		d.Size += ", " + words
+	}
 	if m.Decision != nil {
 		d.Decision = &pageDecision{
 			Class: [...]string{"ship", "hold", "unknown"}[m.Decision.Code], Word: m.Decision.Code.String(), Code: m.Decision.Code,
@@ -249,8 +252,14 @@ func newPageTile(r *Result, index map[*Result]int) pageTile {
 	switch r.Verdict {
 	case matrix.Pass:
 		t.Text = duration(r.Record.Seconds)
+		if r.Cached() != nil {
+			t.Text = "cached"
+		}
 	case matrix.Unsupported:
 		t.Text = "n/a"
+	}
+	if r.Cached() != nil {
+		t.Label += ", from the cache"
 	}
 	if t.Retried {
 		t.Label += ", at the second try"

@@ -139,6 +139,7 @@ func junitOut(r *Result) string {
 	if r.Retried() {
 		e.line("retried", "passed only at a second try")
 	}
+	e.line("answer", origin(r.Record.Cached))
 	e.guest(r.Record)
 	e.line("evidence", evidencePath(r.Record))
 	e.line("repeat", oneline(r.Record.Repeat, 1000))

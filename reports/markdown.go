@@ -47,6 +47,9 @@ func mdTotals(b *bytes.Buffer, m *Matrix) {
 	if len(parts) == 0 {
 		parts = []string{"no results"}
 	}
+	if words := fromCacheOf(m.Results); words != "" {
+		parts = append(parts, words)
+	}
 	fmt.Fprintf(b, "%s\n\n", strings.Join(parts, " · "))
 }
 
@@ -56,7 +59,11 @@ func mdGrid(b *bytes.Buffer, m *Matrix) {
 		return
 	}
 	for i, c := range m.Cells {
-		fmt.Fprintf(b, "%d. %s (%s)\n", i+1, mdText(c.ID), mdText(string(c.Composition)))
+		words := string(c.Composition)
+		if cached := fromCacheOf(m.of(c.ID)); cached != "" {
+			words += ", " + cached
+		}
+		fmt.Fprintf(b, "%d. %s (%s)\n", i+1, mdText(c.ID), mdText(words))
 	}
 	b.WriteString("\n| check |")
 	for i := range m.Cells {
@@ -96,6 +103,9 @@ func mdProblems(b *bytes.Buffer, m *Matrix) {
 		b.WriteString("\n\n")
 		mdBlock(b, visible(p.words(), shownText))
 		if r := p.results[0].Record; r != nil {
+			if text := origin(r.Cached); text != "" {
+				fmt.Fprintf(b, "Answer %s.\n\n", mdText(text))
+			}
 			if path := evidencePath(r); path != "" {
 				fmt.Fprintf(b, "Evidence: %s\n\n", mdText(path))
 			}

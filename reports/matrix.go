@@ -62,6 +62,8 @@ type Run struct {
 	Accelerators map[string][]string `json:"accelerators,omitempty"`
 	// Emulators are the L0 emulators that ran L1, with their versions.
 	Emulators []string `json:"emulators,omitempty"`
+	// Notes are what the run told of itself as a whole.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Cell is one column: a stack of the plan.
@@ -97,6 +99,15 @@ type Result struct {
 // Retried says whether the check passed, but not at the first try.
 func (r *Result) Retried() bool {
 	return r.Verdict == matrix.Pass && r.Record != nil && (r.Record.Attempts > 1 || len(r.Earlier) > 0)
+}
+
+// Cached tells where an answer out of the cache comes from; nil when the run gave
+// it.
+func (r *Result) Cached() *journal.Cached {
+	if r.Record == nil {
+		return nil
+	}
+	return r.Record.Cached
 }
 
 // Layer is where it failed, or "" when it did not or nobody knows.

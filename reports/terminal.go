@@ -67,6 +67,9 @@ func (t terminal) columns(b *bytes.Buffer, m *Matrix) {
 				parts = append(parts, t.paint(verdictColours[v], fmt.Sprintf("%d%s", n, glyphs[v])))
 			}
 		}
+		if words := fromCacheOf(byCell[c.ID]); words != "" {
+			parts = append(parts, t.paint(faint, "("+words+")"))
+		}
 		fmt.Fprintf(b, "%3d  %s  %s  %s\n", i+1, pad(oneline(c.ID, 200), width),
 			t.paint(faint, pad(string(c.Composition), 7)), strings.Join(parts, " "))
 	}
@@ -210,6 +213,7 @@ func (t terminal) problem(b *bytes.Buffer, p *problem) {
 	t.indent(b, "on       ", some(cells, 3))
 	t.indent(b, "         ", visible(p.words(), shownText))
 	if first := p.results[0].Record; first != nil {
+		t.indent(b, "answer   ", origin(first.Cached))
 		t.indent(b, "evidence ", evidencePath(first))
 		t.verbatim(b, "repeat   ", oneline(first.Repeat, 1000))
 	}
@@ -244,6 +248,9 @@ func (t terminal) totals(b *bytes.Buffer, m *Matrix) {
 	}
 	if len(parts) == 0 {
 		parts = []string{"no results"}
+	}
+	if words := fromCacheOf(m.Results); words != "" {
+		parts = append(parts, t.paint(faint, "("+words+")"))
 	}
 	fmt.Fprintln(b, strings.Join(parts, "   "))
 	for _, line := range wrap(strings.Join(m.facts(), "; "), terminalWidth) {
