@@ -19,9 +19,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
-// tags build the libvirt bindings without libvirt's headers.
-const tags = "libvirt_dlopen"
-
 // The time after which a run is given up, for it must end some day: each check has
 // a limit of its own. A cell's boot and a check take a fraction of these even
 // where everything is emulated on a busy machine; roomLimit is for waiting until
@@ -53,16 +50,17 @@ func (r *runner) ginkgo() []string {
 }
 
 // environment is what the suites are told.
-func (r *runner) environment(source string) []string {
+func (r *runner) environment(source, code string) []string {
 	env := append(os.Environ(),
-		rundir.Env+"="+r.dir.Path(), driver.SourceEnv+"="+source, store.HomeEnv+"="+absolute(r.Home), driver.RuntimeEnv+"="+r.Runtime)
+		rundir.Env+"="+r.dir.Path(), driver.SourceEnv+"="+source, store.HomeEnv+"="+absolute(r.Home), driver.RuntimeEnv+"="+r.Runtime,
+		driver.CodeEnv+"="+code)
 	if r.Mirror != "" {
 		env = append(env, apt.MirrorEnv+"="+r.Mirror)
 	}
 	if r.Matrix != "" {
 		env = append(env, driver.MatrixEnv+"="+absolute(r.Matrix))
 	}
-	if r.resumed {
+	if r.resumed || r.recalled {
 		env = append(env, driver.ResumeEnv+"=1")
 	}
 	if r.parallel > 0 {
@@ -115,7 +113,7 @@ type suites struct {
 // compileAndRun compiles the suites into the run's own folder, so that runs of
 // one checkout do not share a file, and a killed one leaves none. The test runner
 // is asked for by its path: go itself would stay in memory beside it.
-const compileAndRun = `set -e; suites=$TMPDIR/suites.test; go test -c -tags ` + tags + ` -o "$suites" ./suites; ginkgo=$(go tool -n ginkgo); exec "$ginkgo" "$@" "$suites"`
+const compileAndRun = `set -e; suites=$TMPDIR/suites.test; go test -c -tags ` + driver.Tags + ` -o "$suites" ./suites; ginkgo=$(go tool -n ginkgo); exec "$ginkgo" "$@" "$suites"`
 
 // run runs the suites to their end, and ends them at ^C.
 func (s *suites) run() (cut string, err error) {

@@ -44,7 +44,7 @@ type globals struct {
 	Home    string `env:"${homeEnv}" default:"${home}" placeholder:"DIR" group:"all" help:"The cache of packages and images (${default})."`
 	Matrix  string `env:"${matrixEnv}" placeholder:"DIR" group:"all" help:"Read the catalogue (releases.yaml, components.yaml, axes.yaml, constraints.yaml, checks.yaml, profiles.yaml and what they include) from here, not the built-in one."`
 	Mirror  string `env:"${mirrorEnv}" placeholder:"URL" group:"all" help:"The package mirror, in place of the one in the machine's apt sources."`
-	Fresh   bool   `group:"all" help:"Ask the mirror again, even when its lists were fetched lately."`
+	Fresh   bool   `group:"all" help:"Ask again what is known: the mirror, even when its lists were fetched lately, and each check, even when its answer is in the cache."`
 	Runs    string `env:"VIRTMATRIX_RUNS" default:"${runs}" placeholder:"DIR" group:"all" help:"The folder of all runs (${default})."`
 	Source  string `placeholder:"DIR" group:"all" help:"The checkout of virtmatrix whose suites run (the one around the working directory)."`
 	Runtime string `env:"${runtimeEnv}" default:"${runtime}" hidden:""`

@@ -90,7 +90,10 @@ func (v *planVerb) Run(a *app) error {
 			return fmt.Errorf("cannot store plan: %w", err)
 		}
 	}
-	if err := showPlan(a.stdout, plan, v.Explain); err != nil || !v.Explain {
+	if err := showPlan(a.stdout, plan, v.Explain); err != nil {
+		return err
+	}
+	if err := a.showKept(plan); err != nil || !v.Explain {
 		return err
 	}
 	left, err := v.leftOut(a, plan)

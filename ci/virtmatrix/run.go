@@ -20,14 +20,14 @@ type runVerb struct {
 	policyFlag
 	Plan   string `placeholder:"FILE" help:"Run this frozen plan." xor:"what"`
 	Resume string `placeholder:"RUN" help:"Go on with a run that was stopped or killed: only what its journal lacks." xor:"what"`
-	Keep   bool   `help:"Keep the evidence of passes too."`
+	Keep   bool   `help:"Keep the evidence of passes too; nothing is answered from the cache then."`
 	// Parallel is 0 for as many as fit.
 	Parallel int `placeholder:"N" help:"Run N cells side by side, as far as there is memory, even if the processors are busy (as many as fit on the machine: virtmatrix doctor)."`
 }
 
 // Help is what virtmatrix run --help says beyond the flags.
 func (*runVerb) Help() string {
-	return `Everything goes to a folder of its own in runs/, and runs/latest leads to it. The exit code is that of virtmatrix gate. The first ^C ends the guests and keeps what was answered; the second kills.
+	return `Everything goes to a folder of its own in runs/, and runs/latest leads to it. The exit code is that of virtmatrix gate. A check whose answer is in the cache, given to the same packages, images, settings and code on this machine, is not run again; the report says which, and -fresh runs all. The first ^C ends the guests and keeps what was answered; the second kills.
 
 Examples:
   virtmatrix run                                # the default profile
@@ -85,13 +85,15 @@ type runner struct {
 	resumed bool
 	// keep leaves what the hosts left.
 	keep bool
+	// recalled is set when some of the answers came from the cache.
+	recalled bool
 	// parallel is how many cells run side by side; 0 lets the machine decide.
 	parallel int
 	// fits is how many of the plan's cells fit side by side here.
 	fits int
 	// began is when the command was started; the others are what it spent on.
-	began                     time.Time
-	planning, building, suite time.Duration
+	began                            time.Time
+	planning, cache, building, suite time.Duration
 	// cut is why the suites may have left checks out, as far as that is known.
 	cut string
 }
@@ -109,6 +111,14 @@ func (r *runner) execute(policy policyFlag) (err error) {
 	rows, left, err := r.rows()
 	if err != nil {
 		return err
+	}
+	if left > 0 && !r.Fresh && !r.keep {
+		if err := r.recall(); err != nil {
+			return err
+		}
+		if rows, left, err = r.rows(); err != nil {
+			return err
+		}
 	}
 	if left > 0 {
 		fmt.Fprintf(r.stderr, "%s: %s on %s, seed %d\n", short(r.dir.Path()), number(left, "check"), number(len(rows), "cell"), r.plan.Seed)
@@ -147,8 +157,12 @@ func (r *runner) answer(rows []progress.Row) error {
 		return fmt.Errorf("cannot tell how many cells fit here: %w", err)
 	}
 	r.fits = fit.Number()
+	code, err := driver.CodeState(r.ctx, source)
+	if err != nil {
+		r.note(err) // answers are not kept then
+	}
 	s := &suites{
-		dir: r.dir, argv: r.ginkgo(), env: r.environment(source), source: source, scratch: driver.Scratch(absolute(r.Home)),
+		dir: r.dir, argv: r.ginkgo(), env: r.environment(source, code), source: source, scratch: driver.Scratch(absolute(r.Home)),
 		events: sink, say: func(text string) { done(); fmt.Fprintln(r.stderr, text) },
 	}
 	r.cut, err = s.run()
@@ -164,12 +178,7 @@ func (r *runner) rows() (rows []progress.Row, left int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	answered := map[[2]string]bool{}
-	for _, rec := range records {
-		if rec.Answers(r.plan) {
-			answered[[2]string{rec.Cell, rec.Check}] = true
-		}
-	}
+	answered := journal.Answered(r.plan, records)
 	for i := range r.plan.Cells {
 		c := &r.plan.Cells[i]
 		row := progress.Row{Cell: c.ID}
@@ -178,7 +187,7 @@ func (r *runner) rows() (rows []progress.Row, left int, err error) {
 				continue
 			}
 			row.Checks++
-			if answered[[2]string{c.ID, check.ID}] {
+			if answered[c.ID][check.ID] != "" {
 				row.Done++
 			}
 		}
@@ -241,9 +250,9 @@ func (r *runner) times(m *reports.Matrix) {
 	checking, own := r.checkTime(m)
 	inside := max(checking-own, 0)
 	outside := max(wall-inside, 0)
-	fmt.Fprintf(r.stdout, "\ntime: %s in all, of which %s inside guests and %s (%.0f%%) not: planning %s, images %s, suites %s\n",
+	fmt.Fprintf(r.stdout, "\ntime: %s in all, of which %s inside guests and %s (%.0f%%) not: planning %s, cache %s, images %s, suites %s\n",
 		spell(wall), spell(inside), spell(outside), 100*outside.Seconds()/max(wall.Seconds(), 0.001),
-		spell(r.planning), spell(r.building), spell(max(r.suite-inside, 0)))
+		spell(r.planning), spell(r.cache), spell(r.building), spell(max(r.suite-inside, 0)))
 	fmt.Fprintf(r.stdout, "report:   %s\nevidence: %s\nlog:      %s\n",
 		short(r.dir.Path("report.html")), short(r.dir.Path("cells")), short(r.dir.Log()))
 }

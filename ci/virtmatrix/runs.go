@@ -65,6 +65,9 @@ func judge(d *rundir.Dir) (*reports.Matrix, error) {
 		return nil, err
 	}
 	m := reports.Judge(plan, records, damage)
+	if m.Run.Notes, err = d.Notes(); err != nil {
+		return nil, err
+	}
 	// Only the command that ran the plan knows how long all of it took.
 	if stored, err := reports.ReadMatrix(d.Matrix()); err == nil && stored.Run.Plan == m.Run.Plan {
 		m.Run.WallSeconds = max(m.Run.WallSeconds, stored.Run.WallSeconds)

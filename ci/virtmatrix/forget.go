@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/verdict"
+	"github.com/virtmatrix/virtmatrix/suites/driver"
+)
+
+// never is older than any verdict.
+const never = time.Duration(math.MaxInt64)
+
+// age is how old a verdict may be.
+func (v *gcVerb) age() (time.Duration, error) {
+	if v.Verdicts == "" {
+		return never, nil
+	}
+	text, day := v.Verdicts, time.Duration(0)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		text, day = days+"h", 24
+	}
+	age, err := time.ParseDuration(text)
+	if err != nil || age < 0 {
+		return 0, fmt.Errorf("cannot remove verdicts older than %q: give a length of time, such as 30d, 12h or 0", v.Verdicts)
+	}
+	return age * max(day, 1), nil
+}
+
+// verdicts removes the kept verdicts that are older, and what a kill left of some.
+func (g *collector) verdicts(age time.Duration) error {
+	all, err := verdict.In(driver.Kept(g.Home)).List()
+	if err != nil {
+		return err
+	}
+	var gone, bytes int64
+	for _, k := range all {
+		if !k.Torn && time.Since(k.Time) < age {
+			continue
+		}
+		gone++
+		bytes += k.Bytes
+		if !g.dry {
+			if err := os.Remove(k.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("cannot remove verdict: %w", err)
+			}
+		}
+	}
+	if gone == 0 {
+		return nil
+	}
+	return g.remove(number(gone, "kept verdict"), bytes, func() error { return nil })
+}

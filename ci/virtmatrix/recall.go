@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/driver"
+)
+
+// recallJournal is the number of the journal that has the answers out of the
+// cache. The processes of the suites count from 1.
+const recallJournal = 0
+
+// recall answers from the cache what it knows of the plan, and says so. That it
+// cannot be looked into is no error: the checks are asked then.
+func (r *runner) recall() error {
+	start := time.Now()
+	defer func() { r.cache = time.Since(start) }()
+	source, err := r.sourceRoot()
+	if err != nil {
+		return nil // without the suites nothing runs, and that is told then
+	}
+	records, _, err := journal.Read(r.dir.Path())
+	if err != nil {
+		return err
+	}
+	verdicts, err := r.verdicts(r.plan, source)
+	if err != nil {
+		fmt.Fprintln(r.stderr, err)
+		return nil
+	}
+	found := verdicts.Recall(r.dir.Path(), driver.Revision(r.ctx), journal.Answered(r.plan, records))
+	for _, problem := range found.Problems {
+		r.note(problem)
+	}
+	if len(found.Records) == 0 {
+		return nil
+	}
+	answers, err := journal.Open(r.dir.Path(), recallJournal)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(answers.AppendAll(found.Records), answers.Close()); err != nil {
+		return err
+	}
+	r.recalled = true
+	_, err = fmt.Fprintf(r.stderr, "%s: %s; -fresh asks again\n", short(r.dir.Path()), recalledWords(r.plan, found.Records, time.Now()))
+	return err
+}
+
+// verdicts opens the cache of verdicts for a plan.
+func (a *app) verdicts(plan *matrix.Plan, source string) (*driver.Verdicts, error) {
+	d, err := a.driver(func(progress.Event) {})
+	if err != nil {
+		return nil, err
+	}
+	return d.Verdicts(a.ctx, plan, source)
+}
+
+// showKept tells how many of a plan's checks a run would take from the cache.
+func (a *app) showKept(plan *matrix.Plan) error {
+	source, err := a.sourceRoot()
+	if err != nil || plan.Hash == "" {
+		return nil // nothing could be run
+	}
+	verdicts, err := a.verdicts(plan, source)
+	if err != nil {
+		fmt.Fprintln(a.stderr, err)
+		return nil
+	}
+	checks := 0
+	for i := range plan.Cells {
+		n, _ := countChecks(&plan.Cells[i])
+		checks += n
+	}
+	found := len(verdicts.Recall("", "", nil).Records)
+	_, err = fmt.Fprintf(a.stdout, "%d of %s have an answer in the cache\n", found, number(checks, "check"))
+	return err
+}
+
+// note tells something about the whole run, here and in its report.
+func (r *runner) note(what error) {
+	fmt.Fprintln(r.stderr, what)
+	if err := r.dir.Note(what.Error()); err != nil {
+		fmt.Fprintln(r.stderr, err)
+	}
+}
+
+// recalledWords says how much of a plan is answered from the cache: "60 of 64 cells
+// are answered from the cache (run 20261121-221000-smoke of yesterday 22:10)".
+func recalledWords(plan *matrix.Plan, records []journal.Record, now time.Time) string {
+	answered := journal.Answered(plan, records)
+	cells, partly, checks := 0, 0, 0
+	for _, c := range plan.Cells {
+		got, asked := len(answered[c.ID]), 0
+		for _, check := range c.Checks {
+			if check.Unsupported == "" {
+				asked++
+			}
+		}
+		switch {
+		case got == asked:
+			cells++
+		case got > 0:
+			partly, checks = partly+1, checks+got
+		}
+	}
+	var words string
+	switch {
+	case cells == len(plan.Cells) && cells > 1:
+		words = fmt.Sprintf("all %d cells", cells)
+	case cells > 0:
+		words = fmt.Sprintf("%d of %s", cells, number(len(plan.Cells), "cell"))
+	}
+	if partly > 0 {
+		if words != "" {
+			words += " and "
+		}
+		words += fmt.Sprintf("%s of %s", number(checks, "check"), number(partly, "cell"))
+		if cells > 0 {
+			words += " more"
+		}
+	}
+	verb := "are"
+	if cells+checks == 1 {
+		verb = "is"
+	}
+	return fmt.Sprintf("%s %s answered from the cache (%s)", words, verb, origin(records, now))
+}
+
+// origin names the run that most lately gave one of the answers, and counts the
+// others.
+func origin(records []journal.Record, now time.Time) string {
+	runs := map[string]bool{}
+	latest := records[0].Cached
+	for _, r := range records {
+		runs[r.Cached.Run] = true
+		if r.Cached.Time.After(latest.Time) {
+			latest = r.Cached
+		}
+	}
+	words := fmt.Sprintf("run %s of %s", latest.Run, day(latest.Time, now))
+	if n := len(runs) - 1; n > 0 {
+		words += fmt.Sprintf(" and %s before it", number(n, "run"))
+	}
+	return words
+}
+
+// day writes a time as people say it: "today 22:10", "yesterday 22:10", and after
+// that the date.
+func day(at, now time.Time) string {
+	at, now = at.Local(), now.Local()
+	clock := at.Format("15:04")
+	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
+	switch {
+	case at.After(now):
+	case !at.Before(midnight):
+		return "today " + clock
+	case !at.Before(midnight.AddDate(0, 0, -1)):
+		return "yesterday " + clock
+	}
+	return at.Format("2006-01-02 15:04")
+}
