@@ -234,3 +234,27 @@ func TestConnectsLeaveNothingBehind(t *testing.T) {
 		return openFiles(t) <= files+2 && goroutines() <= routines+5
 	})
 }
+
+func TestAnAgentThatCalledEndsWithItsHarness(t *testing.T) {
+	server, err := NewServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l0, l1 := socketPair(t)
+	ended := make(chan error, 1)
+	go func() { ended <- server.Answer(l1) }()
+	c := connect(t, l0)
+	echoes(t, c, "it answers")
+	l0.Close()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, errGone) {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-within(t).Done():
+		t.Error("it waits for another harness")
+	}
+	if err := c.Wait(); err == nil {
+		t.Error("the session has not ended")
+	}
+}

@@ -125,3 +125,18 @@ func TestSettingReadsOSRelease(t *testing.T) {
 		t.Errorf("got %q for a key that is not there", got)
 	}
 }
+
+func TestContainersAreNoConditionOfRuns(t *testing.T) {
+	n := Needs{Containers: func(context.Context) (string, error) { return "Docker 26.1", nil }}
+	if f := n.containers(t.Context()); f.Grade != Good || f.Text != "Docker 26.1" {
+		t.Errorf("got %+v", f)
+	}
+	n.Containers = func(context.Context) (string, error) { return "", errors.New("nobody answers") }
+	f := n.containers(t.Context())
+	if f.Grade != Poor || !strings.HasPrefix(f.Text, "nobody answers; container cells are planned as machines") || !strings.Contains(f.Fix, "ci/setup") {
+		t.Errorf("got %+v", f)
+	}
+	if !Works([]Finding{f}) {
+		t.Error("runs need containers")
+	}
+}

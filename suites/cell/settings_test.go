@@ -2,9 +2,11 @@ package cell
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -64,4 +66,18 @@ func TestTheProfileOfAnEmulator(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestARecordOfAContainerNamesWhatIsThere(t *testing.T) {
+	b := newBench(t)
+	b.Plan.Tier, b.run.Engine = matrix.Container, "Docker 20.10 on Linux 6.18"
+	rec := b.answer(soon(t), "IK-BOOT", holds)
+	if diff := cmp.Diff(map[string]string{"L2": "tcg"}, rec.Accelerators); diff != "" || rec.Emulator != "" {
+		t.Errorf("emulator %q, accelerators %s", rec.Emulator, diff)
+	}
+	if !slices.Contains(rec.Notes, "in a container of Docker 20.10 on Linux 6.18") {
+		t.Errorf("notes %q", rec.Notes)
+	}
+	rec = b.answer(soon(t), "O-START", func(_ context.Context, t *T) { t.late(t.sched, "nothing came") })
+	b.wants(rec, matrix.Fail, matrix.LayerManagement, "nothing came (L1's container ran")
 }

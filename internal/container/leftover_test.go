@@ -1,0 +1,72 @@
+package container
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/moby/api/types/mount"
+
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
+)
+
+func TestRealOrphansAreThoseOfDeadOwners(t *testing.T) {
+	o := realOrder(t)
+	alive := up(t, o)
+	// One that was made and not started does not end by itself.
+	dead := &Host{engine: alive.engine, settings: o.Settings, folder: &owner.Folder{Path: filepath.Join(t.TempDir(), "gone")}}
+	image, err := alive.engine.userland(t.Context(), o.Parts.Root, o.Parts.Sums[o.Parts.Root], o.Home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := alive.engine.provider.CreateContainer(t.Context(), dead.request(o, image, []mount.Mount{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	orphan := Orphan{ID: c.GetContainerID(), Cell: "fault"}
+	found, err := alive.engine.Orphans(t.Context())
+	if err != nil || !slices.Contains(found, orphan) || slices.ContainsFunc(found, func(o Orphan) bool { return o.ID == alive.id }) {
+		t.Errorf("found %v (%v), want %v and not that of a living owner", found, err, orphan)
+	}
+	for range 2 { // the second finds that it is gone
+		if err := alive.engine.Remove(t.Context(), orphan); err != nil {
+			t.Error(err)
+		}
+	}
+	if found, err := alive.engine.Orphans(t.Context()); err != nil || slices.Contains(found, orphan) {
+		t.Errorf("still there: %v, %v", found, err)
+	}
+	if err := alive.Alive(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRealViewsThatNobodyUsesOrFills(t *testing.T) {
+	realOrder(t)
+	engine, err := Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := t.TempDir()
+	for _, name := range []string{"0123456789abcdef", "1123456789abcdef.draft", "2123456789abcdef.draft"} {
+		if err := os.MkdirAll(filepath.Join(views(home), name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	release, err := disk.Lock(t.Context(), viewLock(home, "1123456789abcdef"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	got, err := engine.Views(t.Context(), home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{filepath.Join(views(home), "0123456789abcdef"), filepath.Join(views(home), "2123456789abcdef.draft")}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
