@@ -17,8 +17,7 @@ const PlanVersion = 2
 type Plan struct {
 	Version int    `json:"version"`
 	Profile string `json:"profile"`
-	// Seed orders the specs; it is stored so that an order can be repeated.
-	Seed  int64  `json:"seed"`
+	// Cells are in the order in which they are run.
 	Cells []Cell `json:"cells"`
 	// Fallback says which hosts had to do in place of others, and why; empty when
 	// all cells are of the tier that was asked for.

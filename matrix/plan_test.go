@@ -19,7 +19,7 @@ func written(t *testing.T, p *Plan) string {
 
 func sealed(t *testing.T) *Plan {
 	t.Helper()
-	p := plan(t, Request{Profile: "smoke", Seed: 42})
+	p := plan(t, Request{Profile: "smoke"})
 	p.PackageSets = map[string]PackageSet{"abc": {Source: "apt", Release: "bookworm", Packages: []Package{{Name: "qemu", Version: "1:7.2+dfsg-7"}}}}
 	if err := p.Seal(); err != nil {
 		t.Fatal(err)
@@ -47,10 +47,10 @@ func TestSamePlanHasTheSameFile(t *testing.T) {
 func TestPlanFileIsRefused(t *testing.T) {
 	good := written(t, sealed(t))
 	for _, c := range []struct{ about, text, want string }{
-		{"edited", strings.Replace(good, `"seed": 42`, `"seed": 43`, 1), "it was edited after planning, plan again"},
+		{"edited", strings.Replace(good, `"profile": "smoke"`, `"profile": "smoky"`, 1), "it was edited after planning, plan again"},
 		{"not sealed", written(t, plan(t, Request{Profile: "smoke"})), "it was edited after planning, plan again"},
 		{"of another format", strings.Replace(good, `"version": 2`, `"version": 9`, 1), "it has format 9, this virtmatrix reads format 2; plan again"},
-		{"with an unknown key", strings.Replace(good, `"seed"`, `"sede"`, 1), `cannot read plan: json: unknown field "sede"`},
+		{"with an unknown key", strings.Replace(good, `"profile"`, `"profil"`, 1), `cannot read plan: json: unknown field "profil"`},
 		{"with more after it", good + "{}", "cannot read plan: something follows after its end"},
 		{"cut short", good[:len(good)/2], "cannot read plan: unexpected EOF"},
 		{"empty", "", "cannot read plan: EOF"},

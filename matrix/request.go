@@ -16,8 +16,6 @@ type Request struct {
 	// Isolation is what each check shares its host with, whatever profile and check
 	// say; empty leaves it to them.
 	Isolation Isolation
-	// Seed orders the specs of the run. The cells do not depend on it.
-	Seed int64
 	// Strength covers combinations of that many values instead of what the
 	// profile says; 0 leaves it. A kind with fewer axes has all their combinations.
 	Strength int
@@ -59,7 +57,7 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Version: PlanVersion, Profile: profile.Name, Seed: r.Seed}
+	plan := &Plan{Version: PlanVersion, Profile: profile.Name}
 	sweeps, err := c.sweeps(profile, r, plan)
 	if err != nil {
 		return nil, err

@@ -134,7 +134,7 @@ func (e explainer) run(r *Result) {
 	e.line("accelerators", strings.Join(layers, ", "))
 	e.line("L0 emulator", oneline(rec.Emulator, 200))
 	e.line("quirks", visible(strings.Join(rec.Quirks, "\n"), storedText))
-	e.line("harness", oneline(fmt.Sprintf("%s, seed %d, plan %.12s", rec.Harness, rec.Seed, rec.Plan), 200))
+	e.line("harness", oneline(fmt.Sprintf("%s, plan %.12s", rec.Harness, rec.Plan), 200))
 }
 
 func (e explainer) guest(rec *journal.Record) {

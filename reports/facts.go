@@ -14,7 +14,6 @@ func (run *Run) facts() []string {
 	facts := []string{
 		"profile " + oneline(run.Profile, 80),
 		fmt.Sprintf("plan %.12s", run.Plan),
-		fmt.Sprintf("seed %d", run.Seed),
 	}
 	if len(run.Harness) > 0 {
 		facts = append(facts, "virtmatrix "+oneline(some(run.Harness, 2), 120))

@@ -20,7 +20,7 @@ type question struct{ cell, check string }
 func Judge(plan *matrix.Plan, records []journal.Record, damage journal.Damage) *Matrix {
 	m := &Matrix{
 		Version:     MatrixVersion,
-		Run:         Run{Profile: plan.Profile, Plan: plan.Hash, Seed: plan.Seed},
+		Run:         Run{Profile: plan.Profile, Plan: plan.Hash},
 		Damage:      damage,
 		Fallback:    plan.Fallback,
 		Change:      plan.Change,

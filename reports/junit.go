@@ -74,7 +74,7 @@ func (m *Matrix) junitCell(c *Cell) junitSuite {
 	for _, choice := range c.Stack {
 		s.Properties = append(s.Properties, junitProperty{string(choice.Component), oneline(choice.Version+" "+choice.Package, 200)})
 	}
-	s.Properties = append(s.Properties, junitProperty{"tier", oneline(string(c.Tier), 40)}, junitProperty{"plan", oneline(m.Run.Plan, 80)}, junitProperty{"seed", fmt.Sprint(m.Run.Seed)})
+	s.Properties = append(s.Properties, junitProperty{"tier", oneline(string(c.Tier), 40)}, junitProperty{"plan", oneline(m.Run.Plan, 80)})
 	var seconds float64
 	var started time.Time
 	for i := range m.Results {

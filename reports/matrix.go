@@ -46,7 +46,6 @@ type Run struct {
 	Profile string `json:"profile"`
 	// Plan is the hash of the plan.
 	Plan string `json:"plan"`
-	Seed int64  `json:"seed"`
 	// Harness holds the revisions of virtmatrix that gave answers. More than
 	// one means that a run was continued with another harness.
 	Harness []string `json:"harness,omitempty"`

@@ -42,7 +42,7 @@ func TestReadMatrixRefusesWhatItDoesNotUnderstand(t *testing.T) {
 		{"unknown key", `"profile"`, `"profil"`, `unknown field "profil"`},
 		{"another format", `"version": 2`, `"version": 1`, "judge the run again"},
 		{"broken", `"cells": [`, `"cells": [,`, "line "},
-		{"wrong type", `"seed": 42`, `"seed": "x"`, "line "},
+		{"wrong type", `"wall_seconds": 312`, `"wall_seconds": "x"`, "line "},
 		{"unknown verdict", `"verdict": "INFRA"`, `"verdict": "INFRO"`, `did you mean "INFRA"?`},
 		{"edited totals", `"PASS": 17`, `"PASS": 19`, "totals do not agree"},
 		{"edited result", `"verdict": "MISSING"`, `"verdict": "PASS"`, "PASS without a record"},
@@ -70,7 +70,7 @@ func TestExplainTellsEverything(t *testing.T) {
 	got := Explain(m, "kvm_linux-6.12_qemu-10.0_libvirt-11.3", "O-SAVE")
 	for _, want := range []string{
 		"FAIL: the product did not behave", "L1 management", "cannot restore domain", "qemu 10.0 from trixie (10.0.1-1)",
-		"libvirt-daemon 9.0.0-4+deb12u2", "L1 tcg, L2 kvm", "qemu 1:7.2+dfsg-7", "v0.1.0-3-gabcdef0, seed 42",
+		"libvirt-daemon 9.0.0-4+deb12u2", "L1 tcg, L2 kvm", "qemu 1:7.2+dfsg-7", "v0.1.0-3-gabcdef0, plan ",
 		"the saved image is 61 MiB", "PASS on kvm_linux-6.1_qemu-7.2_libvirt-9.0", "evidence/kvm_linux-6.12", "virtmatrix repro -cell",
 	} {
 		if !strings.Contains(got, want) {

@@ -91,7 +91,7 @@ func (s *suite) prepare(ctx context.Context, cat *matrix.Catalog) (progress.Sink
 	if s.driver, err = driver.Open(driver.Config{Events: events}); err != nil {
 		return nil, err
 	}
-	if s.plan, err = s.driver.Plan(ctx, cat, matrix.Request{Profile: matrix.DefaultProfile, Seed: conf.RandomSeed}); err != nil {
+	if s.plan, err = s.driver.Plan(ctx, cat, matrix.Request{Profile: matrix.DefaultProfile}); err != nil {
 		return nil, err
 	}
 	root, err := driver.ModuleRoot(ctx)

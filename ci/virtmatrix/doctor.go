@@ -131,7 +131,7 @@ func (a *app) firstCell(ctx context.Context, cat *matrix.Catalog, sink progress.
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	plan, err := d.Plan(ctx, cat, matrix.Request{Profile: whole.Profile, Cells: []string{whole.Cells[0].ID}, Seed: 1})
+	plan, err := d.Plan(ctx, cat, matrix.Request{Profile: whole.Profile, Cells: []string{whole.Cells[0].ID}})
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -40,7 +40,7 @@ func (r *runner) ginkgo() []string {
 	limit := roomLimit + baseLimit + time.Duration(len(r.plan.Cells))*cellLimit + time.Duration(checks)*checkLimit
 	argv := []string{
 		"sh", "-c", compileAndRun, "sh",
-		"run", fmt.Sprintf("--procs=%d", r.processes()), fmt.Sprintf("--seed=%d", r.plan.Seed),
+		"run", fmt.Sprintf("--procs=%d", r.processes()),
 		fmt.Sprintf("--timeout=%s", limit), "--poll-progress-after=3m", "--fail-on-empty", "--keep-going", "--no-color",
 	}
 	if r.Verbose {

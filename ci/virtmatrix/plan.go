@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -27,11 +26,10 @@ type selection struct {
 	Budget   int      `placeholder:"N" help:"At most N cells: those that cover most."`
 	// Isolation is what each check shares its host with; empty for what they say.
 	Isolation string `enum:",cell,check" default:"" placeholder:"cell|check" help:"Run each check on a pristine host of its own (check), or those of a cell on one (cell), whatever they ask for."`
-	Seed      int64  `placeholder:"N" help:"Order the checks by this number; a new order otherwise."`
 }
 
-// narrows says whether less is wanted, or in another order, than there is.
-func (s selection) narrows() bool { return len(s.Cells)+len(s.Checks) > 0 || s.Seed != 0 }
+// narrows says whether less is wanted than there is.
+func (s selection) narrows() bool { return len(s.Cells)+len(s.Checks) > 0 }
 
 // chooses says whether the selection has a word in which cells a plan is made of.
 func (s selection) chooses() bool {
@@ -40,12 +38,8 @@ func (s selection) chooses() bool {
 
 // request is what the selection asks of the matrix.
 func (s selection) request() (matrix.Request, error) {
-	seed := s.Seed
-	if seed == 0 {
-		seed = rand.Int64N(1<<31-1) + 1
-	}
 	req := matrix.Request{
-		Profile: cmp.Or(s.Profile, matrix.DefaultProfile), Cells: s.Cells, Checks: s.Checks, Seed: seed, Strength: s.Strength, Budget: s.Budget,
+		Profile: cmp.Or(s.Profile, matrix.DefaultProfile), Cells: s.Cells, Checks: s.Checks, Strength: s.Strength, Budget: s.Budget,
 		Isolation: matrix.Isolation(s.Isolation),
 	}
 	if s.Changed == "" {
@@ -199,8 +193,8 @@ func showPlan(w io.Writer, p *matrix.Plan, explain bool) error {
 		a, n := countChecks(&p.Cells[i])
 		applies, not = applies+a, not+n
 	}
-	fmt.Fprintf(w, "profile %s: %s, %s, %d not applicable; seed %d\n",
-		p.Profile, number(len(p.Cells), "cell"), number(applies, "check"), not, p.Seed)
+	fmt.Fprintf(w, "profile %s: %s, %s, %d not applicable\n",
+		p.Profile, number(len(p.Cells), "cell"), number(applies, "check"), not)
 	if p.Change != nil {
 		fmt.Fprintf(w, "change: %s\n", p.Change)
 	}

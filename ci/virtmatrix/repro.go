@@ -13,7 +13,6 @@ import (
 type reproVerb struct {
 	names
 	Profile string `default:"${profile}" placeholder:"NAME" help:"Where the cell is looked for when no run has it (${default})."`
-	Seed    int64  `placeholder:"N" help:"Order the checks by this number."`
 }
 
 // Help is what virtmatrix repro --help says beyond the flags.
@@ -32,7 +31,7 @@ func (v *reproVerb) Run(a *app) error {
 		return fmt.Errorf("cannot repeat %q: give [RUN] CELL CHECK", v.Words)
 	}
 	r := &runner{app: a, began: time.Now(), keep: true}
-	want := selection{Profile: v.Profile, Cells: words[:1], Checks: words[1:], Seed: v.Seed}
+	want := selection{Profile: v.Profile, Cells: words[:1], Checks: words[1:]}
 	plan, err := a.repeat(run, want)
 	if err != nil {
 		return err
@@ -77,10 +76,7 @@ func narrow(frozen *matrix.Plan, want selection) (*matrix.Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot select cell: %w", err)
 	}
-	p := &matrix.Plan{Version: frozen.Version, Profile: frozen.Profile, Seed: frozen.Seed, Emulator: frozen.Emulator, PackageSets: map[string]matrix.PackageSet{}}
-	if want.Seed != 0 {
-		p.Seed = want.Seed
-	}
+	p := &matrix.Plan{Version: frozen.Version, Profile: frozen.Profile, Emulator: frozen.Emulator, PackageSets: map[string]matrix.PackageSet{}}
 	keep := func(ref matrix.ImageRef) { p.PackageSets[ref.Packages] = frozen.PackageSets[ref.Packages] }
 	keep(p.Emulator)
 	for _, id := range cells {

@@ -62,7 +62,7 @@ func (v *runVerb) prepare(r *runner) (err error) {
 		return err
 	}
 	if v.narrows() || v.chooses() {
-		return errors.New("cannot resume a part: a run goes on with its own plan; leave out what selects profile, cells, checks and seed")
+		return errors.New("cannot resume a part: a run goes on with its own plan; leave out what selects profile, cells and checks")
 	}
 	name := v.Resume
 	if name == rundir.Latest {
@@ -121,7 +121,7 @@ func (r *runner) execute(policy policyFlag) (err error) {
 		}
 	}
 	if left > 0 {
-		fmt.Fprintf(r.stderr, "%s: %s on %s, seed %d\n", short(r.dir.Path()), number(left, "check"), number(len(rows), "cell"), r.plan.Seed)
+		fmt.Fprintf(r.stderr, "%s: %s on %s\n", short(r.dir.Path()), number(left, "check"), number(len(rows), "cell"))
 		if r.plan.Fallback != "" {
 			fmt.Fprintf(r.stderr, "%s: %s\n", short(r.dir.Path()), r.plan.Fallback)
 		}

@@ -82,7 +82,7 @@ func samplePlan(t *testing.T) *matrix.Plan {
 		return c
 	}
 	p := &matrix.Plan{
-		Version: matrix.PlanVersion, Profile: "smoke", Seed: 42,
+		Version: matrix.PlanVersion, Profile: "smoke",
 		Emulator:    matrix.ImageRef{Role: "qemu", Release: "bookworm", Packages: emulator.Key()},
 		PackageSets: map[string]matrix.PackageSet{host.Key(): host, emulator.Key(): emulator},
 		Cells: []matrix.Cell{
@@ -114,7 +114,7 @@ func sampleRecords(p *matrix.Plan) []journal.Record {
 			}
 			records = append(records, journal.Record{
 				Plan: p.Hash, Cell: c.ID, Check: check.ID, Tier: check.Tier, Verdict: matrix.Pass, Attempts: 1,
-				Started: at, Seconds: 10, GuestSeconds: 8, Harness: "v0.1.0", Seed: p.Seed,
+				Started: at, Seconds: 10, GuestSeconds: 8, Harness: "v0.1.0",
 				Accelerators: map[string]string{"L1": "tcg"}, Emulator: "qemu 1:7.2+dfsg-7+deb12u16",
 				Repeat: "bin/virtmatrix repro " + c.ID + " " + check.ID,
 			})

@@ -41,8 +41,6 @@ type Record struct {
 	Repeat string `json:"repeat,omitempty"`
 	// Harness is the revision of virtmatrix that gave the answer.
 	Harness string `json:"harness"`
-	// Seed ordered the specs of the run.
-	Seed int64 `json:"seed"`
 	// Accelerators by layer: {"L1": "tcg", "L2": "kvm"}.
 	Accelerators map[string]string `json:"accelerators,omitempty"`
 	// Emulator is the L0 emulator that ran L1, with its package version.
@@ -77,7 +75,7 @@ func Ask(plan *matrix.Plan, c *matrix.Cell, check matrix.PlannedCheck) Record {
 	}
 	return Record{
 		Plan: plan.Hash, Cell: c.ID, Check: check.ID, Tier: check.Tier,
-		Started: time.Now().UTC(), Seed: plan.Seed, PackageSets: sets,
+		Started: time.Now().UTC(), PackageSets: sets,
 		Repeat: fmt.Sprintf("bin/virtmatrix repro %s %s", c.ID, check.ID),
 	}
 }

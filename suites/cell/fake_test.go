@@ -177,7 +177,7 @@ func newBench(t *testing.T) *bench {
 	}
 	b := &bench{t: t, booter: &fakeBooter{t: t, banner: "[    0.0] Linux version 6.1\n"}, journal: &fakeJournal{}}
 	run := &Run{
-		Plan: &matrix.Plan{Hash: "plan-hash", Seed: 7}, Dir: t.TempDir(), Boot: b.booter, Journal: b.journal,
+		Plan: &matrix.Plan{Hash: "plan-hash"}, Dir: t.TempDir(), Boot: b.booter, Journal: b.journal,
 		Events: func(e progress.Event) { b.events = append(b.events, e) },
 		Accel:  "tcg", Emulator: "qemu 7.2", Harness: "v0", Scale: 1,
 	}

@@ -109,7 +109,7 @@ func (r *recaller) answer(check matrix.PlannedCheck, verdicts map[string]matrix.
 func (r *recaller) again(check matrix.PlannedCheck, entry verdict.Entry, key string) journal.Record {
 	ask, rec := journal.Ask(r.plan, r.cell, check), entry.Record
 	rec.Cached = &journal.Cached{Run: entry.Run, Time: rec.Started, Seconds: rec.Seconds, Harness: rec.Harness, Key: key}
-	rec.Plan, rec.Seed, rec.Repeat, rec.Harness = ask.Plan, ask.Seed, ask.Repeat, r.harness
+	rec.Plan, rec.Repeat, rec.Harness = ask.Plan, ask.Repeat, r.harness
 	rec.Started, rec.Seconds, rec.GuestSeconds = time.Now().UTC(), 0, 0
 	return rec
 }
