@@ -133,3 +133,44 @@ func TestWhatNoNestedHostCanBeIsRefusedWithBothReasons(t *testing.T) {
 		}
 	}
 }
+
+func TestTwoCoversOnOneTierShareTheirCells(t *testing.T) {
+	c := shipped(t, twoTiers)
+	for name, r := range map[string]Request{
+		"a profile": {Profile: "two", NoContainers: noDocker},
+		"a change":  {Profile: "two", NoContainers: noDocker, Change: &Change{Axis: "qemu", From: "7.2", To: "10.0"}},
+	} {
+		p, err := New(c, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, cell := range p.Cells {
+			if seen[cell.ID] || cell.Tier != Nested {
+				t.Errorf("%s: %s is there twice, or of the tier %s", name, cell.ID, cell.Tier)
+			}
+			seen[cell.ID] = true
+			if cell.Baseline != "" && p.Cell(cell.Baseline) == nil {
+				t.Errorf("%s: the baseline of %s is not in the plan", name, cell.ID)
+			}
+		}
+		if len(p.Coverage) != 2 {
+			t.Fatalf("%s: %d coverages, want both covers'", name, len(p.Coverage))
+		}
+		for i := range p.Coverage {
+			if cov := &p.Coverage[i]; cov.Tier != Nested || cov.Covered != cov.Valid {
+				t.Errorf("%s: coverage of %s: %d of %d", name, cov.Cells(), cov.Covered, cov.Valid)
+			}
+		}
+		left, err := LeftOut(c, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range left {
+			if seen[l.ID] || l.Why == "" {
+				t.Errorf("%s: left out: %+v", name, l)
+			}
+			seen[l.ID] = true
+		}
+	}
+}
