@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/admit"
 	"github.com/virtmatrix/virtmatrix/internal/host"
@@ -122,6 +123,9 @@ func (l *lab) file(names ...string) string {
 // admitted is a host with the room that it has on the machine.
 type admitted struct {
 	*host.VM
+	// asked is when the host was asked for, or when there was room for it after
+	// other runs had left none.
+	asked  time.Time
 	room   *admit.Claim
 	closed bool
 }
@@ -136,22 +140,29 @@ func (a *admitted) Close() error {
 	return a.VM.Close()
 }
 
+// crowded is what waiting for room takes only when others take it.
+const crowded = time.Second
+
 // boot boots or restores a host of the subject as a run does.
 func (l *lab) boot(ctx context.Context, hosts *driver.Hosts, logs string) (*admitted, error) {
 	cell, err := l.cell()
 	if err != nil {
 		return nil, err
 	}
+	asked := time.Now()
 	room, err := hosts.Admit(ctx, cell, func(why string) { l.say("waiting %s", why) })
 	if err != nil {
 		return nil, err
+	}
+	if time.Since(asked) > crowded {
+		asked = time.Now()
 	}
 	vm, err := hosts.Boot(ctx, cell, logs)
 	if err != nil {
 		room.Release()
 		return nil, err
 	}
-	return &admitted{VM: vm, room: room}, nil
+	return &admitted{VM: vm, asked: asked, room: room}, nil
 }
 
 // restored is a host of the subject, once one has left a snapshot.

@@ -183,6 +183,7 @@ func take(ctx context.Context, o options, progress io.Writer) (_ *report, err er
 			err = errors.New("stopped")
 		}
 		if err != nil {
+			l.say("not taken: %v", err)
 			rows = append(rows, row{What: "not taken", Why: err.Error()})
 		}
 		for _, row := range rows {

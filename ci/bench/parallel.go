@@ -15,7 +15,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/matrix"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 // sideBySide is how many cells of a run are in flight at once.
@@ -93,6 +92,9 @@ func (l *lab) runsSideBySide(ctx context.Context) (*runs, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := quietly(ctx, command, "plan", "-profile", matrix.DefaultProfile, "-checks", strings.Join(runChecks, ","), "-o", l.file("runs.json")); err != nil {
+		return nil, err
+	}
 	l.say("building images, and booting each host once for its snapshot")
 	// Nothing is counted of the first: it builds, compiles, and boots.
 	if _, err := l.oneRun(ctx, command, 2, nil); err != nil {
@@ -131,13 +133,9 @@ func processes(by map[string]float64) string {
 // oneRun runs the profile with n cells side by side, as users do. by becomes what
 // the processes of the harness took at its most, by name.
 func (l *lab) oneRun(ctx context.Context, command string, n int, by *map[string]float64) (map[string]float64, error) {
-	root, err := driver.ModuleRoot(ctx)
-	if err != nil {
-		return nil, err
-	}
 	folder := l.file("runs")
-	argv := []string{"run", "-profile", matrix.DefaultProfile, "-checks", strings.Join(runChecks, ","), "-parallel", fmt.Sprint(n), "-runs", folder, "-source", root, "-v"}
-	cmd := exec.CommandContext(ctx, command, argv...)
+	// Nothing of it may come from an earlier run's answers.
+	cmd := exec.CommandContext(ctx, command, "run", "-plan", l.file("runs.json"), "-fresh", "-parallel", fmt.Sprint(n), "-runs", folder, "-v")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends its hosts
 	log, err := os.Create(l.file("run.log"))
 	if err != nil {

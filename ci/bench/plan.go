@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
+	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
@@ -25,7 +26,7 @@ func plans(ctx context.Context, l *lab) ([]row, error) {
 		return nil, err
 	}
 	b := planBench{lab: l, argv: []string{command, "plan", "-profile", "full", "-cells", "kvm", "-o", l.file("full.json")}}
-	if err := b.quietly(ctx, b.argv); err != nil {
+	if err := quietly(ctx, b.argv...); err != nil {
 		return nil, err
 	}
 	plan, err := rundir.ReadPlan(l.file("full.json"))
@@ -55,7 +56,7 @@ func plans(ctx context.Context, l *lab) ([]row, error) {
 	} else {
 		r.Notes = append(r.Notes, fmt.Sprintf("plain: cat of the %d files that it reads", len(b.files)))
 	}
-	again, err := l.reruns(ctx, command)
+	again, err := l.reruns(ctx, command, plan)
 	return append([]row{r}, again...), err
 }
 
@@ -84,7 +85,7 @@ func (l *lab) command(ctx context.Context) (string, error) {
 }
 
 // quietly runs a command that must succeed.
-func (b *planBench) quietly(ctx context.Context, argv []string) error {
+func quietly(ctx context.Context, argv ...string) error {
 	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("cannot run %s: %w: %s", strings.Join(argv, " "), err, out)
@@ -94,7 +95,7 @@ func (b *planBench) quietly(ctx context.Context, argv []string) error {
 
 func (b *planBench) ours(ctx context.Context) (map[string]float64, error) {
 	began := time.Now()
-	err := b.quietly(ctx, b.argv)
+	err := quietly(ctx, b.argv...)
 	return map[string]float64{"plan": time.Since(began).Seconds()}, err
 }
 
@@ -124,7 +125,7 @@ func (b *planBench) read(ctx context.Context) ([]string, error) {
 	trace := b.file("trace")
 	defer os.Remove(trace)
 	argv := append([]string{"strace", "-f", "-qq", "-e", "trace=openat", "-o", trace}, b.argv...)
-	if err := b.quietly(ctx, argv); err != nil {
+	if err := quietly(ctx, argv...); err != nil {
 		return nil, err
 	}
 	text, err := os.ReadFile(trace)
@@ -160,6 +161,6 @@ func opened(trace string) []string {
 }
 
 // reruns measures a run that the cache of verdicts answers.
-func (l *lab) reruns(context.Context, string) ([]row, error) {
+func (l *lab) reruns(context.Context, string, *matrix.Plan) ([]row, error) {
 	return nil, errors.New("a run that the cache answers: virtmatrix keeps no verdicts yet")
 }

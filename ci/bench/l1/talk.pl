@@ -13,7 +13,8 @@ for my $question (@questions) {
     $argument = "" unless defined $argument;
     $id++;
     my ($pause, $again) = (2, 0);
-    until ($text =~ s/^.*?\@l2 (\{"re":$id\b[^\n]*)\n//s) {
+    my $answer;
+    until (defined $answer) {
         if (time >= $again) {
             syswrite $guest, qq(\n{"id":$id,"do":"$what","arg":"$argument"}\n);
             $again = time + $pause;
@@ -22,6 +23,7 @@ for my $question (@questions) {
         my $left = $again - time;
         next unless select(my $r = $ready, undef, undef, $left > 0 ? $left : 0);
         sysread($guest, $text, 4096, length $text) or die "the console of $path has ended\n";
+        $answer = $1 if $text =~ s/^.*?\@l2 (\{"re":$id\b[^\n]*)\n//s;
     }
-    print "$what $1\n";
+    print "$what $answer\n";
 }
