@@ -60,16 +60,12 @@ func (l *lab) openImages(ctx context.Context) (*imageBench, error) {
 	// A plan of this image alone: every plan has an emulator, and cells may be none.
 	small := *plan
 	small.Emulator, small.Cells = ref, nil
-	b := &imageBench{lab: l, plan: &small, ref: ref, packages: plan.PackageSets[ref.Packages].Packages, home: l.file("home"), repository: l.file("repository")}
-	for _, dir := range []string{b.home, b.repository} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, err
-		}
+	b := &imageBench{lab: l, plan: &small, ref: ref, packages: plan.PackageSets[ref.Packages].Packages, repository: l.file("repository")}
+	if b.home, err = l.homeWith("apt", "packages"); err != nil {
+		return nil, err
 	}
-	for _, shared := range []string{"apt", "packages"} {
-		if err := os.Symlink(filepath.Join(l.home, shared), filepath.Join(b.home, shared)); err != nil {
-			return nil, err
-		}
+	if err := os.MkdirAll(b.repository, 0o755); err != nil {
+		return nil, err
 	}
 	// It fetches what is missing, which is no part of a build.
 	l.say("preparing %d packages", len(b.packages))

@@ -157,7 +157,7 @@ func (l *lab) oneRun(ctx context.Context, command string, n int, by *map[string]
 	if most.err != nil {
 		return nil, most.err
 	}
-	infra, err := l.ownFaults(folder)
+	records, err := latest(folder)
 	var exit *exec.ExitError
 	if err != nil || failed != nil && !errors.As(failed, &exit) {
 		text, _ := os.ReadFile(log.Name())
@@ -167,7 +167,7 @@ func (l *lab) oneRun(ctx context.Context, command string, n int, by *map[string]
 		*by = most.by
 	}
 	values := map[string]float64{
-		figureWall: wall.Seconds(), figureCPU: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), figureInfra: infra,
+		figureWall: wall.Seconds(), figureCPU: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), figureInfra: ownFaults(records),
 	}
 	// What was never seen is no figure.
 	if most.harness > 0 {
@@ -176,24 +176,29 @@ func (l *lab) oneRun(ctx context.Context, command string, n int, by *map[string]
 	return values, nil
 }
 
-// ownFaults counts the answers of the latest run that were our own fault, and
-// attempts that were. A run without answers is an error.
-func (l *lab) ownFaults(folder string) (float64, error) {
-	dir, err := rundir.Open(filepath.Join(folder, rundir.Latest))
+// latest reads the answers of the latest run in a folder. Without any there was no
+// run.
+func latest(runs string) ([]journal.Record, error) {
+	dir, err := rundir.Open(filepath.Join(runs, rundir.Latest))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	records, _, err := journal.Read(dir.Path())
 	if err == nil && len(records) == 0 {
 		err = errors.New("the run has no answers")
 	}
-	faults := 0
+	return records, err
+}
+
+// ownFaults counts the answers that were our own fault, and those of which the
+// first attempt was.
+func ownFaults(records []journal.Record) (faults float64) {
 	for _, r := range records {
 		if r.Verdict == matrix.Infra || r.Attempts > 1 {
 			faults++
 		}
 	}
-	return float64(faults), err
+	return faults
 }
 
 // watched is the most that was seen of a run's memory, in bytes.
