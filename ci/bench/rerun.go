@@ -15,18 +15,19 @@ import (
 // The answers are made up: to be looked up, verified, journalled, judged and shown
 // they need not be true.
 func (l *lab) reruns(ctx context.Context, command string, plan *matrix.Plan) ([]row, error) {
-	l.say("making sure of the images of %d cells", len(plan.Cells))
-	if _, err := l.driver.Build(ctx, l.catalog, plan); err != nil {
-		return nil, err
-	}
-	if err := l.ready(ctx); err != nil { // finds out what runs hosts here
-		return nil, err
-	}
-	home, err := l.homeWith("apt", "packages", "images", "locks", "accel.json")
+	l.say("making sure of the images of %d cells, and of what runs hosts here", len(plan.Cells))
+	home, err := l.homeWith("apt", "packages", "images", "locks")
 	if err != nil {
 		return nil, err
 	}
-	answers, err := keepAll(ctx, home, l.driver.Runtime(), plan)
+	d, err := driver.Open(driver.Config{Home: home, Runtime: l.driver.Runtime()})
+	if err != nil {
+		return nil, err
+	}
+	if err := probe(ctx, d, l.catalog, plan); err != nil {
+		return nil, err
+	}
+	answers, err := keepAll(ctx, d, home, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -55,13 +56,23 @@ func (l *lab) homeWith(shared ...string) (string, error) {
 	return home, nil
 }
 
+// probe finds out what runs hosts here, which answers depend on, and keeps it in
+// the driver's home.
+func probe(ctx context.Context, d *driver.Driver, cat *matrix.Catalog, plan *matrix.Plan) error {
+	images, err := d.Build(ctx, cat, plan)
+	if err != nil {
+		return err
+	}
+	hosts, err := d.Hosts(ctx, plan, images)
+	if err != nil {
+		return err
+	}
+	return hosts.Close()
+}
+
 // keepAll puts an answer to each check of a plan into the cache of a home, and
 // returns how many there are.
-func keepAll(ctx context.Context, home, runtime string, plan *matrix.Plan) (int, error) {
-	d, err := driver.Open(driver.Config{Home: home, Runtime: runtime})
-	if err != nil {
-		return 0, err
-	}
+func keepAll(ctx context.Context, d *driver.Driver, home string, plan *matrix.Plan) (int, error) {
 	root, err := driver.ModuleRoot(ctx)
 	if err != nil {
 		return 0, err
