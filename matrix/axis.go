@@ -43,6 +43,9 @@ type Constraint struct {
 	Kind Kind
 	// Emulated says that it holds only where L0 emulates the processors of L1.
 	Emulated bool
+	// Chosen says that it is about values that are chosen, and not about the
+	// default of a setting: a default that cannot be had promises nothing.
+	Chosen bool
 	// Never holds when all its conditions do.
 	Never []Condition
 	// Why is the reason, a sentence for people.

@@ -28,7 +28,14 @@ func (k *Constraint) Forbids(cell *Cell) bool {
 	if k.Kind != "" && k.Kind != cell.Kind {
 		return false
 	}
-	return !slices.ContainsFunc(k.Never, func(condition Condition) bool { return !condition.holds(cell) })
+	return !slices.ContainsFunc(k.Never, func(condition Condition) bool {
+		return !condition.holds(cell) || k.Chosen && cell.byDefault(condition.Axis)
+	})
+}
+
+// byDefault says whether the cell has the default of a setting.
+func (c *Cell) byDefault(axis string) bool {
+	return slices.ContainsFunc(c.Settings, func(s Setting) bool { return s.Axis == axis && s.Default })
 }
 
 func (k *Condition) holds(cell *Cell) bool {
@@ -59,6 +66,7 @@ func (c *loader) readConstraint(n node, kind Kind) (Constraint, error) {
 		required("never", func(n node) error { never = n; return nil }),
 		required("why", text(&k.Why)),
 		optional("emulated", boolean(&k.Emulated)),
+		optional("chosen", boolean(&k.Chosen)),
 	}
 	if kind == "" {
 		keys = append(keys, optional("kind", word(&k.Kind, "kind", Kinds())))

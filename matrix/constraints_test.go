@@ -158,6 +158,7 @@ func TestOurConstraintsAreWhatTheirReasonsSay(t *testing.T) {
 		"disk sata and linux < 6.12":                         "[sata] [5.10 6.1]",
 		"security apparmor and tier container":               "[apparmor] [container]",
 		"firmware uefi and accel kvm and tier nested":        "[uefi] [kvm]",
+		"accel kvm and tier container":                       "[kvm] [container]",
 	}
 	got := map[string]string{}
 	for _, k := range catalog(t).Constraints {

@@ -119,6 +119,9 @@ func (g *grid) forbid(k *Constraint) error {
 			levels[a.Name] = keep(within, condition.Values)
 			continue
 		}
+		if k.Chosen && g.defaulted(condition.Axis) {
+			return nil
+		}
 		holds, ok := g.implied(&condition)
 		if !ok {
 			return nil
@@ -147,6 +150,13 @@ func (g *grid) forbid(k *Constraint) error {
 		g.rules = append(g.rules, rule)
 	}
 	return nil
+}
+
+// defaulted says whether a setting has its default in all cells.
+func (g *grid) defaulted(axis string) bool {
+	_, pinned := g.pinned[axis]
+	a, err := g.catalog.Axis(axis)
+	return err == nil && isSetting(a) && !pinned && g.axis(axis) == nil
 }
 
 // implied returns on which stacks a condition holds whose axis does not vary; ok

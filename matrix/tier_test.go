@@ -192,3 +192,29 @@ func TestAStackInAContainerIsLeftOutOfANestedCover(t *testing.T) {
 		t.Errorf("%s is left out because %q", twin, got)
 	}
 }
+
+func TestEmulatedGuestsOfContainersAreNotCountedAsKVM(t *testing.T) {
+	const profile = `profiles:
+  - name: accel
+    description: Both accelerators in containers
+    cells: [{kind: kvm, tier: container, linux: 6.1, qemu: 7.2, libvirt: 9.0}]
+    cover: [{kind: kvm, tier: container, strength: 1, axes: {linux: [6.1], qemu: [7.2], libvirt: [9.0], accel: ACCEL}}]
+`
+	for accel, want := range map[string]string{
+		"all":   "no kvm container cell can have accel=kvm: guests of a container run on L0, which has no KVM here",
+		"[tcg]": "",
+	} {
+		c := shipped(t, strings.Replace(profile, "ACCEL", accel, 1))
+		_, err := New(c, Request{Profile: "accel"})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("accel %s: got %v, want %q", accel, err, want)
+		}
+		if _, err := New(c.On(false), Request{Profile: "accel"}); err != nil {
+			t.Errorf("accel %s, with KVM on L0: %v", accel, err)
+		}
+	}
+	// Who does not say gets what L0 has.
+	if p, err := New(catalog(t), Request{Profile: "containers"}); err != nil || p.Coverage[0].Covered != p.Coverage[0].Valid {
+		t.Errorf("%v", err)
+	}
+}
