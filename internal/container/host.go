@@ -2,23 +2,17 @@ package container
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
-	"github.com/testcontainers/testcontainers-go"
 
-	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
@@ -92,7 +86,7 @@ func Boot(ctx context.Context, o Order) (_ *Host, err error) {
 			h.Close()
 		}
 	}()
-	spec, mounts, err := h.compose(o)
+	mounts, err := h.compose(o)
 	if err != nil {
 		return nil, infra("compose container", disk.Explain(err, h.bulk.Path))
 	}
@@ -107,7 +101,7 @@ func Boot(ctx context.Context, o Order) (_ *Host, err error) {
 	if err := h.start(ctx, o, mounts); err != nil {
 		return nil, err
 	}
-	return h, h.meet(ctx, listener, spec)
+	return h, h.meet(ctx, listener)
 }
 
 // lay makes the folders of a host and its empty console.
@@ -137,43 +131,6 @@ func lay(o Order) (_ *Host, err error) {
 		return nil, fault.Infraf(op, "%w", disk.Explain(err, s.ScratchDir))
 	}
 	return h, nil
-}
-
-// compose writes what the agent is told, and lists what the container sees of L0.
-func (h *Host) compose(o Order) (agent.Spec, []mount.Mount, error) {
-	initrd, told := filepath.Join(h.bulk.Path, fileInitrd), filepath.Join(h.bulk.Path, fileSpec)
-	spec, parts, quirks, err := host.Contain(o.Parts, h.settings, initrd)
-	if err != nil {
-		return spec, nil, err
-	}
-	h.quirks = quirks
-	spec.Call = agent.CallInContainer + "/" + socket
-	if err := host.WriteGuestInitramfs(initrd, o.Parts.Guest); err != nil {
-		return spec, nil, err
-	}
-	b, err := json.Marshal(spec)
-	if err != nil {
-		return spec, nil, err
-	}
-	if err := os.WriteFile(told, b, 0o644); err != nil {
-		return spec, nil, err
-	}
-	mounts := []mount.Mount{
-		shown(o.Parts.Agent, agent.InitInContainer),
-		shown(told, agent.SpecInContainer),
-		shown(filepath.Join(h.folder.Path, dirCall), agent.CallInContainer),
-		{Type: mount.TypeBind, Source: h.Console().Path, Target: agent.ConsoleInContainer},
-		{Type: mount.TypeBind, Source: filepath.Join(h.bulk.Path, dirScratch), Target: host.ScratchDir},
-	}
-	for _, place := range slices.Sorted(maps.Keys(parts)) {
-		mounts = append(mounts, shown(parts[place], agent.PartsInContainer+place))
-	}
-	return spec, mounts, nil
-}
-
-// shown lets the container see a file or folder of L0, and not change it.
-func shown(source, target string) mount.Mount {
-	return mount.Mount{Type: mount.TypeBind, Source: source, Target: target, ReadOnly: true}
 }
 
 // start has Docker make and start the container.
@@ -219,35 +176,8 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// request asks for the container with the least that its checks can do with. A
-// bundled emulator has its own /usr by a mount namespace, which takes privilege.
-func (h *Host) request(o Order, image string, mounts []mount.Mount) testcontainers.ContainerRequest {
-	return testcontainers.ContainerRequest{
-		Image:      image,
-		Entrypoint: []string{agent.InitInContainer}, Cmd: []string{agent.Contain},
-		Labels: map[string]string{labelFolder: h.folder.Path, labelCell: h.settings.Name},
-		Tmpfs:  map[string]string{"/run": "exec,mode=755", "/tmp": "exec,mode=1777"},
-		ConfigModifier: func(c *container.Config) {
-			c.Hostname, c.NetworkDisabled = "l1", true
-		},
-		HostConfigModifier: func(c *container.HostConfig) {
-			c.AutoRemove, c.NetworkMode, c.Mounts = true, "none", append(c.Mounts, mounts...)
-			// The init writes to its console, and nothing to Docker.
-			c.LogConfig = container.LogConfig{Type: "none"}
-			if o.Parts.QEMU != "" {
-				c.CapAdd = []string{"SYS_ADMIN"}
-				// Docker's own filter lets mounts pass with it, its AppArmor profile does not.
-				c.SecurityOpt = []string{"apparmor=unconfined"}
-			}
-			if h.settings.Accel == "kvm" {
-				c.Devices = []container.DeviceMapping{{PathOnHost: "/dev/kvm", PathInContainer: "/dev/kvm", CgroupPermissions: "rwm"}}
-			}
-		},
-	}
-}
-
 // meet waits for the agent's call, and until its services are up.
-func (h *Host) meet(ctx context.Context, listener net.Listener, spec agent.Spec) error {
+func (h *Host) meet(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go h.watchStart(ctx, cancel)
