@@ -77,8 +77,11 @@ func (a *app) showKept(plan *matrix.Plan) error {
 		n, _ := countChecks(&plan.Cells[i])
 		checks += n
 	}
-	found := len(verdicts.Recall("", "", nil).Records)
-	_, err = fmt.Fprintf(a.stdout, "%d of %s have an answer in the cache\n", found, number(checks, "check"))
+	found := verdicts.Recall("", "", nil)
+	for _, problem := range found.Problems {
+		fmt.Fprintln(a.stderr, problem)
+	}
+	_, err = fmt.Fprintf(a.stdout, "%d of %s have an answer in the cache\n", len(found.Records), number(checks, "check"))
 	return err
 }
 
