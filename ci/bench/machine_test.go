@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -123,6 +124,26 @@ func TestFilesThatATraceShows(t *testing.T) {
 `)
 	if !slices.Equal(got, []string{"/etc/apt/sources.list"}) {
 		t.Errorf("opened = %q", got)
+	}
+}
+
+func TestWhenAHostBeganToRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "l0-qmp.ndjson")
+	text := `{"time":"2026-01-02T03:04:05Z","dir":"sent","message":{"execute":"cont"}}
+{"time":"2026-01-02T03:04:06Z","dir":"received","message":{"event":"RESUME"}}
+{"time":"2026-01-02T03:04:07Z","dir":"received","message":{"event":"RESUME"}}
+`
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := resumed(path); err != nil || at.Second() != 6 {
+		t.Errorf("resumed = %v, %v", at, err)
+	}
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := resumed(path); err == nil {
+		t.Errorf("a host that never ran did at %v", at)
 	}
 }
 

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +36,8 @@ func restores(ctx context.Context, l *lab) ([]row, error) {
 	return []row{
 		rowOf(s, "agent", plain, "request to the agent's answer; plain -incoming until it runs", inSeconds, &target{ofRatio, 1.5}),
 		rowOf(s, "libvirt", "", "... until a libvirt call from L0 is answered", inSeconds, &target{ofOurs, 1.5}),
-		rowOf(s, "agent", mapped, "... against plain qemu that maps the same memory", inSeconds, nil),
+		rowOf(s, "runs", plain, "... both until it runs", inSeconds, nil),
+		rowOf(s, "runs", mapped, "... both until it runs, and plain qemu maps the same memory", inSeconds, nil),
 	}, nil
 }
 
@@ -58,10 +61,33 @@ func (r *restoreBench) ours(ctx context.Context) (map[string]float64, error) {
 		return nil, err
 	}
 	values["libvirt"] = time.Since(vm.asked).Seconds()
+	runs, err := resumed(filepath.Join(vm.LogDir(), host.QMPFile))
+	if err != nil {
+		return nil, err
+	}
+	values["runs"] = runs.Sub(vm.asked).Seconds()
 	if r.state == "" {
 		err = r.keep(ctx, vm.VM)
 	}
 	return values, err
+}
+
+// resumed is when a host began to run, as the transcript of its monitor tells.
+func resumed(transcript string) (time.Time, error) {
+	text, err := os.ReadFile(transcript)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for line := range bytes.Lines(text) {
+		var entry struct {
+			Time    time.Time
+			Message struct{ Event string }
+		}
+		if json.Unmarshal(line, &entry) == nil && entry.Message.Event == "RESUME" {
+			return entry.Time, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("cannot tell when the host ran: %s has no event RESUME", transcript)
 }
 
 // asksLibvirt opens a connection to L1's libvirt from here and makes a call.
@@ -188,5 +214,7 @@ func (r *restoreBench) incoming(ctx context.Context, c command, more []string, s
 		text, _ := os.ReadFile(filepath.Join(dir, host.EmulatorFile))
 		return nil, fmt.Errorf("%w; qemu says %q", err, text)
 	}
-	return map[string]float64{"agent": time.Since(e.began).Seconds()}, nil
+	runs := time.Since(e.began).Seconds()
+	// Its agent's answer would come later: to compare ours with that is strict.
+	return map[string]float64{"agent": runs, "runs": runs}, nil
 }
