@@ -20,6 +20,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/realtest"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -191,6 +192,20 @@ func TestRealHostileConsole(t *testing.T) {
 		t.Errorf("L0's files can be written: %q, %v", res.Text(), err)
 	}
 	isOurs(t, h.Alive(), "its console has printed")
+}
+
+func TestRealDiskThatIsFull(t *testing.T) {
+	o := realOrder(t)
+	o.Settings.ScratchDir = realtest.SmallDisk(t, "1m")
+	_, err := Boot(t.Context(), o)
+	isOurs(t, err, "compose container", "no space left")
+	o.Settings.ScratchDir = realtest.SmallDisk(t, "64m")
+	h := up(t, o)
+	if res, err := h.Exec(t.Context(), "dd if=/dev/zero of=/var/lib/libvirt/images/full bs=1M"); err == nil && res.OK() {
+		t.Error("the disk did not fill")
+	}
+	isOurs(t, h.Alive(), "no space is left", o.Settings.ScratchDir)
+	h.Close() // or its disk could not be unmounted
 }
 
 // harness is the variable that makes this test's executable a harness to be killed.

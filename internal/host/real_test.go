@@ -14,7 +14,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/realtest"
 	"github.com/virtmatrix/virtmatrix/matrix"
-	"golang.org/x/sys/unix"
 )
 
 // bed is what the tests on real machines boot: images of the store, and this
@@ -95,23 +94,6 @@ func (b *bed) up(t *testing.T) *VM {
 	}
 	t.Cleanup(func() { vm.Close() })
 	return vm
-}
-
-// tmpfs mounts a small disk for the test.
-func tmpfs(t *testing.T, dir, size string) string {
-	t.Helper()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Skipf("cannot mount a small disk: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Errorf("cannot unmount %s: %v", dir, err)
-		}
-	})
-	return dir
 }
 
 func TestRealKernelThatPanics(t *testing.T) {
@@ -195,7 +177,7 @@ func TestRealHostThatPowersOff(t *testing.T) {
 
 func TestRealDisksThatAreFull(t *testing.T) {
 	b := realBed(t)
-	small := tmpfs(t, filepath.Join(t.TempDir(), "small"), "1m")
+	small := realtest.SmallDisk(t, "1m")
 	runtime := b.runtime
 	b.runtime = small
 	b.refuses(t, matrix.Infra, matrix.LayerHarness, "cannot prepare host", "is full", "make room")
@@ -211,7 +193,7 @@ func TestRealDisksThatAreFull(t *testing.T) {
 
 func TestRealScratchDiskThatCannotGrow(t *testing.T) {
 	b := realBed(t)
-	b.settings.ScratchDir = tmpfs(t, filepath.Join(t.TempDir(), "scratch"), "160m")
+	b.settings.ScratchDir = realtest.SmallDisk(t, "160m")
 	vm := b.up(t)
 	_, err := vm.Exec(t.Context(), "dd if=/dev/zero of="+ScratchDir+"/big bs=1M count=1000; sync; sleep 600")
 	want(t, "exec", err, matrix.Infra, matrix.LayerHarness, "its emulator stopped it", "scratch", "no space is left in "+b.settings.ScratchDir)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/realtest"
 	"github.com/virtmatrix/virtmatrix/internal/snapshot"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -263,7 +264,7 @@ func TestAHostThatCannotBeSavedIsUsed(t *testing.T) {
 
 func TestAFullDiskForSnapshotsIsToldAndTheHostUsed(t *testing.T) {
 	o := fakeOrder(t)
-	dir := tmpfs(t, filepath.Join(t.TempDir(), "small"), "1m")
+	dir := realtest.SmallDisk(t, "1m")
 	o.settings.Snapshots = snapshot.In(dir)
 	o.settings.Snapshots.Reserve = 0
 	_, notes := token(t, o)

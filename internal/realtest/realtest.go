@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/virtmatrix/virtmatrix/internal/store"
+	"golang.org/x/sys/unix"
 )
 
 // Bed is what machines are booted from: images of bookworm, the newest of each.
@@ -109,6 +110,21 @@ func Runtime(t *testing.T) string {
 			t.Errorf("left behind: %v", left)
 		}
 		os.RemoveAll(dir)
+	})
+	return dir
+}
+
+// SmallDisk mounts a disk of the size, as tmpfs(5) writes it, for the test.
+func SmallDisk(t *testing.T, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Skipf("cannot mount a small disk: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Errorf("cannot unmount %s: %v", dir, err)
+		}
 	})
 	return dir
 }
