@@ -26,6 +26,8 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("VIRTMATRIX_HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("VIRTMATRIX_RUNTIME", filepath.Join(e.WorkDir, "runtime"))
+			// The machine's own Docker, if any, is no part of the test.
+			e.Setenv("DOCKER_HOST", "unix://"+filepath.Join(e.WorkDir, "no-docker.sock"))
 			e.Setenv("NO_COLOR", "1")
 			return copySamples(filepath.Join(e.WorkDir, "runs"))
 		},
