@@ -1,9 +1,11 @@
 package container
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -68,5 +70,31 @@ func TestRealViewsThatNobodyUsesOrFills(t *testing.T) {
 	want := []string{filepath.Join(views(home), "0123456789abcdef"), filepath.Join(views(home), "2123456789abcdef.draft")}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestRealImageIsImportedOnce(t *testing.T) {
+	o := realOrder(t)
+	engine, err := Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := strings.Repeat("0ce1", 16)
+	t.Cleanup(func() {
+		_ = engine.RemoveImage(context.Background(), Image{Ref: Repository + ":" + sum[:tagDigits]})
+	})
+	ids := make(chan string, 2)
+	for range 2 {
+		go func() {
+			id, err := engine.userland(t.Context(), o.Parts.Root, sum, o.Home)
+			if err != nil {
+				t.Error(err)
+			}
+			ids <- id
+		}()
+	}
+	// Each import makes another image: its time is part of it.
+	if a, b := <-ids, <-ids; a != b || len(a) != 64 {
+		t.Errorf("imported as %q and as %q", a, b)
 	}
 }
