@@ -165,14 +165,17 @@ func (t *T) forget(name string) {
 	t.Cleanup(func(ctx context.Context) error {
 		ctx, cancel := t.Within(ctx, time.Minute)
 		defer cancel()
-		v := "virsh -q -c " + t.URI() + " "
-		script := strings.Join([]string{
-			v + "destroy " + name + " >/dev/null 2>&1",
-			v + "undefine " + name + " --managed-save --nvram --snapshots-metadata >/dev/null 2>&1 || " + v + "undefine " + name + " >/dev/null 2>&1",
-			// A transient domain's variables stay: it may be created again.
-			"rm -f " + domain.ConsoleLog(name) + " " + domain.ConsoleSocket(name) + " " + domain.NVRAM(name),
-			"! " + v + "domstate " + name + " >/dev/null 2>&1",
+		// One virsh for all, because starting one takes a second where L1 is emulated.
+		// It goes on after a command that fails, and its status is the last one's.
+		batch := strings.Join([]string{
+			"destroy " + name,
+			"undefine " + name + " --managed-save --nvram --snapshots-metadata",
+			"undefine " + name, // for who does not know these flags
+			"domstate " + name,
 		}, "; ")
+		script := "virsh -q -c " + t.URI() + " '" + batch + "' >/dev/null 2>&1; gone=$?; " +
+			// A transient domain's variables stay: it may be created again.
+			"rm -f " + domain.ConsoleLog(name) + " " + domain.ConsoleSocket(name) + " " + domain.NVRAM(name) + "; test $gone != 0"
 		res, err := t.vm.Exec(ctx, script)
 		if err == nil && !res.OK() {
 			err = fmt.Errorf("domain %s is still there: %s", name, res.Text())
