@@ -35,19 +35,16 @@ func (g *collector) derived(images []store.Image) error {
 	if err != nil {
 		return err
 	}
-	there := map[string]bool{}
-	for _, i := range images {
-		for _, f := range i.Meta.Files {
-			there[f.SHA256] = true
-			there[container.ViewName(f.SHA256)] = true
-		}
+	there, viewed := digests(images), map[string]bool{}
+	for sum := range there {
+		viewed[container.ViewName(sum)] = true
 	}
 	views, err := g.engine.Views(g.ctx, home)
 	if err != nil {
 		return err
 	}
 	for _, dir := range views {
-		if there[filepath.Base(dir)] {
+		if viewed[filepath.Base(dir)] {
 			continue
 		}
 		if err := g.remove(dir, sizeOf(dir), func() error { return os.RemoveAll(dir) }); err != nil {

@@ -56,7 +56,7 @@ func Connect(ctx context.Context) (*Engine, error) {
 	e := &Engine{provider: provider}
 	info, err := e.docker().Info(ctx, client.InfoOptions{})
 	if err != nil {
-		return nil, fault.Infraf(op, "it does not answer: %w; ci/setup starts one", because(ctx, err))
+		return nil, fault.Infraf(op, "it does not answer: %w; ci/setup starts one", fault.Cause(ctx, err))
 	}
 	e.Version, e.Kernel, e.Root = info.Info.ServerVersion, info.Info.KernelVersion, info.Info.DockerRootDir
 	e.Made = fmt.Sprintf("runtime %s, runc %s, containerd %s, storage %s, control groups %s by %s, security %q",

@@ -154,26 +154,18 @@ func (h *Host) start(ctx context.Context, o Order, mounts []mount.Mount) error {
 		h.id = c.GetContainerID()
 	}
 	if err != nil {
-		return fault.Infraf(op, "%w", because(ctx, err))
+		return fault.Infraf(op, "%w", fault.Cause(ctx, err))
 	}
 	h.watchEnd()
 	if err := c.Start(ctx); err != nil {
-		return fault.Infraf(op, "%w", because(ctx, err))
+		return fault.Infraf(op, "%w", fault.Cause(ctx, err))
 	}
 	state, err := c.State(ctx)
 	if err != nil {
-		return fault.Infraf(op, "%w", because(ctx, err))
+		return fault.Infraf(op, "%w", fault.Cause(ctx, err))
 	}
 	h.sched.init = state.Pid
 	return nil
-}
-
-// because returns why a context ended in place of what followed from it.
-func because(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return err
 }
 
 // meet waits for the agent's call, and until its services are up.
@@ -241,15 +233,7 @@ func (h *Host) watchStart(ctx context.Context, cancel context.CancelCauseFunc) {
 
 // startFault returns the watcher's reason when it has one.
 func (h *Host) startFault(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	}
-	var product *fault.Product
-	var ours *fault.Infra
-	if errors.As(err, &product) || errors.As(err, &ours) {
-		return err
-	}
-	return fault.Infraf("start container", "%w", err)
+	return fault.OrInfra("start container", fault.Cause(ctx, err))
 }
 
 // Console is what the agent's init prints.

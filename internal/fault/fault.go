@@ -6,6 +6,8 @@
 package fault
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -53,6 +55,25 @@ func Productf(layer matrix.Layer, op, format string, args ...any) error {
 // Infraf makes an infrastructure fault. The format may wrap an error with %w.
 func Infraf(op, format string, args ...any) error {
 	return &Infra{Op: op, Err: fmt.Errorf(format, args...)}
+}
+
+// OrInfra returns an error as it is when it was classified where it was born, and
+// otherwise makes it ours.
+func OrInfra(op string, err error) error {
+	var product *Product
+	var ours *Infra
+	if errors.As(err, &product) || errors.As(err, &ours) {
+		return err
+	}
+	return Infraf(op, "%w", err)
+}
+
+// Cause prefers the reason why something was called off to how that showed.
+func Cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // Classify returns the verdict and the layer of an error: the outermost

@@ -3,7 +3,6 @@ package host
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -173,12 +172,7 @@ func (vm *VM) bootFault(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	var product *fault.Product
-	var ours *fault.Infra
-	if errors.As(err, &product) || errors.As(err, &ours) {
-		return err
-	}
-	return fault.Infraf("boot host", "%w", err)
+	return fault.OrInfra("boot host", err)
 }
 
 // awaitServices waits until the agent has started the daemons.

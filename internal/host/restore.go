@@ -108,7 +108,11 @@ func isBad(err error) bool {
 // resume makes a running host of a snapshot. The error is a BadError when the
 // snapshot is to blame.
 func (o order) resume(ctx context.Context, from *snapshot.Snapshot) (_ *VM, err error) {
-	vm, err := o.lay()
+	_, quirks, err := compose(o.parts, o.settings)
+	if err != nil {
+		return nil, err
+	}
+	vm, err := o.lay(quirks)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +212,7 @@ func (vm *VM) migrateFrom(ctx context.Context, r io.Reader) error {
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	_, err = io.CopyBuffer(conn, r, make([]byte, 1<<20))
 	conn.Close()
-	return errors.Join(because(ctx, err), vm.migrated(events))
+	return errors.Join(fault.Cause(ctx, err), vm.migrated(events))
 }
 
 // freshen makes the host one of its own: with the time of now, and with random

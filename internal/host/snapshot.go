@@ -166,22 +166,14 @@ func receive(ctx context.Context, l net.Listener, w io.Writer) error {
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	conn, err := l.Accept()
 	if err != nil {
-		return because(ctx, err)
+		return fault.Cause(ctx, err)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if _, err := io.CopyBuffer(w, conn, make([]byte, 1<<20)); err != nil {
-		return because(ctx, err)
+		return fault.Cause(ctx, err)
 	}
 	return nil
-}
-
-// because prefers the reason why something was called off to how that showed.
-func because(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return err
 }
 
 // migrationEvents asks the emulator to tell how a migration goes, and to leave out

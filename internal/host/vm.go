@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
@@ -93,7 +94,11 @@ func (o order) boot(ctx context.Context) (*VM, error) {
 
 // launch starts a host and returns when its agent answers.
 func (o order) launch(ctx context.Context) (_ *VM, err error) {
-	vm, err := o.lay()
+	spec, quirks, err := compose(o.parts, o.settings)
+	if err != nil {
+		return nil, fault.Infraf("boot host", "%w", err)
+	}
+	vm, err := o.lay(quirks)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +107,7 @@ func (o order) launch(ctx context.Context) (_ *VM, err error) {
 			vm.Close()
 		}
 	}()
-	if err := vm.prepare(o.parts); err != nil {
+	if err := vm.prepare(o.parts, spec); err != nil {
 		return nil, fault.Infraf("prepare host", "%w", disk.Explain(err, vm.bulk.Path))
 	}
 	if err := vm.start(o, false); err != nil {
@@ -114,8 +119,8 @@ func (o order) launch(ctx context.Context) (_ *VM, err error) {
 	return vm, nil
 }
 
-// lay makes the folders of a host and its empty console.
-func (o order) lay() (_ *VM, err error) {
+// lay makes the folders of a host that runs with quirks, and its empty console.
+func (o order) lay(quirks []string) (_ *VM, err error) {
 	s := o.settings
 	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
 		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, s.LogDir))
@@ -123,10 +128,6 @@ func (o order) lay() (_ *VM, err error) {
 	folder, err := owner.NewFolder(o.runtime, FolderPrefix)
 	if err != nil {
 		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, o.runtime))
-	}
-	_, quirks, err := compose(o.parts, s)
-	if err != nil {
-		return nil, errors.Join(fault.Infraf("boot host", "%w", err), folder.Remove())
 	}
 	vm := &VM{settings: s, folder: folder, bulk: folder, quirks: quirks}
 	vm.Way = Way{Dir: folder.Path, Limit: s.Limit, Alive: vm.Alive, Lost: vm.whyLost}
@@ -165,15 +166,11 @@ func (vm *VM) fitsSockets() error {
 }
 
 // prepare makes what a host boots with: its disk, its memory and its initramfs.
-func (vm *VM) prepare(p Parts) error {
+func (vm *VM) prepare(p Parts, spec agent.Spec) error {
 	if err := makeScratch(vm.file(fileScratch)); err != nil {
 		return err
 	}
 	if err := vm.makeMemory(); err != nil {
-		return err
-	}
-	spec, _, err := compose(p, vm.settings)
-	if err != nil {
 		return err
 	}
 	b, err := json.Marshal(spec)
