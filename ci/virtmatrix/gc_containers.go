@@ -1,7 +1,7 @@
 package main
 
 import (
-	"os"
+	"errors"
 	"path/filepath"
 
 	"github.com/virtmatrix/virtmatrix/internal/container"
@@ -26,7 +26,7 @@ func (g *collector) orphans() error {
 }
 
 // derived removes what was made for containers of images that are no more: what
-// Docker imported, and bundles as folders.
+// Docker imported, and bundles as folders; and of those what was changed on disk.
 func (g *collector) derived(images []store.Image) error {
 	if g.engine == nil {
 		return nil
@@ -44,10 +44,11 @@ func (g *collector) derived(images []store.Image) error {
 		return err
 	}
 	for _, dir := range views {
-		if viewed[filepath.Base(dir)] {
+		var changed *container.ChangedViewError
+		if viewed[filepath.Base(dir)] && !errors.As(container.VerifyView(dir), &changed) {
 			continue
 		}
-		if err := g.remove(dir, sizeOf(dir), func() error { return os.RemoveAll(dir) }); err != nil {
+		if err := g.remove(dir, sizeOf(dir), func() error { return container.RemoveView(dir) }); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -92,6 +93,39 @@ func Digest(path string) (sum string, size int64, err error) {
 		return "", 0, fmt.Errorf("cannot read file: %w", err)
 	}
 	return hex.EncodeToString(h.Sum(nil)), n, nil
+}
+
+// DigestTree returns the SHA-256, in hex, of all that is below dir: names, kinds,
+// permissions, owners, where links lead, and what files hold.
+func DigestTree(dir string) (string, error) {
+	h := sha256.New()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		var holds string
+		switch {
+		case info.Mode().IsRegular():
+			holds, _, err = Digest(path)
+		case info.Mode().Type() == fs.ModeSymlink:
+			holds, err = os.Readlink(path)
+		}
+		owner := info.Sys().(*syscall.Stat_t)
+		fmt.Fprintf(h, "%q %s %d:%d %q\n", rel, info.Mode(), owner.Uid, owner.Gid, holds)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // SyncTree flushes every file and folder below dir, and dir itself, to disk.
