@@ -24,7 +24,7 @@ func (l *lab) reruns(ctx context.Context, command string, plan *matrix.Plan) ([]
 	if err != nil {
 		return nil, err
 	}
-	if err := probe(ctx, d, l.catalog, plan); err != nil {
+	if _, err := d.Probe(ctx, l.catalog, plan); err != nil {
 		return nil, err
 	}
 	answers, err := keepAll(ctx, d, home, plan)
@@ -54,20 +54,6 @@ func (l *lab) homeWith(shared ...string) (string, error) {
 		}
 	}
 	return home, nil
-}
-
-// probe finds out what runs hosts here, which answers depend on, and keeps it in
-// the driver's home.
-func probe(ctx context.Context, d *driver.Driver, cat *matrix.Catalog, plan *matrix.Plan) error {
-	images, err := d.Build(ctx, cat, plan)
-	if err != nil {
-		return err
-	}
-	hosts, err := d.Hosts(ctx, plan, images)
-	if err != nil {
-		return err
-	}
-	return hosts.Close()
 }
 
 // keepAll puts an answer to each check of a plan into the cache of a home, and

@@ -7,6 +7,7 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 type buildVerb struct {
@@ -56,17 +57,23 @@ func (a *app) planned(file string, s selection) (*matrix.Plan, error) {
 }
 
 func (a *app) build(plan *matrix.Plan, sink progress.Sink) error {
-	if os.Geteuid() != 0 {
-		return errors.New("cannot build images: packages are installed and images mounted as root; run with sudo")
-	}
-	cat, err := a.catalog()
-	if err != nil {
-		return err
-	}
-	d, err := a.driver(sink)
+	d, cat, err := a.builder(sink)
 	if err != nil {
 		return err
 	}
 	_, err = d.Build(a.ctx, cat, plan)
 	return err
+}
+
+// builder is a driver that may build images, and the catalogue that it needs.
+func (a *app) builder(sink progress.Sink) (*driver.Driver, *matrix.Catalog, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil, errors.New("cannot build images: packages are installed and images mounted as root; run with sudo")
+	}
+	cat, err := a.catalog()
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := a.driver(sink)
+	return d, cat, err
 }

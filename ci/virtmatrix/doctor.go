@@ -109,34 +109,23 @@ func (a *app) accelerator(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	plan, images, d, err := a.firstCell(ctx, cat, sink)
-	if err != nil {
-		return "", err
-	}
-	hosts, err := d.Hosts(ctx, plan, images)
-	if err != nil {
-		return "", err
-	}
-	defer hosts.Close()
-	return describeAccel(hosts.Accel()), nil
-}
-
-// firstCell plans and builds the first cell of the default profile.
-func (a *app) firstCell(ctx context.Context, cat *matrix.Catalog, sink progress.Sink) (*matrix.Plan, *driver.Images, *driver.Driver, error) {
 	whole, err := matrix.New(cat, matrix.Request{Profile: matrix.DefaultProfile})
 	if err != nil {
-		return nil, nil, nil, err
+		return "", err
 	}
 	d, err := a.driver(sink)
 	if err != nil {
-		return nil, nil, nil, err
+		return "", err
 	}
 	plan, err := d.Plan(ctx, cat, matrix.Request{Profile: whole.Profile, Cells: []string{whole.Cells[0].ID}})
 	if err != nil {
-		return nil, nil, nil, err
+		return "", err
 	}
-	images, err := d.Build(ctx, cat, plan)
-	return plan, images, d, err
+	result, err := d.Probe(ctx, cat, plan)
+	if err != nil {
+		return "", err
+	}
+	return describeAccel(result), nil
 }
 
 func describeAccel(r accel.Result) string {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/verdict"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
@@ -28,7 +29,17 @@ func (r *runner) recall() error {
 	if err != nil {
 		return err
 	}
+	if kept, err := verdict.In(driver.Kept(r.Home)).List(); err == nil && len(kept) == 0 {
+		return nil
+	}
 	verdicts, err := r.verdicts(r.plan, source)
+	if errors.Is(err, driver.ErrNotProbed) {
+		// The suites would boot for it, too: it is early, and not more.
+		if err := r.probe(); err != nil {
+			return err
+		}
+		verdicts, err = r.verdicts(r.plan, source)
+	}
 	if err != nil {
 		fmt.Fprintln(r.stderr, err)
 		return nil
@@ -49,6 +60,19 @@ func (r *runner) recall() error {
 	}
 	r.recalled = true
 	_, err = fmt.Fprintf(r.stderr, "%s: %s; -fresh asks again\n", short(r.dir.Path()), recalledWords(r.plan, found.Records, time.Now()))
+	return err
+}
+
+// probe finds out what runs hosts here, which kept answers depend on.
+func (r *runner) probe() error {
+	fmt.Fprintf(r.stderr, "%s: booting a kernel to find out what runs hosts here: kept answers depend on it\n", short(r.dir.Path()))
+	sink, done := r.show(nil)
+	defer done()
+	d, cat, err := r.builder(sink)
+	if err != nil {
+		return err
+	}
+	_, err = d.Probe(r.ctx, cat, r.plan)
 	return err
 }
 

@@ -140,11 +140,7 @@ func (r *runner) answer(rows []progress.Row) error {
 	if err != nil {
 		return err
 	}
-	show := progress.Show
-	if r.Verbose {
-		show = func(f *os.File, rows []progress.Row) (progress.Sink, func()) { return progress.Plain(f, rows...) }
-	}
-	sink, done := show(r.stderr, rows)
+	sink, done := r.show(rows)
 	defer done()
 	start := time.Now()
 	if err := r.build(r.plan, sink); err != nil {
@@ -169,6 +165,14 @@ func (r *runner) answer(rows []progress.Row) error {
 	done()
 	r.suite = time.Since(start)
 	return err
+}
+
+// show tells people how the cells get on.
+func (r *runner) show(rows []progress.Row) (sink progress.Sink, done func()) {
+	if r.Verbose {
+		return progress.Plain(r.stderr, rows...)
+	}
+	return progress.Show(r.stderr, rows)
 }
 
 // rows are the cells of the plan with the checks they must answer, less those

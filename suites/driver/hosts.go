@@ -72,6 +72,20 @@ func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (
 	return h, err
 }
 
+// Probe finds out what accelerates L1 here, unless it is known since the machine
+// booted. It makes sure of the plan's images for it.
+func (d *Driver) Probe(ctx context.Context, cat *matrix.Catalog, plan *matrix.Plan) (accel.Result, error) {
+	images, err := d.Build(ctx, cat, plan)
+	if err != nil {
+		return accel.Result{}, err
+	}
+	hosts, err := d.Hosts(ctx, plan, images)
+	if err != nil {
+		return accel.Result{}, err
+	}
+	return hosts.Accel(), hosts.Close()
+}
+
 // emulator describes the L0 emulator of a plan.
 func emulator(plan *matrix.Plan, images *Images) host.Emulator {
 	set := plan.PackageSets[plan.Emulator.Packages]

@@ -86,16 +86,20 @@ func answering() []string {
 // a cell, its checks, and the recipes of its images.
 var throughTheCell = []string{"matrix/*.yaml", "fixtures/recipes.yaml"}
 
+// ErrNotProbed says that nobody knows what runs hosts here: Driver.Probe finds out.
+var ErrNotProbed = errors.New("what runs hosts here was not found out since the machine booted; a run does")
+
 // Verdicts opens the cache for a plan before anything of it is run. It reads
 // what images there are, and what runs L1 here by the answer that the last probe
-// left. source is the checkout whose suites would run. An error says why nothing
-// can be looked up: the checks must be asked.
+// left; without one the error wraps ErrNotProbed. source is the checkout whose
+// suites would run. An error says why nothing can be looked up: the checks must be
+// asked.
 func (d *Driver) Verdicts(ctx context.Context, plan *matrix.Plan, source string) (*Verdicts, error) {
 	images := d.builtImages(plan)
 	em := emulator(plan, images)
 	probed, ok := accel.Kept(accelCache(d.config.Home), em)
 	if !ok {
-		return nil, errors.New("cannot look up verdicts: what runs hosts here was not found out since the machine booted; the run does")
+		return nil, fmt.Errorf("cannot look up verdicts: %w", ErrNotProbed)
 	}
 	return d.verdicts(ctx, plan, source, images, em, probed.Accel)
 }

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -379,5 +380,15 @@ func TestTheCodeThatAnswersIsAllThereIs(t *testing.T) {
 		if _, err := tree.Version(p); err == nil {
 			t.Errorf("%s is part of what answers", p)
 		}
+	}
+}
+
+func TestNothingIsLookedUpBeforeItIsKnownWhatRunsHosts(t *testing.T) {
+	d, err := Open(Config{Home: t.TempDir(), Runtime: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := d.Verdicts(t.Context(), resolved(t, wholeGrid, nil), "../.."); !errors.Is(err, ErrNotProbed) {
+		t.Errorf("Verdicts = %v, %v", v, err)
 	}
 }
