@@ -181,7 +181,10 @@ func (m *machine) serve(conn net.Conn) error {
 		var c struct {
 			ID        string
 			Execute   string
-			Arguments struct{ URI string }
+			Arguments struct {
+				URI  string
+				Line string `json:"command-line"`
+			}
 		}
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
 			return err
@@ -190,13 +193,21 @@ func (m *machine) serve(conn net.Conn) error {
 			m.say(map[string]any{"id": c.ID, "error": map[string]any{"class": "GenericError", "desc": err.Error()}})
 			continue
 		}
-		m.say(map[string]any{"id": c.ID, "return": map[string]any{}})
+		var value any = map[string]any{}
+		if c.Execute == "human-monitor-command" {
+			value = m.human(c.Arguments.Line)
+		}
+		m.say(map[string]any{"id": c.ID, "return": value})
 	}
 	select {} // the harness is done with it, and ends it
 }
 
 func (m *machine) do(command, path string) error {
 	switch command {
+	case "human-monitor-command":
+		if m.flaw == "no monitor" {
+			return fmt.Errorf("it has no monitor")
+		}
 	case "cont":
 		if m.flaw == "lame" {
 			return fmt.Errorf("it cannot run")
@@ -222,6 +233,14 @@ func (m *machine) do(command, path string) error {
 		go m.receive(l)
 	}
 	return nil
+}
+
+// human answers what a person would ask at the monitor.
+func (m *machine) human(line string) string {
+	if m.flaw == "verbose" {
+		return strings.Repeat("R", 2*maxRegisters)
+	}
+	return line + ": RIP=ffffffff81000000"
 }
 
 // resumed is what a restored machine prints first.
