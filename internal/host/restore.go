@@ -33,6 +33,19 @@ func Restores(p Parts, s Settings, em Emulator) bool {
 	return err == nil
 }
 
+// Forget removes the snapshot that Boot would restore the host from, if there is
+// one, so that the next such host is booted.
+func Forget(p Parts, s Settings, em Emulator) error {
+	if s.Snapshots == nil {
+		return nil
+	}
+	of, err := order{parts: p, settings: s, emulator: em}.subject()
+	if err != nil {
+		return fault.Infraf("forget snapshot", "%w", err)
+	}
+	return s.Snapshots.Remove(of.Name())
+}
+
 // restoreOrBoot restores the host, or boots it and makes its snapshot.
 func (o order) restoreOrBoot(ctx context.Context) (*VM, error) {
 	of, err := o.subject()

@@ -126,6 +126,25 @@ func TestTheSecondHostIsTheFirstRestored(t *testing.T) {
 	}
 }
 
+func TestAForgottenSnapshotIsMadeAgain(t *testing.T) {
+	o := fakeOrder(t)
+	check(t, Forget(o.parts, o.settings, o.emulator)) // there is none
+	first, _ := token(t, o)
+	check(t, Forget(o.parts, o.settings, o.emulator))
+	if Restores(o.parts, o.settings, o.emulator) {
+		t.Error("the next host would be restored")
+	}
+	second, notes := token(t, o)
+	if second == first || notes != "" {
+		t.Errorf("the next host was not just booted: notes %q", notes)
+	}
+	if third, _ := token(t, o); third != second {
+		t.Error("the one after it was not restored")
+	}
+	o.settings.Snapshots = nil
+	check(t, Forget(o.parts, o.settings, o.emulator))
+}
+
 func TestWithoutAStoreEachHostIsBooted(t *testing.T) {
 	o := fakeOrder(t)
 	o.settings.Snapshots = nil
@@ -343,55 +362,4 @@ func TestRestoresLeaveNothingBehind(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Errorf("%d files and %d goroutines after 20 restores, %d and %d before", openFiles(), runtime.NumGoroutine(), files, routines)
-}
-
-func TestWhatASnapshotFits(t *testing.T) {
-	o := fakeOrder(t)
-	key := func(change func(*order)) string {
-		t.Helper()
-		other := o
-		change(&other)
-		of, err := other.subject()
-		check(t, err)
-		return of.Key()
-	}
-	same := key(func(*order) {})
-	for name, change := range map[string]func(*order){
-		"name":      func(o *order) { o.settings.Name = "x" },
-		"logs":      func(o *order) { o.settings.LogDir = "/x" },
-		"scale":     func(o *order) { o.settings.Scale = 7 },
-		"patience":  func(o *order) { o.settings.Silence, o.settings.Longest = 1, 2 },
-		"scratch":   func(o *order) { o.settings.ScratchDir = "/x" },
-		"same root": func(o *order) { o.parts.Root = copied(t, o.parts.Root, "") },
-	} {
-		if key(change) != same {
-			t.Errorf("%s makes another host", name)
-		}
-	}
-	for name, change := range map[string]func(*order){
-		"emulator":    func(o *order) { o.emulator.Version = "1:7.2-2" },
-		"machine":     func(o *order) { o.emulator.Machine = "pc-q35-8.0" },
-		"processor":   func(o *order) { o.emulator.CPU = map[matrix.Kind]string{matrix.KVM: "max,cx16=off"} },
-		"memory":      func(o *order) { o.settings.MemoryMB = 2048 },
-		"accelerator": func(o *order) { o.settings.Accel = "kvm" },
-		"root":        func(o *order) { o.parts.Root = copied(t, o.parts.Root, "more") },
-		"known root":  func(o *order) { o.parts.Sums = map[string]string{o.parts.Root: "0123"} },
-		"agent":       func(o *order) { o.parts.Agent = copied(t, o.parts.Agent, "more") },
-		"L2":          func(o *order) { o.parts.Guest.Init = copied(t, o.parts.Guest.Init, "more") },
-		"security":    func(o *order) { o.settings.Axes = []matrix.Setting{{Axis: Security, Value: "apparmor"}} },
-	} {
-		if key(change) == same {
-			t.Errorf("another %s makes the same host", name)
-		}
-	}
-}
-
-// copied copies a file and adds to it.
-func copied(t *testing.T, path, more string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	check(t, err)
-	out := filepath.Join(t.TempDir(), filepath.Base(path))
-	check(t, os.WriteFile(out, append(b, more...), 0o644))
-	return out
 }
