@@ -61,10 +61,20 @@ func open(process int) (_ *suite, err error) {
 	} else {
 		events, err = s.takeOver(process)
 	}
-	if err != nil || s.done() {
+	if err != nil {
 		return s, err
 	}
-	return s, s.equip(ctx, cat, process, events)
+	return s, s.ready(ctx, cat, process, events)
+}
+
+// ready makes what the cells need that are still to be asked. Without any, Ginkgo
+// is told of the answers that there are, and nothing else is needed.
+func (s *suite) ready(ctx context.Context, cat *matrix.Catalog, process int, events progress.Sink) (err error) {
+	if s.done() {
+		s.cells, err = s.dir.Ordered(s.plan)
+		return err
+	}
+	return s.equip(ctx, cat, process, events)
 }
 
 // done says whether everything that the plan asks is answered.
@@ -127,12 +137,17 @@ func (s *suite) recall(ctx context.Context, root string) error {
 	if err := errors.Join(answers.AppendAll(found.Records), answers.Close()); err != nil {
 		return err
 	}
-	s.answered, s.cached = journal.Answered(s.plan, found.Records), map[[2]string]journal.Record{}
-	for _, rec := range found.Records {
-		s.cached[[2]string{rec.Cell, rec.Check}] = rec
-	}
+	s.recalled(found.Records)
 	fmt.Fprintf(os.Stderr, "virtmatrix: %d checks are answered from the cache; %s=1 asks again\n", len(found.Records), driver.FreshEnv)
 	return nil
+}
+
+// recalled takes answers out of the cache as those that Ginkgo is to be told.
+func (s *suite) recalled(records []journal.Record) {
+	s.answered, s.cached = journal.Answered(s.plan, records), map[[2]string]journal.Record{}
+	for _, rec := range records {
+		s.cached[[2]string{rec.Cell, rec.Check}] = rec
+	}
 }
 
 // note tells something about the whole run, here and in its report.

@@ -49,10 +49,8 @@ func TestSuites(t *testing.T) {
 		func() []byte { return []byte(s.plan.Hash) },
 		func(first []byte) { gomega.Expect(samePlan(string(first), s.plan)).To(gomega.Succeed()) },
 	)
-	for i, plan := range s.cells {
-		if err := s.describe(plan, turn(i)); err != nil {
-			t.Fatalf("virtmatrix: %v", err)
-		}
+	if err := s.describeAll(); err != nil {
+		t.Fatalf("virtmatrix: %v", err)
 	}
 	ginkgo.RunSpecs(t, "virtmatrix "+s.plan.Profile)
 }
@@ -83,6 +81,16 @@ func bodies() (map[string]cell.Body, error) {
 // and sorts by name what it does not shuffle; with one, the processes take them in
 // this order.
 func turn(i int) ginkgo.SpecPriority { return ginkgo.SpecPriority(-i) }
+
+// describeAll builds the specs of all cells, in their order.
+func (s *suite) describeAll() error {
+	for i, plan := range s.cells {
+		if err := s.describe(plan, turn(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // describe builds the specs of a cell. They stay on one process and in order,
 // on one host as long as it is well.
