@@ -1,10 +1,8 @@
 package host
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
@@ -31,8 +29,9 @@ type identity struct {
 	Guest     [][2]string `json:"guest"`
 	// Images are SHA-256 by what the image is for; empty for none.
 	Images map[string]string `json:"images"`
-	// Processor is L0's, which L1's is like when it is not emulated.
-	Processor string `json:"processor,omitempty"`
+	// Machine is what of L0 counts besides, by name: above all the processor that
+	// L1's is like when it is not emulated.
+	Machine map[string]string `json:"machine,omitempty"`
 }
 
 // identityRevision goes up when a host that is ready becomes something else by a
@@ -55,7 +54,7 @@ func (o order) subject() (snapshot.Subject, error) {
 }
 
 func (o order) identity() (identity, error) {
-	id := identity{Revision: identityRevision, Emulator: o.emulator.Version, Images: map[string]string{}}
+	id := identity{Revision: identityRevision, Emulator: o.emulator.Version, Images: map[string]string{}, Machine: o.settings.Machine}
 	p, s := o.parts, o.settings
 	s.Name, s.LogDir, s.Scale, s.Silence, s.Longest = "", "logs", 1, 0, 0
 	spec, _, err := compose(p, s)
@@ -80,10 +79,7 @@ func (o order) identity() (identity, error) {
 	if id.CommandLine, err = commandLine(p, s, o.emulator, places{"sockets", "files", "memory"}, false); err != nil {
 		return id, err
 	}
-	if s.Accel == "kvm" {
-		id.Processor, err = processor()
-	}
-	return id, err
+	return id, nil
 }
 
 // sum is the SHA-256 of a file, empty for none.
@@ -106,24 +102,4 @@ func (p Parts) sums(files []earlyFile) ([][2]string, error) {
 		sums = append(sums, [2]string{f.name, sum})
 	}
 	return sums, nil
-}
-
-// processor describes what an accelerated L1 sees of L0: its first processor, and
-// the kernel whose KVM stands between.
-func processor() (string, error) {
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "", err
-	}
-	first, _, _ := bytes.Cut(info, []byte("\n\n"))
-	var kept []byte
-	for line := range bytes.Lines(first) {
-		for _, name := range []string{"vendor_id", "model", "stepping", "microcode", "flags"} {
-			if bytes.HasPrefix(line, []byte(name)) {
-				kept = append(kept, line...)
-			}
-		}
-	}
-	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	return string(append(kept, kernel...)), err
 }

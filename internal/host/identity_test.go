@@ -41,6 +41,7 @@ func TestWhatASnapshotFits(t *testing.T) {
 		"known root":  func(o *order) { o.parts.Sums = map[string]string{o.parts.Root: "0123"} },
 		"agent":       func(o *order) { o.parts.Agent = copied(t, o.parts.Agent, "more") },
 		"L2":          func(o *order) { o.parts.Guest.Init = copied(t, o.parts.Guest.Init, "more") },
+		"L0":          func(o *order) { o.settings.Machine = map[string]string{"kvm": "nested=1"} },
 		"security":    func(o *order) { o.settings.Axes = []matrix.Setting{{Axis: Security, Value: "apparmor"}} },
 	} {
 		if key(change) == same {

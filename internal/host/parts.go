@@ -69,6 +69,9 @@ type Settings struct {
 	Axes []matrix.Setting
 	// Accel is L0's accelerator: "kvm" or "tcg".
 	Accel string
+	// Machine is what of L0 the state of a ready host depends on, by name
+	// (machine.HostTraits). It tells which snapshots fit.
+	Machine map[string]string
 	// Scale multiplies every time limit: 1 on the machine of reference.
 	Scale float64
 	// CPUs and MemoryMB are L1's size.

@@ -21,43 +21,65 @@ import (
 )
 
 // Traits are what of this machine, L0, an answer about a stack may depend on
-// besides the images: its kernel and processor, and the libraries and programs of
-// its own that work on a host. They are the same until the machine is changed.
-func Traits(ctx context.Context) (map[string]string, error) {
-	t := map[string]string{"processors": fmt.Sprint(runtime.NumCPU())}
-	var failed []error
-	set := func(name string, value string, err error) {
-		t[name] = value
-		if err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", name, err))
-		}
-	}
-	version, err := line("/proc/version")
-	set("kernel", version, err)
-	arguments, err := line("/proc/cmdline")
-	set("kernel arguments", arguments, err)
-	info, err := line("/proc/cpuinfo")
-	set("processor", processorOf(info), err)
+// besides the images: the traits of its hosts, how many processors there are, and
+// the libraries of its own that talk to the hosts. kvm says that L0's KVM runs
+// them. They are the same until the machine is changed.
+func Traits(ctx context.Context, kvm bool) (map[string]string, error) {
+	t := hostTraits(ctx, kvm)
+	t.set("processors", fmt.Sprint(runtime.NumCPU()), nil)
 	settings, err := optional("/etc/libvirt/libvirt.conf")
-	set("libvirt client's settings", hash(settings), err)
+	t.set("libvirt client's settings", hash(settings), err)
 	client, err := clientLibraries(ctx)
-	set("libvirt client", client, err)
+	t.set("libvirt client", client, err)
+	return t.all()
+}
+
+// HostTraits are those of the Traits on which a host depends that the machine
+// boots: its kernel and processor, how its KVM is set where that runs the host,
+// and what formats the host's disk.
+func HostTraits(ctx context.Context, kvm bool) (map[string]string, error) {
+	return hostTraits(ctx, kvm).all()
+}
+
+func hostTraits(ctx context.Context, kvm bool) *traits {
+	t := &traits{values: map[string]string{}}
+	version, err := line("/proc/version")
+	t.set("kernel", version, err)
+	arguments, err := line("/proc/cmdline")
+	t.set("kernel arguments", arguments, err)
+	info, err := line("/proc/cpuinfo")
+	t.set("processor", processorOf(info), err)
 	formats, err := optional("/etc/mke2fs.conf")
-	set("file systems' settings", hash(formats), err)
+	t.set("file systems' settings", hash(formats), err)
 	mkfs, err := exec.LookPath("mkfs.ext4")
 	if err == nil {
 		mkfs, err = loaded(ctx, mkfs)
 	}
-	set("mkfs.ext4", mkfs, err)
-	if err := errors.Join(failed...); err != nil {
-		return nil, fmt.Errorf("cannot tell what this machine is like: %w", err)
+	t.set("mkfs.ext4", mkfs, err)
+	if kvm {
+		t.set("kvm", parameters("kvm", "kvm_amd", "kvm_intel"), nil)
 	}
-	return t, nil
+	return t
 }
 
-// KVMTraits are those that count as well where L0's KVM runs something.
-func KVMTraits() map[string]string {
-	return map[string]string{"kvm": parameters("kvm", "kvm_amd", "kvm_intel")}
+// traits collects traits, and why some of them cannot be told.
+type traits struct {
+	values map[string]string
+	failed []error
+}
+
+func (t *traits) set(name, value string, err error) {
+	t.values[name] = value
+	if err != nil {
+		t.failed = append(t.failed, fmt.Errorf("%s: %w", name, err))
+	}
+}
+
+func (t *traits) all() (map[string]string, error) {
+	if err := errors.Join(t.failed...); err != nil {
+		return nil, fmt.Errorf("cannot tell what this machine is like: %w", err)
+	}
+	return t.values, nil
 }
 
 // ContainerTraits are those that count as well where a container is the host, whose

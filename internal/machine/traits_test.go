@@ -9,11 +9,11 @@ import (
 )
 
 func TestTraitsStayUntilTheMachineChanges(t *testing.T) {
-	first, err := Traits(t.Context())
+	first, err := Traits(t.Context(), false)
 	if err != nil {
 		t.Skipf("this machine cannot run cells: %v", err)
 	}
-	again, err := Traits(t.Context())
+	again, err := Traits(t.Context(), false)
 	if err != nil || !maps.Equal(first, again) {
 		t.Errorf("twice the same machine: %v and %v, %v", first, again, err)
 	}
@@ -21,6 +21,28 @@ func TestTraitsStayUntilTheMachineChanges(t *testing.T) {
 		if first[name] == "" {
 			t.Errorf("nothing is said of %s", name)
 		}
+	}
+}
+
+func TestAHostHasTheTraitsThatItDependsOn(t *testing.T) {
+	all, err := Traits(t.Context(), true)
+	if err != nil {
+		t.Skipf("this machine cannot run cells: %v", err)
+	}
+	of, err := HostTraits(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"kernel", "kernel arguments", "processor", "file systems' settings", "mkfs.ext4", "kvm"} {
+		if got, ok := of[name]; !ok || got != all[name] {
+			t.Errorf("%s is %q, to an answer %q", name, got, all[name])
+		}
+	}
+	if client, ok := of["libvirt client"]; ok {
+		t.Errorf("a host depends on who talks to it: %s", client)
+	}
+	if of, err = HostTraits(t.Context(), false); err != nil || of["kvm"] != "" {
+		t.Errorf("an emulated host depends on KVM: %v, %v", of, err)
 	}
 }
 

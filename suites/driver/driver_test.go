@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -136,6 +137,13 @@ func TestTheEmulatorOfAPlan(t *testing.T) {
 		if !strings.HasPrefix(em.CPU[kind], "max,") {
 			t.Errorf("processor of a %s host: %q", kind, em.CPU[kind])
 		}
+	}
+}
+
+func TestTheMachineTellsWhichSnapshotsFitAHost(t *testing.T) {
+	h := &Hosts{driver: newDriver(t), traits: map[string]string{"kvm": "nested=0"}}
+	if got := h.settings(&twoCells().Cells[0], "logs").Machine; !maps.Equal(got, h.traits) {
+		t.Errorf("a host is told of the machine %v, want %v", got, h.traits)
 	}
 }
 

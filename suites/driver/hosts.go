@@ -11,6 +11,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/accel"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/machine"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/snapshot"
 	"github.com/virtmatrix/virtmatrix/internal/store"
@@ -26,6 +27,8 @@ type Hosts struct {
 	folder   *owner.Folder
 	emulator host.Emulator
 	probed   accel.Result
+	// traits are what of the machine hosts depend on.
+	traits map[string]string
 	// sums are the SHA-256 of all that hosts are made of, by path.
 	sums map[string]string
 	// Snapshots keeps the states of ready hosts; nil boots each host.
@@ -69,7 +72,13 @@ func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (
 		Emulator: h.emulator, Guest: guest,
 		Runtime: d.config.Runtime, Cache: accelCache(d.config.Home),
 	}.Run(ctx)
-	return h, err
+	if err != nil {
+		return nil, err
+	}
+	if h.traits, err = machine.HostTraits(ctx, h.probed.Accel == accel.KVM); err != nil {
+		return nil, fault.Infraf("prepare hosts", "%w", err)
+	}
+	return h, nil
 }
 
 // Probe finds out what accelerates L1 here, unless it is known since the machine
@@ -126,7 +135,7 @@ func (h *Hosts) settings(cell *matrix.Cell, logDir string) host.Settings {
 	settings := host.Settings{
 		Name: cell.ID, Kind: cell.Kind, Axes: cell.Settings, Accel: h.probed.Accel, Scale: h.probed.Scale,
 		CPUs: hostCPUs, MemoryMB: hostMemoryMB, LogDir: logDir, ScratchDir: Scratch(h.driver.config.Home),
-		Snapshots: h.Snapshots,
+		Snapshots: h.Snapshots, Machine: h.traits,
 	}
 	if h.probed.Accel == accel.TCG {
 		settings.Turn = h.turn

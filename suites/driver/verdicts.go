@@ -139,16 +139,13 @@ func (d *Driver) verdicts(ctx context.Context, plan *matrix.Plan, source string,
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		v.traits, err = machine.Traits(ctx)
+		v.traits, err = machine.Traits(ctx, accelerator == accel.KVM)
 		return err
 	})
 	group.Go(func() error { return v.readCode(ctx, source) })
 	group.Go(func() error { return v.readContainers(ctx, d.config.Home) })
 	if err := group.Wait(); err != nil {
 		return nil, err
-	}
-	if accelerator == accel.KVM {
-		maps.Copy(v.traits, machine.KVMTraits())
 	}
 	return v, nil
 }
