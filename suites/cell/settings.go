@@ -33,13 +33,20 @@ func (t *T) Security() string {
 
 // Confinement is the profile that a guest's emulator runs under, and how it is
 // held to it, as the kernel says: "libvirt-UUID (enforce)". It is empty without.
+// What Docker confines a whole container by, its init too, is not libvirt's doing
+// and counts as none.
 func (t *T) Confinement(ctx context.Context, name string) string {
-	// The file cannot be read when no security module is there to answer.
-	said := t.Sh(ctx, "cat /proc/$("+emulatorOf(name)+")/attr/current 2>/dev/null || true")
-	if said = strings.Trim(said, "\x00\n"); said == "unconfined" {
+	said := t.profile(ctx, "$("+emulatorOf(name)+")")
+	if said == "unconfined" || t.cell.contained() && said == t.profile(ctx, "1") {
 		return ""
 	}
 	return said
+}
+
+// profile is what the kernel says that a process of L1 runs under.
+func (t *T) profile(ctx context.Context, pid string) string {
+	// The file cannot be read when no security module is there to answer.
+	return strings.Trim(t.Sh(ctx, "cat /proc/"+pid+"/attr/current 2>/dev/null || true"), "\x00\n")
 }
 
 // DiskImage makes the raw image of a guest's disk in L1 and the option that

@@ -50,19 +50,36 @@ func TestASettingThatIsNotKnownIsOurFault(t *testing.T) {
 }
 
 func TestTheProfileOfAnEmulator(t *testing.T) {
-	for said, want := range map[string]string{
-		"libvirt-1234 (enforce)\n": "libvirt-1234 (enforce)", "libvirt-1234 (complain)\x00": "libvirt-1234 (complain)",
-		"unconfined\n": "", "": "",
+	const docker, selinux = "docker-default (enforce)\n", "system_u:system_r:container_t:s0:c1,c2\x00"
+	for _, tc := range []struct {
+		tier             matrix.Tier
+		init, said, want string
+	}{
+		{matrix.Nested, "unconfined\n", "libvirt-1234 (enforce)\n", "libvirt-1234 (enforce)"},
+		{matrix.Nested, "unconfined\n", "libvirt-1234 (complain)\x00", "libvirt-1234 (complain)"},
+		{matrix.Nested, "unconfined\n", "unconfined\n", ""},
+		{matrix.Nested, "", "", ""},
+		// A machine has no Docker around it: what its init runs under, it chose.
+		{matrix.Nested, docker, docker, "docker-default (enforce)"},
+		{matrix.Container, docker, docker, ""},
+		{matrix.Container, selinux, selinux, ""},
+		{matrix.Container, docker, "libvirt-1234 (enforce)\n", "libvirt-1234 (enforce)"},
+		{matrix.Container, docker, "unconfined\n", ""},
+		{matrix.Container, "", "", ""},
 	} {
 		on(t, ends(matrix.Pass, ""), func(ctx context.Context, t *T, h *fakeHost) {
+			t.cell.Plan.Tier = tc.tier
 			h.exec = func(_ context.Context, command string) (agent.Result, error) {
-				if strings.Contains(command, "uest=l2-x,") && strings.Contains(command, "/attr/current") {
-					return agent.Result{Stdout: []byte(said)}, nil
+				switch {
+				case strings.Contains(command, "/proc/1/attr/current"):
+					return agent.Result{Stdout: []byte(tc.init)}, nil
+				case strings.Contains(command, "uest=l2-x,") && strings.Contains(command, "/attr/current"):
+					return agent.Result{Stdout: []byte(tc.said)}, nil
 				}
 				return agent.Result{}, nil
 			}
-			if got := t.Confinement(ctx, "l2-x"); got != want {
-				t.Fail(matrix.LayerManagement, "%q means %q, want %q", said, got, want)
+			if got := t.Confinement(ctx, "l2-x"); got != tc.want {
+				t.Fail(matrix.LayerManagement, "%s, init %q: %q means %q, want %q", tc.tier, tc.init, tc.said, got, tc.want)
 			}
 		})
 	}
