@@ -238,6 +238,25 @@ func TestLogReadsFromAnOffsetAndBoundsItself(t *testing.T) {
 	}
 }
 
+func TestWatchHearsTheAgentOut(t *testing.T) {
+	log := Log{Path: filepath.Join(t.TempDir(), "console.log")}
+	w := NewWatch(log)
+	said := "[ 1.0] Linux version 6.1\n"
+	for _, step := range []string{"virtmatrix-agent: cannot start x: /run/x", " was not there within 2m0s", "\n"} {
+		said += step
+		if err := os.WriteFile(log.Path, []byte(said), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		want := Finding{}
+		if step == "\n" {
+			want = Finding{agentName, "virtmatrix-agent: cannot start x: /run/x was not there within 2m0s", Fatal}
+		}
+		if got, dead := w.Fatal(); got != want || dead != (step == "\n") {
+			t.Errorf("after %q: Fatal = %+v, %v", said, got, dead)
+		}
+	}
+}
+
 func TestWatchFindsTheFatalLineWhenItComes(t *testing.T) {
 	log := Log{Path: filepath.Join(t.TempDir(), "console.log")}
 	w := NewWatch(log)

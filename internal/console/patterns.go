@@ -66,10 +66,13 @@ var patterns = []pattern{
 	// xen/arch/x86/traps.c, do_invalid_op; xen/include/xen/sched.h, domain_crash
 	{"Xen warning", Complaint, []string{"Xen ", "Assertion"}, regexp.MustCompile(`^\(XEN\) (\[.*\] )?(Xen (WARN|BUG) at|Assertion '.*' failed)`)},
 	{"Xen guest crash", Complaint, []string{"domain_crash", "crashed"}, regexp.MustCompile(`^\(XEN\) (\[.*\] )?(domain_crash called from|Domain \d+ (\(vcpu#\d+\) |reported )crashed)`)},
-	{"agent gave up", Fatal, []string{"virtmatrix-agent"}, regexp.MustCompile(`^virtmatrix-agent: cannot `)},
+	{agentName, Fatal, []string{"virtmatrix-agent"}, regexp.MustCompile(`^virtmatrix-agent: cannot `)},
 	// arch/x86/kernel/dumpstack.c: a trace that no line above announced. See Scan.
 	{traceName, Complaint, []string{"Call Trace"}, regexp.MustCompile(`\bCall Trace:`)},
 }
+
+// agentName is the pattern of the agent's last words.
+const agentName = "agent gave up"
 
 // traceName is the pattern of a stack trace. A splat has one, and is reported
 // by its first line; a trace alone is trouble without a known name.

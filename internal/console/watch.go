@@ -23,13 +23,18 @@ func (w *Watch) Fatal() (Finding, bool) {
 	if err != nil {
 		return Finding{}, false // the next call may read it
 	}
+	whole := bytes.LastIndexByte(text, '\n') + 1
+	w.offset += int64(whole)
+	// Half a line is looked at now, and again when it is whole. What the agent says
+	// decides by its end whose fault it is, and always has one.
+	if f, _ := inspect(clean(text[whole:])); f.Pattern == agentName {
+		text = text[:whole]
+	}
 	for _, f := range Scan(text, nil) {
 		if f.Severity == Fatal {
 			w.fatal, w.found = f, true
 			break
 		}
 	}
-	// Half a line is looked at now, and again when it is whole.
-	w.offset += int64(bytes.LastIndexByte(text, '\n') + 1)
 	return w.fatal, w.found
 }
