@@ -24,6 +24,9 @@ const FaultLine = "virtmatrix-agent: cannot "
 // a colon and the reason follow.
 const Start = "start "
 
+// Late stands between what a service is known by and how long that was waited for.
+const Late = " was not there within "
+
 // A host that is a container has what L0 gives it in one place, where no
 // userland has anything.
 const (

@@ -92,6 +92,25 @@ func TestOnlyADaemonThatDoesNotStartIsTheProducts(t *testing.T) {
 	}
 }
 
+func TestADaemonThatDoesNotStartOnASickMachineIsOurs(t *testing.T) {
+	const ended, late = "cannot start libvirtd: it ended before /run/x was there", "cannot start libvirtd: /run/x was not there within 2m0s"
+	for words, tc := range map[string]struct {
+		says string
+		sick func(h *Host)
+	}{
+		"ran out of memory":     {ended, func(h *Host) { h.oom = killed() - 1 }},
+		"its console has print": {ended, func(h *Host) { _ = os.Truncate(h.Console().Path, console.MaxBytes+1) }},
+		"a starved machine":     {late, func(h *Host) { h.sched.before = owner.Sched{Ran: time.Second, Waited: time.Minute} }},
+	} {
+		h := quiet(t)
+		if err := os.WriteFile(h.Console().Path, []byte("virtmatrix-agent: "+tc.says+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		tc.sick(h)
+		isOurs(t, h.Alive(), words)
+	}
+}
+
 func TestAnEndIsOursWhateverDockerSaysOfIt(t *testing.T) {
 	for name, end := range map[string]ending{
 		"killed": {status: 137}, "by itself": {status: 0}, "no answer": {err: errors.New("connection refused")},

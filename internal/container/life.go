@@ -51,10 +51,11 @@ func (h *Host) Alive() error {
 	return h.why
 }
 
+// fault looks at L0 before it believes the console: on a machine without memory or
+// room daemons do not start either, and that is not their doing. The console is
+// read first, because what made it say so was there before.
 func (h *Host) fault() error {
-	if f, dead := h.console.Fatal(); dead {
-		return host.Died(f.Line)
-	}
+	said, dead := h.console.Fatal()
 	if size := h.Console().Size(); size > console.MaxBytes {
 		return fault.Infraf("run container", "its console has printed %d MiB, and it goes on: see %s", size>>20, h.Console().Path)
 	}
@@ -65,6 +66,9 @@ func (h *Host) fault() error {
 	}
 	if now := killed(); now > h.oom {
 		return fault.Infraf("run container", "the machine ran out of memory, and its kernel has killed %d processes", now-h.oom)
+	}
+	if dead {
+		return host.Died(said.Line, h.Sched())
 	}
 	select {
 	case <-h.parted:

@@ -13,6 +13,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"golang.org/x/sys/unix"
 )
@@ -31,7 +32,7 @@ func (vm *VM) Alive() error {
 	vm.life.mu.Lock()
 	defer vm.life.mu.Unlock()
 	if f, dead := vm.life.console.Fatal(); dead {
-		return Died(f.Line)
+		return Died(f.Line, vm.proc.Sched())
 	}
 	if vm.life.stopped != nil {
 		return vm.life.stopped
@@ -67,12 +68,15 @@ func (vm *VM) whyLost(ctx context.Context) error {
 	return vm.Alive()
 }
 
-// Died attributes the line that a host died of.
-func Died(line string) error {
+// Died attributes the line that a host died of. had is how the host fared with the
+// scheduler: what came too late on a starved machine may be the machine's.
+func Died(line string, had owner.Sched) error {
 	said, byAgent := strings.CutPrefix(line, agent.FaultLine)
 	service, isStart := strings.CutPrefix(said, agent.Start)
 	name, why, named := strings.Cut(service, ": ")
 	switch {
+	case byAgent && isStart && strings.Contains(why, agent.Late) && had.Starved():
+		return fault.Infraf("start "+name+" on a starved machine", "the agent says: %s; the host %s", why, had)
 	case byAgent && isStart && named:
 		return fault.Productf(matrix.LayerManagement, "start "+name, "the agent says: %s", why)
 	case byAgent:

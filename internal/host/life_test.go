@@ -76,33 +76,41 @@ func want(t *testing.T, name string, err error, v matrix.Verdict, layer matrix.L
 const kernelBanner = "[    0.000000] Linux version 6.1.0\n"
 
 func TestWhatAHostDiedOf(t *testing.T) {
+	const late = "\nvirtmatrix-agent: cannot start libvirtd: /run/x was not there within 2m0s\n"
 	killed := errors.New("qemu-system-x86_64 was ended by SIGKILL")
+	starved := owner.Sched{Ran: 8 * time.Second, Waited: 9 * time.Second}
 	for name, tc := range map[string]struct {
 		kind    matrix.Kind
 		said    string
 		ended   bool
 		err     error
+		sched   owner.Sched
 		verdict matrix.Verdict
 		layer   matrix.Layer
 		words   []string
 	}{
-		"lives":                 {said: kernelBanner, verdict: matrix.Pass},
-		"lives and complains":   {said: "[ 1.0] WARNING: CPU: 0 PID: 1 at kernel/x.c:1 x\n", verdict: matrix.Pass},
-		"panic":                 {said: kernelBanner + "[ 1.0] Kernel panic - not syncing: no init\n", verdict: matrix.Fail, layer: matrix.LayerKernel, words: []string{"Kernel panic - not syncing: no init"}},
-		"panic, then the end":   {said: "[ 1.0] Kernel panic - not syncing: x\n", ended: true, verdict: matrix.Fail, layer: matrix.LayerKernel, words: []string{"Kernel panic"}},
-		"panic of dom0":         {kind: matrix.Xen, said: "[ 1.0] Kernel panic - not syncing: x\n(XEN) Hardware Dom0 crashed: rebooting\n", verdict: matrix.Fail, layer: matrix.LayerKernel, words: []string{"Kernel panic"}},
-		"panic of Xen":          {kind: matrix.Xen, said: "(XEN) Panic on CPU 0:\n(XEN) FATAL TRAP\n", verdict: matrix.Fail, layer: matrix.LayerHypervisor, words: []string{"Panic on CPU 0"}},
-		"panic of a guest":      {kind: matrix.Xen, said: "(d1) Kernel panic - not syncing: x\n", verdict: matrix.Pass},
-		"daemon does not start": {said: "\nvirtmatrix-agent: cannot start libvirtd: it ended before /run/x was there: exit status 1\n", verdict: matrix.Fail, layer: matrix.LayerManagement, words: []string{"cannot start libvirtd", "exit status 1"}},
-		"our step fails":        {said: "\nvirtmatrix-agent: cannot do step dev-nodes: exit status 1\n", verdict: matrix.Infra, layer: matrix.LayerHarness, words: []string{"compose host", "dev-nodes"}},
-		"agent cannot compose":  {said: "\nvirtmatrix-agent: cannot mount /dev/vda on /lower: invalid argument\n", verdict: matrix.Infra, layer: matrix.LayerHarness, words: []string{"cannot compose host", "mount /dev/vda"}},
-		"emulator was killed":   {said: kernelBanner, ended: true, err: killed, verdict: matrix.Infra, layer: matrix.LayerHarness, words: []string{"its emulator is gone", "SIGKILL", "unknown option"}},
-		"L1 powered off":        {said: kernelBanner, ended: true, verdict: matrix.Fail, layer: matrix.LayerKernel, words: []string{"powered off or reset by itself"}},
+		"lives":                  {said: kernelBanner, verdict: matrix.Pass},
+		"lives and complains":    {said: "[ 1.0] WARNING: CPU: 0 PID: 1 at kernel/x.c:1 x\n", verdict: matrix.Pass},
+		"panic":                  {said: kernelBanner + "[ 1.0] Kernel panic - not syncing: no init\n", verdict: matrix.Fail, layer: matrix.LayerKernel, words: []string{"Kernel panic - not syncing: no init"}},
+		"panic, then the end":    {said: "[ 1.0] Kernel panic - not syncing: x\n", ended: true, verdict: matrix.Fail, layer: matrix.LayerKernel, words: []string{"Kernel panic"}},
+		"panic of dom0":          {kind: matrix.Xen, said: "[ 1.0] Kernel panic - not syncing: x\n(XEN) Hardware Dom0 crashed: rebooting\n", verdict: matrix.Fail, layer: matrix.LayerKernel, words: []string{"Kernel panic"}},
+		"panic of Xen":           {kind: matrix.Xen, said: "(XEN) Panic on CPU 0:\n(XEN) FATAL TRAP\n", verdict: matrix.Fail, layer: matrix.LayerHypervisor, words: []string{"Panic on CPU 0"}},
+		"panic of a guest":       {kind: matrix.Xen, said: "(d1) Kernel panic - not syncing: x\n", verdict: matrix.Pass},
+		"daemon does not start":  {said: "\nvirtmatrix-agent: cannot start libvirtd: it ended before /run/x was there: exit status 1\n", verdict: matrix.Fail, layer: matrix.LayerManagement, words: []string{"cannot start libvirtd", "exit status 1"}},
+		"daemon is late":         {said: late, sched: owner.Sched{Ran: 9 * time.Second, Waited: 8 * time.Second}, verdict: matrix.Fail, layer: matrix.LayerManagement, words: []string{"cannot start libvirtd", "within 2m0s"}},
+		"everything is late":     {said: late, sched: starved, verdict: matrix.Infra, layer: matrix.LayerHarness, words: []string{"cannot start libvirtd on a starved machine", "within 2m0s", "waited 9s for a processor"}},
+		"starved, yet an answer": {said: "\nvirtmatrix-agent: cannot start libvirtd: it ended before /run/x was there: exit status 1\n", sched: starved, verdict: matrix.Fail, layer: matrix.LayerManagement, words: []string{"exit status 1"}},
+		"our log is not there":   {said: "\nvirtmatrix-agent: cannot open log of libvirtd: open /var/log/x: no space left on device\n", verdict: matrix.Infra, layer: matrix.LayerHarness, words: []string{"compose host", "open log of libvirtd"}},
+		"our step fails":         {said: "\nvirtmatrix-agent: cannot do step dev-nodes: exit status 1\n", verdict: matrix.Infra, layer: matrix.LayerHarness, words: []string{"compose host", "dev-nodes"}},
+		"agent cannot compose":   {said: "\nvirtmatrix-agent: cannot mount /dev/vda on /lower: invalid argument\n", verdict: matrix.Infra, layer: matrix.LayerHarness, words: []string{"cannot compose host", "mount /dev/vda"}},
+		"emulator was killed":    {said: kernelBanner, ended: true, err: killed, verdict: matrix.Infra, layer: matrix.LayerHarness, words: []string{"its emulator is gone", "SIGKILL", "unknown option"}},
+		"L1 powered off":         {said: kernelBanner, ended: true, verdict: matrix.Fail, layer: matrix.LayerKernel, words: []string{"powered off or reset by itself"}},
 	} {
 		vm, e := fakeVM(t, tc.kind, tc.said)
 		if err := os.WriteFile(filepath.Join(vm.LogDir(), EmulatorFile), []byte("qemu -x\nqemu: unknown option\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
+		e.sched = tc.sched
 		if tc.ended {
 			e.end(tc.err)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -53,13 +54,9 @@ func startServices(spec *agent.Spec) {
 		}
 	}
 	for _, s := range spec.Services {
-		if err := startService(s); err != nil {
+		if err := startService(s, agent.ServiceLog(s.Name)); err != nil {
 			note(s.Name, fmt.Sprintf("%v", err))
-			verb := agent.Start
-			if s.Own {
-				verb = "do step "
-			}
-			fmt.Fprintf(os.Stderr, "\n%s%s%s: %v\n", agent.FaultLine, verb, s.Name, err)
+			fmt.Fprintf(os.Stderr, "\n%s%s\n", agent.FaultLine, complaint(s, err))
 			return
 		}
 	}
@@ -76,10 +73,28 @@ func note(name, text string) {
 	fmt.Fprintf(f, "%s: %s\n", name, strings.TrimSpace(text))
 }
 
-func startService(s agent.Service) error {
-	log, err := os.OpenFile(agent.ServiceLog(s.Name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+// logError says that the log of a service, which is ours, cannot be written.
+type logError struct{ error }
+
+func (e logError) Unwrap() error { return e.error }
+
+// complaint says why a service is not up, after FaultLine: the product did not
+// start only when it was asked to.
+func complaint(s agent.Service, err error) string {
+	verb := agent.Start
+	switch {
+	case errors.As(err, &logError{}):
+		verb = "open log of "
+	case s.Own:
+		verb = "do step "
+	}
+	return fmt.Sprintf("%s%s: %v", verb, s.Name, err)
+}
+
+func startService(s agent.Service, logTo string) error {
+	log, err := os.OpenFile(logTo, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return err
+		return logError{err}
 	}
 	defer log.Close()
 	cmd := exec.Command(s.Argv[0], s.Argv[1:]...)
@@ -112,7 +127,7 @@ func startService(s agent.Service) error {
 			}
 			return fmt.Errorf("it ended before %s was there: %w", s.Wait, err)
 		case <-deadline:
-			return fmt.Errorf("%s was not there within %s", s.Wait, s.Within)
+			return fmt.Errorf("%s%s%s", s.Wait, agent.Late, s.Within)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
