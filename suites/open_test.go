@@ -231,13 +231,8 @@ func (s *suite) equip(ctx context.Context, cat *matrix.Catalog, process int, eve
 	}
 	s.closers = append(s.closers, answers.Close)
 	keeper := &driver.Keeper{Journal: answers, Dir: s.dir.Path(), Tell: s.note}
-	if os.Getenv(rundir.Env) != "" {
-		verdicts, err := hosts.Verdicts(ctx, s.plan)
-		if err == nil {
-			keeper.Verdicts = verdicts
-		} else {
-			s.note(err)
-		}
+	if keeper.Verdicts, err = hosts.Verdicts(ctx, s.plan); err != nil {
+		s.note(err)
 	}
 	s.run = &cell.Run{
 		Plan: s.plan, Dir: s.dir.Path(), Boot: booter{hosts}, Journal: keeper, Events: events,

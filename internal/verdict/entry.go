@@ -34,12 +34,15 @@ type File struct {
 	Content []byte `json:"content"`
 }
 
-// Keeps says whether an answer may be given again: the product's own, at the
-// first try. Our own faults are none, a second try hides the first, and what was
-// blocked says nothing of itself.
-func Keeps(r *journal.Record) bool {
-	return (r.Verdict == matrix.Pass || r.Verdict == matrix.Fail) && r.Attempts == 1 && r.Cached == nil
+// Tells says whether an answer tells something new of the product. Our own faults
+// do not, what was blocked says nothing of itself, and what is kept is known.
+func Tells(r *journal.Record) bool {
+	return (r.Verdict == matrix.Pass || r.Verdict == matrix.Fail) && r.Cached == nil
 }
+
+// Keeps says whether an answer may be given again: one that tells something, at
+// the first try, because a second one hides it.
+func Keeps(r *journal.Record) bool { return Tells(r) && r.Attempts == 1 }
 
 // sealed is an entry on disk, with the SHA-256 of its exact text.
 type sealed struct {

@@ -63,12 +63,35 @@ func (s *Store) Get(q Question) (e Entry, key string, err error) {
 }
 
 // Put keeps the answer that a run gave, in place of an older one. dir is the
-// run's folder, which has the record's evidence. An answer that is none of those
-// that Keeps names is passed over.
+// run's folder, which has the record's evidence. One that tells something and
+// cannot be kept leaves none in its place: the older one may contradict it. One
+// that tells nothing is passed over.
 func (s *Store) Put(q Question, r journal.Record, dir string) error {
-	if !Keeps(&r) {
+	if !Tells(&r) {
 		return nil
 	}
+	if !Keeps(&r) {
+		return s.Forget(q)
+	}
+	if err := s.put(q, r, dir); err != nil {
+		return errors.Join(err, s.Forget(q))
+	}
+	return nil
+}
+
+// Forget removes the answer to a question, if there is one.
+func (s *Store) Forget(q Question) error {
+	key, err := q.Key()
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(s.path(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot forget verdict: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) put(q Question, r journal.Record, dir string) error {
 	question, err := q.ask()
 	if err != nil {
 		return err

@@ -126,6 +126,43 @@ func TestOnlyTheProductsFirstAnswerIsKept(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatCannotBeKeptLeavesNoOlderOne(t *testing.T) {
+	again, gone := testRecord(matrix.Fail), testRecord(matrix.Fail)
+	again.Attempts = 2
+	gone.Evidence = "cells/none"
+	for name, tc := range map[string]struct {
+		newer journal.Record
+		fails bool
+	}{
+		"a failure at the second try":     {again, false},
+		"a failure of which nothing says": {gone, true},
+	} {
+		s, _ := kept(t, matrix.Pass)
+		if err := s.Put(testQuestion(), tc.newer, testRun(t)); (err != nil) != tc.fails {
+			t.Errorf("%s: Put = %v", name, err)
+		}
+		if e, _, err := s.Get(testQuestion()); !errors.Is(err, ErrNone) {
+			t.Errorf("%s: the answer is still %s, %v", name, e.Record.Verdict, err)
+		}
+	}
+}
+
+func TestWhatTellsNothingOfTheProductLeavesTheOlderAnswer(t *testing.T) {
+	cached := testRecord(matrix.Fail)
+	cached.Cached = &journal.Cached{Run: "earlier"}
+	for name, newer := range map[string]journal.Record{
+		"our own fault": testRecord(matrix.Infra), "blocked": testRecord(matrix.Blocked), "one from the cache": cached,
+	} {
+		s, _ := kept(t, matrix.Pass)
+		if err := s.Put(testQuestion(), newer, testRun(t)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if e, _, err := s.Get(testQuestion()); err != nil || e.Record.Verdict != matrix.Pass {
+			t.Errorf("%s: the answer is %s, %v", name, e.Record.Verdict, err)
+		}
+	}
+}
+
 func TestTheNewestAnswerStays(t *testing.T) {
 	s, _ := kept(t, matrix.Pass)
 	if err := s.Put(testQuestion(), testRecord(matrix.Fail), testRun(t)); err != nil {
@@ -262,6 +299,9 @@ func TestAFullDiskIsToldAndLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := In(dir)
+	if err := s.Put(testQuestion(), testRecord(matrix.Pass), ""); err != nil {
+		t.Fatal(err)
+	}
 	err := s.Put(testQuestion(), testRecord(matrix.Fail), run)
 	var full *disk.FullError
 	if !errors.As(err, &full) || !strings.Contains(err.Error(), dir) {

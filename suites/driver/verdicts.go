@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,7 +16,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/code"
 	"github.com/virtmatrix/virtmatrix/internal/container"
 	"github.com/virtmatrix/virtmatrix/internal/host"
-	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/machine"
 	"github.com/virtmatrix/virtmatrix/internal/store"
 	"github.com/virtmatrix/virtmatrix/internal/verdict"
@@ -55,6 +53,8 @@ type Verdicts struct {
 	// carries it out; state tells whether any of it was touched.
 	code  map[string]string
 	state string
+	// doubt is why nobody knows what code gives the answers: none is kept then.
+	doubt error
 }
 
 // The packages of the checks.
@@ -104,7 +104,8 @@ func (d *Driver) Verdicts(ctx context.Context, plan *matrix.Plan, source string)
 	return d.verdicts(ctx, plan, source, images, em, probed.Accel)
 }
 
-// Verdicts opens the cache for what these hosts answer.
+// Verdicts opens the cache for what these hosts answer. When nobody knows what
+// code answers, it keeps nothing, and forgets what it had kept of what is answered.
 func (h *Hosts) Verdicts(ctx context.Context, plan *matrix.Plan) (*Verdicts, error) {
 	source, err := ModuleRoot(ctx)
 	if err != nil {
@@ -114,7 +115,8 @@ func (h *Hosts) Verdicts(ctx context.Context, plan *matrix.Plan) (*Verdicts, err
 	if err != nil {
 		return nil, err
 	}
-	return v, v.compiledOf(os.Getenv(CodeEnv))
+	v.doubt = v.compiledOf(os.Getenv(CodeEnv))
+	return v, nil
 }
 
 // compiledOf says why what was compiled after the code had a state may not be of
@@ -251,49 +253,4 @@ func (v *Verdicts) image(ref matrix.ImageRef) (verdict.Image, error) {
 		return img, fmt.Errorf("image %s of %s is not built", ref.Role, ref.Release)
 	}
 	return img, nil
-}
-
-// Keeper journals the answers of a run and keeps those that may be given again.
-// The journal comes first: what cannot be kept is not lost.
-type Keeper struct {
-	// Journal takes all answers, Verdicts those to keep; nil keeps none.
-	Journal  *journal.Writer
-	Verdicts *Verdicts
-	// Dir is the folder of the run. Tell is told, once, why answers are not kept.
-	Dir  string
-	Tell func(error)
-
-	once sync.Once
-}
-
-// Append journals an answer.
-func (k *Keeper) Append(rec journal.Record) error {
-	if err := k.Journal.Append(rec); err != nil || k.Verdicts == nil {
-		return err
-	}
-	if err := k.Verdicts.Keep(rec, k.Dir); err != nil {
-		k.once.Do(func() { k.Tell(err) })
-	}
-	return nil
-}
-
-// Keep keeps an answer that the run in a folder gave, if it is one to be given
-// again.
-func (v *Verdicts) Keep(rec journal.Record, dir string) error {
-	if !verdict.Keeps(&rec) {
-		return nil
-	}
-	cell := v.plan.Cell(rec.Cell)
-	if cell == nil || rec.Plan != v.plan.Hash {
-		return fmt.Errorf("cannot keep verdict: %s of %s is no answer to the plan", rec.Check, rec.Cell)
-	}
-	at := slices.IndexFunc(cell.Checks, func(c matrix.PlannedCheck) bool { return c.ID == rec.Check })
-	if at < 0 {
-		return fmt.Errorf("cannot keep verdict: the plan does not ask %s of %s", rec.Check, rec.Cell)
-	}
-	q, err := v.question(cell, cell.Checks[at])
-	if err != nil {
-		return fmt.Errorf("cannot keep verdict: %w", err)
-	}
-	return v.store.Put(q, rec, dir)
 }

@@ -1,0 +1,88 @@
+package driver
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+func TestAnswersThatCannotBeKeptAreJournalledAndToldOnce(t *testing.T) {
+	run := t.TempDir()
+	v := newVerdicts(resolved(t, pair, nil), filepath.Join(run, "verdicts"))
+	if err := os.WriteFile(filepath.Join(run, "verdicts"), nil, 0o644); err != nil { // a file where the folder goes
+		t.Fatal(err)
+	}
+	j, err := journal.Open(run, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	var told []error
+	k := &Keeper{Journal: j, Verdicts: v, Dir: run, Tell: func(err error) { told = append(told, err) }}
+	for _, check := range v.plan.Cells[0].Checks {
+		rec := journal.Ask(v.plan, &v.plan.Cells[0], check)
+		rec.Verdict, rec.Attempts = matrix.Pass, 1
+		if err := k.Append(rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(told) != 1 || !strings.Contains(told[0].Error(), "cannot keep verdict") {
+		t.Errorf("told %v", told)
+	}
+	if records, _, err := journal.Read(run); err != nil || len(records) != 4 {
+		t.Errorf("%d records are in the journal, %v", len(records), err)
+	}
+}
+
+func TestAnAnswerToAnotherPlanIsNotKept(t *testing.T) {
+	v := newVerdicts(resolved(t, pair, nil), t.TempDir())
+	for name, edit := range map[string]func(*journal.Record){
+		"another plan":  func(r *journal.Record) { r.Plan = "0ther" },
+		"another cell":  func(r *journal.Record) { r.Cell = "xen" },
+		"another check": func(r *journal.Record) { r.Check = "O-NONE" },
+	} {
+		rec := journal.Ask(v.plan, &v.plan.Cells[0], v.plan.Cells[0].Checks[0])
+		rec.Verdict, rec.Attempts = matrix.Pass, 1
+		edit(&rec)
+		if err := v.Keep(rec, ""); err == nil {
+			t.Errorf("%s: it was kept", name)
+		}
+	}
+}
+
+func TestAnAnswerOfUnknownCodeIsNotKeptAndLeavesNoOlderOne(t *testing.T) {
+	v := newVerdicts(resolved(t, pair, nil), t.TempDir())
+	answerAll(t, v)
+	v.doubt = errors.New("the code was changed")
+	rec := journal.Ask(v.plan, &v.plan.Cells[0], v.plan.Cells[0].Checks[1])
+	rec.Verdict, rec.Attempts = matrix.Fail, 1
+	if err := v.Keep(rec, ""); !errors.Is(err, v.doubt) {
+		t.Errorf("Keep = %v", err)
+	}
+	var got []string
+	for _, r := range v.Recall("", "v2", nil).Records {
+		got = append(got, r.Check)
+	}
+	if want := []string{"IK-BOOT", "O-START", "O-SAVE"}; !slices.Equal(got, want) {
+		t.Errorf("the answers to %q are kept, want %q", got, want)
+	}
+}
+
+func TestAFailureAtTheSecondTryLeavesNoPass(t *testing.T) {
+	v := newVerdicts(resolved(t, pair, nil), t.TempDir())
+	answerAll(t, v)
+	rec := journal.Ask(v.plan, &v.plan.Cells[0], v.plan.Cells[0].Checks[0])
+	rec.Verdict, rec.Attempts = matrix.Fail, 2
+	if err := v.Keep(rec, ""); err != nil {
+		t.Fatal(err)
+	}
+	if answered := journal.Answered(v.plan, v.Recall("", "v2", nil).Records); answered[rec.Cell][rec.Check] != "" {
+		t.Errorf("%s is still a %s", rec.Check, answered[rec.Cell][rec.Check])
+	}
+}
