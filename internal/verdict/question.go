@@ -17,7 +17,7 @@ import (
 )
 
 // format is the version of what this package writes. It is part of each key.
-const format = 1
+const format = 2
 
 // Question is everything that can influence the answer to a check of a cell.
 //
@@ -64,10 +64,12 @@ type Host struct {
 
 // ask returns the question in its canonical form. Out of it goes what is said to
 // people alone, and what the plan says of other questions: why the cell is there,
-// what it is judged against, and its other checks.
+// what it is judged against, its other checks, and which of them are needed. A need
+// decides whether a check is carried out and never how, and a run of a few checks
+// names fewer: it is to renew the answers of a run of all.
 func (q Question) ask() ([]byte, error) {
 	q.Format = format
-	q.Check.Title = ""
+	q.Check.Title, q.Check.Needs = "", nil
 	q.Cell.Why, q.Cell.Baseline, q.Cell.Checks = nil, "", nil
 	text, err := json.Marshal(q)
 	if err != nil {

@@ -37,7 +37,7 @@ func testQuestion() Question {
 }
 
 // saysNothing are the fields that cannot influence an answer, with what is below.
-var saysNothing = []string{".Format", ".Check.Title", ".Cell.Why", ".Cell.Baseline", ".Cell.Checks"}
+var saysNothing = []string{".Format", ".Check.Title", ".Check.Needs", ".Cell.Why", ".Cell.Baseline", ".Cell.Checks"}
 
 func TestEverythingButWhatSaysNothingIsInTheKey(t *testing.T) {
 	want := keyOfQuestion(t, testQuestion())
@@ -67,7 +67,7 @@ func TestWhatIsMoreOrLessIsInTheKey(t *testing.T) {
 		"no L0 emulator":     func(q *Question) { q.Host.Emulator = nil },
 		"one more image":     func(q *Question) { q.Images = append(q.Images, q.Images[0]) },
 		"one setting less":   func(q *Question) { q.Cell.Settings = nil },
-		"nothing is needed":  func(q *Question) { q.Check.Needs = nil },
+		"one host for all":   func(q *Question) { q.Check.Isolation = "" },
 		"one more trait":     func(q *Question) { q.Machine["kvm"] = "" },
 		"a version moves on": func(q *Question) { q.Cell.Stack[0].Version, q.Cell.Stack[0].Package = "7.", "21:7.2+dfsg-7" },
 	} {

@@ -86,3 +86,20 @@ func TestAFailureAtTheSecondTryLeavesNoPass(t *testing.T) {
 		t.Errorf("%s is still a %s", rec.Check, answered[rec.Cell][rec.Check])
 	}
 }
+
+func TestAFailureInARunOfFewChecksReplacesThePassOfARunOfAll(t *testing.T) {
+	dir := t.TempDir()
+	all := newVerdicts(resolved(t, pair, nil), dir)
+	answerAll(t, all)
+	few := pair
+	few.Checks = []string{"O-SAVE"}
+	one := newVerdicts(resolved(t, few, nil), dir)
+	answerAll(t, one, "O-SAVE")
+	cell := all.plan.Cells[0]
+	if asked := one.plan.Cells[0].Checks; slices.Equal(asked[len(asked)-1].Needs, cell.Checks[len(cell.Checks)-1].Needs) {
+		t.Fatalf("%+v needs the same in both runs; that proves nothing", asked)
+	}
+	if got := journal.Answered(all.plan, all.Recall(t.TempDir(), "v2", nil).Records)[cell.ID]["O-SAVE"]; got != matrix.Fail {
+		t.Errorf("the run of all checks is answered %s from the cache, want FAIL", got)
+	}
+}
