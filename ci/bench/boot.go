@@ -29,7 +29,7 @@ func boots(ctx context.Context, l *lab) ([]row, error) {
 		return nil, err
 	}
 	return []row{
-		rowOf(s, "serves", plain, "L1's console says that the agent serves", inSeconds, &target{ofRatio, 1.10}),
+		rowOf(s, "serves", plain, "L1's console says that the agent serves", inSeconds, &target{Of: ofRatio, Most: 1.10}),
 		rowOf(s, "up", "", "... until its services are up", inSeconds, nil),
 	}, nil
 }

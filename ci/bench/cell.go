@@ -43,7 +43,7 @@ func cells(ctx context.Context, l *lab) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := []row{rowOf(s, "all", plain, "all of "+strings.Join(checks, " "), inSeconds, &target{ofRatio, 1.10})}
+	rows := []row{rowOf(s, "all", plain, "all of "+strings.Join(checks, " "), inSeconds, &target{Of: ofRatio, Most: 1.10})}
 	for _, id := range checks {
 		rows = append(rows, rowOf(s, id, plain, "... "+id, inSeconds, nil))
 	}

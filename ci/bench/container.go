@@ -32,7 +32,7 @@ func containers(ctx context.Context, l *lab) ([]row, error) {
 		return nil, err
 	}
 	return []row{
-		rowOf(s, "all", plain, "host and checks in a container; plain: the same on a cold nested host", inSeconds, &target{ofRatio, 1.0 / 3}),
+		rowOf(s, "all", plain, "host and checks in a container; plain: the same on a cold nested host", inSeconds, &target{Of: ofRatio, Most: 1.0 / 3}),
 		rowOf(s, "host", plain, "... the host alone", inSeconds, nil),
 	}, nil
 }

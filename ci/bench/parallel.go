@@ -26,15 +26,18 @@ var runChecks = []string{"O-CONN", "O-DEF", "O-START"}
 // runs are those of the default profile, which has four cells, by how many are
 // side by side.
 type runs struct {
-	series map[int][]sample
-	notes  map[int][]string
+	*lab
+	command string
+	plan    *matrix.Plan
+	series  map[int][]sample
+	notes   map[int][]string
 }
 
-// figureMemory and the others are what is seen of a run.
+// figureWall and the others are what is seen of a run.
 const (
 	figureWall    = "wall"
 	figureCPU     = "cpu"
-	figureInfra   = "infra"
+	figureFaults  = "faults"
 	figureHarness = "harness"
 	figureLargest = "largest"
 	figureHost    = "host"
@@ -50,7 +53,7 @@ func memory(ctx context.Context, l *lab) ([]row, error) {
 	for _, n := range sideBySide {
 		var limit *target
 		if n == 4 {
-			limit = &target{ofOurs, 150 << 20}
+			limit = &target{Of: ofOurs, Most: 150 << 20}
 		}
 		s := series{ours: all.series[n]}
 		harness := rowOf(s, figureHarness, "", fmt.Sprintf("the harness's most with %d cells in flight", n), inBytes, limit)
@@ -78,7 +81,7 @@ func parallel(ctx context.Context, l *lab) ([]row, error) {
 		wall := rowOf(s, figureWall, against, fmt.Sprintf("4 cells, %d side by side; compared with one by one", n), inSeconds, nil)
 		rows = append(rows, wall,
 			rowOf(s, figureCPU, against, "... processors' time", inSeconds, nil),
-			rowOf(s, figureInfra, "", "... answers that were our own fault", inCount, &target{ofOurs, 0}))
+			rowOf(s, figureFaults, "", "... answers that were not a PASS at the first try", inCount, &target{Of: ofOurs, Most: 0, Worst: true}))
 	}
 	return rows, nil
 }
@@ -88,24 +91,20 @@ func (l *lab) runsSideBySide(ctx context.Context) (*runs, error) {
 	if l.runs != nil {
 		return l.runs, nil
 	}
-	command, err := l.command(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := quietly(ctx, command, "plan", "-profile", matrix.DefaultProfile, "-checks", strings.Join(runChecks, ","), "-o", l.file("runs.json")); err != nil {
+	all := &runs{lab: l, series: map[int][]sample{}, notes: map[int][]string{}}
+	if err := all.prepare(ctx); err != nil {
 		return nil, err
 	}
 	l.say("building images, and booting each host once for its snapshot")
 	// Nothing is counted of the first: it builds, compiles, and boots.
-	if _, err := l.oneRun(ctx, command, 2, nil); err != nil {
+	if _, _, err := all.one(ctx, 2); err != nil {
 		return nil, err
 	}
-	all := &runs{series: map[int][]sample{}, notes: map[int][]string{}}
 	for i := range l.samples {
 		for _, n := range sideBySide {
 			var largest map[string]float64
 			one, err := observe(ctx, func(ctx context.Context) (values map[string]float64, err error) {
-				values, err = l.oneRun(ctx, command, n, &largest)
+				values, largest, err = all.one(ctx, n)
 				return values, err
 			})
 			if err != nil {
@@ -120,6 +119,19 @@ func (l *lab) runsSideBySide(ctx context.Context) (*runs, error) {
 	return all, nil
 }
 
+// prepare builds the command and plans what it is to run.
+func (r *runs) prepare(ctx context.Context) (err error) {
+	if r.command, err = r.lab.command(ctx); err != nil {
+		return err
+	}
+	file := r.file("runs.json")
+	if err := quietly(ctx, r.command, "plan", "-profile", matrix.DefaultProfile, "-checks", strings.Join(runChecks, ","), "-o", file); err != nil {
+		return err
+	}
+	r.plan, err = rundir.ReadPlan(file)
+	return err
+}
+
 // processes lists names with their memory, the largest first.
 func processes(by map[string]float64) string {
 	names := slices.SortedFunc(maps.Keys(by), func(a, b string) int { return int(by[b]/1024) - int(by[a]/1024) })
@@ -130,22 +142,26 @@ func processes(by map[string]float64) string {
 	return strings.Join(words, ", ")
 }
 
-// oneRun runs the profile with n cells side by side, as users do. by becomes what
-// the processes of the harness took at its most, by name.
-func (l *lab) oneRun(ctx context.Context, command string, n int, by *map[string]float64) (map[string]float64, error) {
-	folder := l.file("runs")
+// one runs the profile with n cells side by side, as users do. by is what the
+// processes of the harness took at its most, by name.
+func (r *runs) one(ctx context.Context, n int) (values, by map[string]float64, err error) {
+	folder := r.file("runs")
+	// A run that never began must not be taken for the one before.
+	if err := os.RemoveAll(folder); err != nil {
+		return nil, nil, err
+	}
 	// Nothing of it may come from an earlier run's answers.
-	cmd := exec.CommandContext(ctx, command, "run", "-plan", l.file("runs.json"), "-fresh", "-parallel", fmt.Sprint(n), "-runs", folder, "-v")
+	cmd := exec.CommandContext(ctx, r.command, "run", "-plan", r.file("runs.json"), "-fresh", "-parallel", fmt.Sprint(n), "-runs", folder, "-v")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends its hosts
-	log, err := os.Create(l.file("run.log"))
+	log, err := os.Create(r.file("run.log"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	seen := make(chan watched, 1)
 	done := make(chan struct{})
@@ -155,25 +171,36 @@ func (l *lab) oneRun(ctx context.Context, command string, n int, by *map[string]
 	close(done)
 	most := <-seen
 	if most.err != nil {
-		return nil, most.err
+		return nil, nil, most.err
 	}
-	records, err := latest(folder)
-	var exit *exec.ExitError
-	if err != nil || failed != nil && !errors.As(failed, &exit) {
+	faults, err := r.faults(folder, failed)
+	if err != nil {
 		text, _ := os.ReadFile(log.Name())
-		return nil, fmt.Errorf("cannot run the profile: %w; it says %s", errors.Join(failed, err), text[max(0, len(text)-2000):])
+		return nil, nil, fmt.Errorf("cannot run the profile: %w; it says %s", err, text[max(0, len(text)-2000):])
 	}
-	if by != nil {
-		*by = most.by
-	}
-	values := map[string]float64{
-		figureWall: wall.Seconds(), figureCPU: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), figureInfra: ownFaults(records),
+	values = map[string]float64{
+		figureWall: wall.Seconds(), figureCPU: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), figureFaults: faults,
 	}
 	// What was never seen is no figure.
 	if most.harness > 0 {
 		values[figureHarness], values[figureLargest], values[figureHost] = most.harness, most.largest, most.host
 	}
-	return values, nil
+	return values, most.by, nil
+}
+
+// faults counts the answers of the latest run in a folder that were not a PASS at
+// the first attempt. failed is how the command ended: its exit code tells of the
+// answers, which are looked at here, and a run that was killed is none.
+func (r *runs) faults(folder string, failed error) (float64, error) {
+	var exit *exec.ExitError
+	if errors.As(failed, &exit) && exit.Exited() {
+		failed = nil
+	}
+	records, err := latest(folder)
+	if err := errors.Join(failed, err); err != nil {
+		return 0, err
+	}
+	return notAtOnce(r.plan, records)
 }
 
 // latest reads the answers of the latest run in a folder. Without any there was no
@@ -190,15 +217,30 @@ func latest(runs string) ([]journal.Record, error) {
 	return records, err
 }
 
-// ownFaults counts the answers that were our own fault, and those of which the
-// first attempt was.
-func ownFaults(records []journal.Record) (faults float64) {
-	for _, r := range records {
-		if r.Verdict == matrix.Infra || r.Attempts > 1 {
-			faults++
+// notAtOnce counts the answers to a plan that were not a PASS at the first attempt.
+// When one is missing, or was not given by this run, the run did less than others:
+// that is an error, for it would count as a faster one.
+func notAtOnce(plan *matrix.Plan, records []journal.Record) (n float64, err error) {
+	type question struct{ cell, check string }
+	given := map[question]journal.Record{}
+	for _, rec := range records {
+		given[question{rec.Cell, rec.Check}] = rec
+	}
+	for _, c := range plan.Cells {
+		for _, check := range c.Checks {
+			rec, ok := given[question{c.ID, check.ID}]
+			switch {
+			case check.Unsupported != "":
+			case !ok:
+				return 0, fmt.Errorf("%s of %s has no answer", check.ID, c.ID)
+			case rec.Cached != nil:
+				return 0, fmt.Errorf("%s of %s was answered by an earlier run", check.ID, c.ID)
+			case rec.Verdict != matrix.Pass || rec.Attempts != 1:
+				n++
+			}
 		}
 	}
-	return faults
+	return n, nil
 }
 
 // watched is the most that was seen of a run's memory, in bytes.

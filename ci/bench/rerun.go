@@ -38,7 +38,7 @@ func (l *lab) reruns(ctx context.Context, command string, plan *matrix.Plan) ([]
 	if err := allCached(l.file("reruns"), answers); err != nil {
 		return nil, err
 	}
-	r, err := b.compare(ctx, fmt.Sprintf("run of it with nothing changed, %d answers from the cache", answers), &target{ofOurs, 3})
+	r, err := b.compare(ctx, fmt.Sprintf("run of it with nothing changed, %d answers from the cache", answers), &target{Of: ofOurs, Most: 3})
 	return []row{r}, err
 }
 

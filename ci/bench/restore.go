@@ -34,8 +34,8 @@ func restores(ctx context.Context, l *lab) ([]row, error) {
 		return nil, err
 	}
 	return []row{
-		rowOf(s, "agent", plain, "request to the agent's answer; plain -incoming until it runs", inSeconds, &target{ofRatio, 1.5}),
-		rowOf(s, "libvirt", "", "... until a libvirt call from L0 is answered", inSeconds, &target{ofOurs, 1.5}),
+		rowOf(s, "agent", plain, "request to the agent's answer; plain -incoming until it runs", inSeconds, &target{Of: ofRatio, Most: 1.5}),
+		rowOf(s, "libvirt", "", "... until a libvirt call from L0 is answered", inSeconds, &target{Of: ofOurs, Most: 1.5}),
 		rowOf(s, "runs", plain, "... both until it runs", inSeconds, nil),
 		rowOf(s, "runs", mapped, "... both until it runs, and plain qemu maps the same memory", inSeconds, nil),
 	}, nil

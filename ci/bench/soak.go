@@ -90,7 +90,7 @@ func soakRows(took []float64, held []map[string]float64) []row {
 	}
 	r := row{
 		What: fmt.Sprintf("kinds of things that grew over %d restores", len(took)), Unit: inCount,
-		Ours: []float64{float64(len(grew))}, Target: &target{ofOurs, 0}, Whole: true,
+		Ours: []float64{float64(len(grew))}, Target: &target{Of: ofOurs, Most: 0}, Whole: true,
 		Notes: []string{"first " + list(first), "last " + list(last)},
 	}
 	for _, g := range grew {

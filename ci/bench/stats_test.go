@@ -47,7 +47,8 @@ func TestRatiosArePairByPair(t *testing.T) {
 
 func TestVerdictsOnTargets(t *testing.T) {
 	five := func(v float64) []float64 { return []float64{v, v, v, v, v} }
-	ratio, own := &target{ofRatio, 1.1}, &target{ofOurs, 1.5}
+	ratio, own := &target{Of: ofRatio, Most: 1.1}, &target{Of: ofOurs, Most: 1.5}
+	never := &target{Of: ofOurs, Most: 0, Worst: true}
 	for name, tc := range map[string]struct {
 		row  row
 		want string
@@ -58,6 +59,8 @@ func TestVerdictsOnTargets(t *testing.T) {
 		"a figure that will do":   {row{Ours: five(1.5), Target: own}, met},
 		"a figure that will not":  {row{Ours: five(1.6), Target: own}, missed},
 		"one slow sample of five": {row{Ours: []float64{1, 1, 9, 1, 1}, Target: own}, met},
+		"never":                   {row{Ours: five(0), Target: never}, met},
+		"never, and once":         {row{Ours: []float64{0, 0, 1, 0, 0}, Target: never}, missed},
 		"four samples":            {row{Ours: five(1)[:4], Target: own}, tooFew},
 		"four samples too slow":   {row{Ours: five(2)[:4], Target: own}, missed},
 		"one sample made of many": {row{Ours: []float64{1}, Target: own, Whole: true}, met},
@@ -71,7 +74,7 @@ func TestVerdictsOnTargets(t *testing.T) {
 }
 
 func TestOnlyWhatIsMetIsMet(t *testing.T) {
-	own := &target{ofOurs, 1.5}
+	own := &target{Of: ofOurs, Most: 1.5}
 	good := row{Ours: []float64{1, 1, 1, 1, 1}, Target: own}
 	for name, tc := range map[string]struct {
 		rows []row

@@ -12,9 +12,10 @@ func TestTheTable(t *testing.T) {
 	r := &report{
 		Machine: machine{Processor: "Some CPU", Processors: 2, MemoryMB: 2048, Kernel: "6.1", Accel: "tcg", Emulator: "1:7.2", Scale: 1.5, Revision: "abc"},
 		Rows: []row{
-			{Measure: "boot", What: "serves", Unit: inSeconds, Ours: []float64{11, 11, 12}, Plain: []float64{10, 10, 10}, Target: &target{ofRatio, 1.1}, Busy: []float64{0, 0.5, 1}},
-			{Measure: "memory", What: "harness", Unit: inBytes, Ours: []float64{100 << 20, 120 << 20}, Target: &target{ofOurs, 150 << 20}, Notes: []string{"processes: x"}},
-			{Measure: "soak", What: "grew", Ours: []float64{0}, Target: &target{ofOurs, 0}, Whole: true},
+			{Measure: "boot", What: "serves", Unit: inSeconds, Ours: []float64{11, 11, 12}, Plain: []float64{10, 10, 10}, Target: &target{Of: ofRatio, Most: 1.1}, Busy: []float64{0, 0.5, 1}},
+			{Measure: "memory", What: "harness", Unit: inBytes, Ours: []float64{100 << 20, 120 << 20}, Target: &target{Of: ofOurs, Most: 150 << 20}, Notes: []string{"processes: x"}},
+			{Measure: "parallel", What: "faults", Ours: []float64{0, 0, 2, 0, 0}, Target: &target{Of: ofOurs, Most: 0, Worst: true}},
+			{Measure: "soak", What: "grew", Ours: []float64{0}, Target: &target{Of: ofOurs, Most: 0}, Whole: true},
 			{Measure: "container", What: "not taken", Why: "no Docker"},
 		},
 	}
@@ -29,6 +30,7 @@ medians, with the least and the most of the samples; ratios pair by pair
 measure    what       N  ours               plain              ratio             target         met      others busy
 boot       serves     3  11.0 s (11.0-12.0)  10.0 s (10.0-10.0)  1.10 (1.10-1.20)  ratio <= 1.10  too few  0.5 (1.0)
 memory     harness    2  110 MiB (100-120)                                        <= 150 MiB     too few
+parallel   faults     5  0 (0-2)                                                  <= 0 each      NO
 soak       grew       1  0                                                        <= 0           yes
 container  not taken  0
 
