@@ -24,6 +24,9 @@ import (
 // package manager.
 const subject = "kvm_linux-6.1_qemu-7.2_libvirt-9.0"
 
+// snapshots is the folder of the measures' own snapshots.
+const snapshots = "snapshots"
+
 // lab is what the measures share. What only some need is made for the first.
 type lab struct {
 	options
@@ -100,7 +103,7 @@ func (l *lab) ready(ctx context.Context) (err error) {
 	l.hosts, err = l.driver.Hosts(ctx, l.plan, l.images)
 	if err == nil {
 		// Its own: the measures look at it, and others' are left alone.
-		l.hosts.Snapshots = snapshot.In(l.file("snapshots"))
+		l.hosts.Snapshots = snapshot.In(l.file(snapshots))
 	}
 	return err
 }

@@ -135,7 +135,7 @@ func (l *lab) holds() (map[string]float64, error) {
 		"scratch":      filepath.Join(driver.Scratch(l.home), "*"),
 		"logs":         l.file("soak", "*"),
 		"loop devices": "/sys/block/loop*/loop",
-		"snapshots":    l.file("snapshots", "*", "*"),
+		"snapshots":    l.file(snapshots, "*", "*"),
 	} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {

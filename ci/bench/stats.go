@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -35,6 +36,13 @@ type taker func(context.Context) (map[string]float64, error)
 
 // series are samples by side.
 type series map[string][]sample
+
+// judging is the same series with another side in the place of ours.
+func (s series) judging(side string) series {
+	other := maps.Clone(s)
+	other[ours] = s[side]
+	return other
+}
 
 // of returns one figure of all samples that have it.
 func of(samples []sample, name string) []float64 {
