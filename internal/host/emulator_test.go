@@ -208,6 +208,10 @@ func (m *machine) do(command, path string) error {
 		if m.flaw == "no monitor" {
 			return fmt.Errorf("it has no monitor")
 		}
+	case "stop":
+		if m.flaw == "stalls" {
+			return m.print("[    2.0] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [swapper/0:1]\n")
+		}
 	case "cont":
 		if m.flaw == "lame" {
 			return fmt.Errorf("it cannot run")

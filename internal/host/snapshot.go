@@ -95,23 +95,39 @@ func (vm *VM) unfit(ctx context.Context) string {
 	case !res.OK():
 		return "libvirt does not answer: " + res.Text()
 	}
-	text, err := vm.Console().Since(0)
-	if err != nil {
+	if _, err := vm.quietConsole(); err != nil {
 		return err.Error()
 	}
-	if found := console.Scan(text, nil); len(found) > 0 {
-		return "the host's console tells of trouble: " + found[0].String()
-	}
 	return ""
+}
+
+// quietConsole is the console so far. The error is the trouble that it tells of.
+func (vm *VM) quietConsole() ([]byte, error) {
+	text, err := vm.Console().Since(0)
+	if err != nil {
+		return nil, err
+	}
+	if found := console.Scan(text, nil); len(found) > 0 {
+		return nil, fmt.Errorf("the host's console tells of trouble: %s", found[0])
+	}
+	return text, nil
 }
 
 func (vm *VM) saveFiles(ctx context.Context, d *snapshot.Draft) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, vm.settings.Limit(saveLimit), errors.New("the emulator does not hand its state out"))
 	defer cancel()
+	// L1 stands still, so its console, its memory and its disk do. What it said
+	// since it was found fit would be said by each of its copies.
+	said, err := vm.quietConsole()
+	if err != nil {
+		return err
+	}
+	if err := d.Write(ConsoleFile, func(w io.Writer) error { _, err := w.Write(said); return err }); err != nil {
+		return err
+	}
 	if err := d.Write(fileState, func(w io.Writer) error { return vm.migrateTo(ctx, w) }); err != nil {
 		return err
 	}
-	// L1 stands still, so its memory, its disk and its console do.
 	if err := d.Copy(fileMemory, vm.memory); err != nil {
 		return err
 	}
@@ -120,16 +136,7 @@ func (vm *VM) saveFiles(ctx context.Context, d *snapshot.Draft) error {
 		return err
 	}
 	defer scratch.Close()
-	if err := d.Copy(fileScratch, scratch); err != nil {
-		return err
-	}
-	return d.Write(ConsoleFile, func(w io.Writer) error {
-		text, err := vm.Console().Since(0)
-		if err == nil {
-			_, err = w.Write(text)
-		}
-		return err
-	})
+	return d.Copy(fileScratch, scratch)
 }
 
 // pause stops L1's processors; goOn lets them run.

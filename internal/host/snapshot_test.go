@@ -269,6 +269,7 @@ func TestAHostThatCannotBeSavedIsUsed(t *testing.T) {
 	for name, tc := range map[string]struct{ flaw, says string }{
 		"emulator": {"stingy", "it cannot be migrated"},
 		"console":  {"warns", "tells of trouble: kernel warning: [    1.0] WARNING"},
+		"at last":  {"stalls", "tells of trouble: lockup: [    2.0] watchdog: BUG: soft lockup"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := fakeOrder(t)
@@ -276,6 +277,9 @@ func TestAHostThatCannotBeSavedIsUsed(t *testing.T) {
 			_, notes := token(t, o)
 			if !strings.HasPrefix(notes, "no snapshot was made: ") || !strings.Contains(notes, tc.says) {
 				t.Errorf("notes %q, want %q", notes, tc.says)
+			}
+			if Restores(o.parts, o.settings, o.emulator) {
+				t.Error("there is a snapshot")
 			}
 		})
 	}
