@@ -131,6 +131,9 @@ func (m *machine) serveAgent() {
 	}
 	server.Shell = []string{"echo", m.token}
 	server.Freshen = func(f agent.Fresh) error {
+		if m.flaw == "dazed" {
+			select {}
+		}
 		b, err := json.Marshal(f)
 		if err != nil {
 			return err
@@ -209,6 +212,9 @@ func (m *machine) do(command, path string) error {
 			return fmt.Errorf("it has no monitor")
 		}
 	case "stop":
+		if m.flaw == "hung" {
+			select {}
+		}
 		if m.flaw == "stalls" {
 			return m.print("[    2.0] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [swapper/0:1]\n")
 		}

@@ -19,9 +19,18 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 )
 
-// restoreLimit bounds how long a host may take to be restored, at scale 1, unless
-// Settings.Silence does: all that time its console is silent.
+// restoreLimit bounds how long a host may take to be restored, or to go on after it
+// was saved, at scale 1, unless Settings.Silence does: all that time its console is
+// silent.
 const restoreLimit = 30 * time.Second
+
+func (s Settings) restoring() time.Duration { return s.Limit(cmp.Or(s.Silence, restoreLimit)) }
+
+// soon bounds what a host that works does at once: others wait for their turn
+// meanwhile. late says what is wrong with one that does not.
+func (s Settings) soon(ctx context.Context, late string) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, s.restoring(), errors.New(late))
+}
 
 // Restores says whether there is a snapshot that Boot would restore the host from.
 func Restores(p Parts, s Settings, em Emulator) bool {
@@ -180,7 +189,7 @@ func (vm *VM) wake(ctx context.Context, from *snapshot.Snapshot) error {
 	defer cancel(nil)
 	verified := make(chan error, 1)
 	go func() { verified <- from.Verify(fileMemory, vm.memory) }()
-	go vm.watchBoot(ctx, cancel, phase{vm.settings.Limit(cmp.Or(vm.settings.Silence, restoreLimit)), func(_ []byte, what string) error {
+	go vm.watchBoot(ctx, cancel, phase{vm.settings.restoring(), func(_ []byte, what string) error {
 		return fault.Infraf("restore host", "%s", what)
 	}})
 	err := vm.openMonitor(ctx)

@@ -68,10 +68,16 @@ func (vm *VM) goOnAfter(ctx context.Context, saved error) error {
 	if errors.Is(saved, errUnsettled) {
 		return saved // it would stop when the migration ends
 	}
-	if err := vm.goOn(ctx); err != nil {
-		return err
+	ctx, cancel := vm.settings.soon(ctx, "the host does not answer after it stood still")
+	defer cancel()
+	err := vm.goOn(ctx)
+	if err == nil {
+		err = vm.freshen(ctx)
 	}
-	return vm.freshen(ctx)
+	if err != nil {
+		return fault.Cause(ctx, err)
+	}
+	return nil
 }
 
 func (vm *VM) note(format string, args ...any) {
@@ -140,7 +146,14 @@ func (vm *VM) saveFiles(ctx context.Context, d *snapshot.Draft) error {
 }
 
 // pause stops L1's processors; goOn lets them run.
-func (vm *VM) pause(ctx context.Context) error { return vm.monitor.Do(ctx, "stop", nil, nil) }
+func (vm *VM) pause(ctx context.Context) error {
+	ctx, cancel := vm.settings.soon(ctx, "the emulator does not stop the host")
+	defer cancel()
+	if err := vm.monitor.Do(ctx, "stop", nil, nil); err != nil {
+		return fault.Cause(ctx, err)
+	}
+	return nil
+}
 
 func (vm *VM) goOn(ctx context.Context) error { return vm.monitor.Do(ctx, "cont", nil, nil) }
 

@@ -300,13 +300,25 @@ func TestAFullDiskForSnapshotsIsToldAndTheHostUsed(t *testing.T) {
 }
 
 func TestAHostThatDoesNotGoOnIsNoHost(t *testing.T) {
-	o := fakeOrder(t)
-	t.Setenv(flawEnv, "lame")
-	vm, err := Boot(t.Context(), o.runtime, o.parts, o.settings, o.emulator)
-	if vm != nil {
-		t.Fatal("it was handed out")
+	for flaw, says := range map[string]string{
+		"lame":  "it cannot run",
+		"dazed": "the host does not answer after it stood still",
+		"hung":  "the host does not answer after it stood still", // nor is it known whether it stands still
+	} {
+		t.Run(flaw, func(t *testing.T) {
+			o := fakeOrder(t)
+			o.settings.Silence = 2 * time.Second
+			t.Setenv(flawEnv, flaw)
+			vm, err := Boot(t.Context(), o.runtime, o.parts, o.settings, o.emulator)
+			if vm != nil {
+				t.Fatal("it was handed out")
+			}
+			want(t, flaw, err, matrix.Infra, matrix.LayerHarness, "let the host go on after its snapshot", says)
+			if Restores(o.parts, o.settings, o.emulator) {
+				t.Error("others are restored from it")
+			}
+		})
 	}
-	want(t, "lame", err, matrix.Infra, matrix.LayerHarness, "let the host go on after its snapshot", "it cannot run")
 }
 
 func TestARestoreThatIsCalledOffKeepsTheSnapshot(t *testing.T) {
