@@ -111,6 +111,21 @@ func TestADaemonThatDoesNotStartOnASickMachineIsOurs(t *testing.T) {
 	}
 }
 
+func TestADiskThatHasNoRoomForACheckIsFull(t *testing.T) {
+	// Whoever found it full has made some room again by removing what it wrote.
+	small := realtest.SmallDisk(t, "64m")
+	h, err := lay(Order{Runtime: t.TempDir(), Settings: host.Settings{LogDir: t.TempDir(), ScratchDir: small}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	isOurs(t, h.Alive(), "no space is left in "+small, "512.0 MiB", "virtmatrix gc")
+
+	h = quiet(t)
+	h.engine = &Engine{Root: small}
+	isOurs(t, h.Alive(), "no space is left in "+small)
+}
+
 func TestAnEndIsOursWhateverDockerSaysOfIt(t *testing.T) {
 	for name, end := range map[string]ending{
 		"killed": {status: 137}, "by itself": {status: 0}, "no answer": {err: errors.New("connection refused")},
@@ -224,7 +239,7 @@ func TestRealDiskThatIsFull(t *testing.T) {
 	o.Settings.ScratchDir = realtest.SmallDisk(t, "1m")
 	_, err := Boot(t.Context(), o)
 	isOurs(t, err, "compose container", "no space left")
-	o.Settings.ScratchDir = realtest.SmallDisk(t, "64m")
+	o.Settings.ScratchDir = realtest.SmallDisk(t, "640m")
 	h := up(t, o)
 	if res, err := h.Exec(t.Context(), "dd if=/dev/zero of=/var/lib/libvirt/images/full bs=1M"); err == nil && res.OK() {
 		t.Error("the disk did not fill")

@@ -59,8 +59,8 @@ func (h *Host) fault() error {
 	if size := h.Console().Size(); size > console.MaxBytes {
 		return fault.Infraf("run container", "its console has printed %d MiB, and it goes on: see %s", size>>20, h.Console().Path)
 	}
-	for _, dir := range h.writes() {
-		if err := host.NoRoom(dir); err != nil {
+	for dir, least := range h.writes() {
+		if err := host.NoRoom(dir, least); err != nil {
 			return err
 		}
 	}
@@ -78,11 +78,17 @@ func (h *Host) fault() error {
 	}
 }
 
-// writes lists the folders of L0 that the host writes to.
-func (h *Host) writes() []string {
-	dirs := []string{h.settings.LogDir, h.bulk.Path}
+// roomForChecks is what a check may write, in bytes: a guest's saved memory above
+// all. Who finds the disk full removes what it has written, so that there is some
+// room again when somebody looks.
+const roomForChecks = 512 << 20
+
+// writes are the folders of L0 that the host writes to, and the bytes that must be
+// free in each.
+func (h *Host) writes() map[string]uint64 {
+	dirs := map[string]uint64{h.settings.LogDir: host.RoomForLogs, h.bulk.Path: roomForChecks}
 	if h.engine != nil {
-		dirs = append(dirs, h.engine.Root)
+		dirs[h.engine.Root] = roomForChecks
 	}
 	return dirs
 }

@@ -40,7 +40,7 @@ func (vm *VM) Alive() error {
 	if size := vm.Console().Size(); size > console.MaxBytes {
 		return fault.Productf(matrix.LayerKernel, "run host", "its console has printed %d MiB, and it goes on: see %s", size>>20, vm.Console().Path)
 	}
-	if err := NoRoom(vm.settings.LogDir); err != nil {
+	if err := NoRoom(vm.settings.LogDir, RoomForLogs); err != nil {
 		return err
 	}
 	select {
@@ -98,18 +98,24 @@ func (vm *VM) whyEnded() error {
 	return fault.Infraf("run host", "its emulator is gone: %w; %s ends with:\n%s", err, path, console.Tail(said, 5))
 }
 
-// leastRoom is what must be free where logs go, in bytes. Without it a panic
+// RoomForLogs is what must be free where logs go, in bytes. Without it a panic
 // would not be seen, and a host that is only mute would look like one that hangs.
-const leastRoom = 256 << 10
+const RoomForLogs = 256 << 10
 
-// NoRoom says that nothing more can be written to the folder of a host, nil when
-// there is room.
-func NoRoom(dir string) error {
+// NoRoom says that less than the bytes that it takes are free in a folder that a
+// host writes to, nil when there is room.
+func NoRoom(dir string, least uint64) error {
 	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil || st.Bfree*uint64(st.Bsize) >= leastRoom {
+	if err := unix.Statfs(dir, &st); err != nil {
 		return nil
 	}
-	return fault.Infraf("run host", "no space is left for its logs in %s; make room, for example with `virtmatrix gc`", dir)
+	// What is kept back for root is no room: daemons and emulators are not root.
+	free := st.Bavail * uint64(st.Bsize)
+	if free >= least {
+		return nil
+	}
+	const mib = 1 << 20
+	return fault.Infraf("run host", "no space is left in %s: %.1f MiB are free, and it takes %.1f MiB; make room, for example with `virtmatrix gc`", dir, float64(free)/mib, float64(least)/mib)
 }
 
 // watchStops notes when the emulator stops L1 because of its own troubles, as

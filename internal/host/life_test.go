@@ -15,6 +15,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/matrix"
+	"golang.org/x/sys/unix"
 )
 
 // fakeEmulator is a process that ends when it is told to.
@@ -139,6 +140,21 @@ func TestAnEmulatorThatStopsItsHostIsOurFault(t *testing.T) {
 	close(events)
 	vm.watchStops(events)
 	want(t, "a full disk", vm.Alive(), matrix.Infra, matrix.LayerHarness, `write error on disk "scratch"`, "No space left on device", "VIRTMATRIX_HOME")
+}
+
+func TestRoomIsWhatMayBeUsed(t *testing.T) {
+	dir := t.TempDir()
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		t.Fatal(err)
+	}
+	free, may := st.Bfree*uint64(st.Bsize), st.Bavail*uint64(st.Bsize)
+	want(t, "half of it", NoRoom(dir, may/2), matrix.Pass, "")
+	want(t, "twice of it", NoRoom(dir, 2*may+1), matrix.Infra, matrix.LayerHarness, "no space is left in "+dir, "virtmatrix gc")
+	if kept := free - may; kept > 64<<20 { // by ext4, for root
+		want(t, "what is kept back", NoRoom(dir, may+kept/2), matrix.Infra, matrix.LayerHarness, dir)
+	}
+	want(t, "a folder that is gone", NoRoom(filepath.Join(dir, "none"), free), matrix.Pass, "")
 }
 
 func TestTheEndOfTheEmulatorIsWaitedFor(t *testing.T) {

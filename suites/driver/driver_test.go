@@ -224,11 +224,11 @@ func TestAnotherCatalogueIsReadFromItsFolder(t *testing.T) {
 }
 
 func TestWhatHostsNeed(t *testing.T) {
-	nested, container := need(&matrix.Cell{ID: "kvm_x", Tier: matrix.Nested}), need(&matrix.Cell{Tier: matrix.Container})
+	nested, container := need(&matrix.Cell{ID: "kvm_x", Tier: matrix.Nested}, "/home"), need(&matrix.Cell{Tier: matrix.Container}, "/home")
 	if nested.MemoryMB <= hostMemoryMB || nested.Processors != 1 || nested.What != "a host of kvm_x" {
 		t.Errorf("a machine needs %+v", nested)
 	}
-	if container.MemoryMB >= hostMemoryMB || container.Processors != 1 {
+	if container.MemoryMB >= hostMemoryMB || container.Processors != 1 || container.Disk != "/home" || container.DiskMB != 1024 {
 		t.Errorf("a container needs %+v", container)
 	}
 	both := []matrix.Cell{{Tier: matrix.Nested}, {Tier: matrix.Container}}

@@ -20,13 +20,18 @@ const emulatorMB = 512
 // small guests with the code that they translated.
 const containedMB = 1024
 
+// containedDiskMB is what a container writes to its scratch folder, in MiB: disks
+// of guests and their saved memory, and what must be left then.
+const containedDiskMB = 1024
+
 // need is what a host of a cell takes of the machine. It keeps one processor
 // busy, however many it has: its checks run one after another, and each waits
-// for one guest.
-func need(cell *matrix.Cell) admit.Need {
+// for one guest. home is the cache, whose disk has the scratch folders; none when
+// nobody asks about disks.
+func need(cell *matrix.Cell, home string) admit.Need {
 	n := admit.Need{What: "a host of " + cell.ID, MemoryMB: hostMemoryMB + emulatorMB, Processors: 1}
 	if cell.Tier == matrix.Container {
-		n.MemoryMB = containedMB
+		n.MemoryMB, n.Disk, n.DiskMB = containedMB, home, containedDiskMB
 	}
 	return n
 }
@@ -44,16 +49,16 @@ func openRoom(runtime string) *admit.Room {
 // Admit waits until the machine has room for a host of the cell, and tells why
 // it waits.
 func (h *Hosts) Admit(ctx context.Context, cell *matrix.Cell, tell func(why string)) (*admit.Claim, error) {
-	return h.driver.room.Enter(ctx, need(cell), tell)
+	return h.driver.room.Enter(ctx, need(cell, h.driver.store.Home()), tell)
 }
 
 // Fits says how many of the plan's cells fit side by side on the machine now.
 // Cells differ in what they take: it is those that take least that are counted,
 // because each waits for its own room.
 func Fits(ctx context.Context, runtime string, cells ...matrix.Cell) (admit.Fit, error) {
-	least := need(&matrix.Cell{})
+	least := need(&matrix.Cell{}, "")
 	for i := range cells {
-		if n := need(&cells[i]); n.MemoryMB < least.MemoryMB {
+		if n := need(&cells[i], ""); n.MemoryMB < least.MemoryMB {
 			least = n
 		}
 	}
