@@ -112,7 +112,12 @@ func (s *suite) prepare(ctx context.Context, cat *matrix.Catalog) (progress.Sink
 		return nil, err
 	}
 	fmt.Fprintf(os.Stderr, "virtmatrix: the run is in %s; judge it with `bin/virtmatrix report`\n", s.dir.Path())
-	if err := s.dir.WritePlan(s.plan); err != nil || os.Getenv(driver.FreshEnv) != "" {
+	// The wish comes first: a folder without a plan is no run.
+	wish, err := s.dir.AddWish(rundir.Wish{Fresh: os.Getenv(driver.FreshEnv) != ""})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.dir.WritePlan(s.plan); err != nil || wish.Fresh {
 		return events, err
 	}
 	return events, s.recall(ctx, root)
@@ -176,7 +181,7 @@ func (s *suite) takeOver(process int) (progress.Sink, error) {
 		return nil, err
 	}
 	if os.Getenv(driver.ResumeEnv) != "" {
-		records, _, err := journal.Read(s.dir.Path())
+		records, _, err := driver.Answers(s.dir)
 		if err != nil {
 			return nil, err
 		}

@@ -66,7 +66,7 @@ func (r *runner) environment(source, code string) []string {
 	if r.parallel > 0 {
 		env = append(env, fmt.Sprintf("%s=%d", driver.ParallelEnv, r.parallel))
 	}
-	if r.keep {
+	if r.wish.Keep {
 		env = append(env, driver.KeepEnv+"=1")
 	}
 	return env

@@ -19,7 +19,7 @@ type runVerb struct {
 	selection
 	policyFlag
 	Plan   string `placeholder:"FILE" help:"Run this frozen plan." xor:"what"`
-	Resume string `placeholder:"RUN" help:"Go on with a run that was stopped or killed: only what its journal lacks." xor:"what"`
+	Resume string `placeholder:"RUN" help:"Go on with a run that was stopped or killed: only what its journal lacks. What was begun with -fresh or -keep goes on so." xor:"what"`
 	Keep   bool   `help:"Keep the evidence of passes too; nothing is answered from the cache then."`
 	// Parallel is 0 for as many as fit.
 	Parallel int `placeholder:"N" help:"Run N cells side by side, as far as there is memory, even if the processors are busy (as many as fit on the machine: virtmatrix doctor)."`
@@ -27,7 +27,7 @@ type runVerb struct {
 
 // Help is what virtmatrix run --help says beyond the flags.
 func (*runVerb) Help() string {
-	return `Everything goes to a folder of its own in runs/, and runs/latest leads to it. The exit code is that of virtmatrix gate. A check whose answer is in the cache, given to the same packages, images, settings and code on this machine, is not run again; the report says which, and -fresh runs all. The first ^C ends the guests and keeps what was answered; the second kills.
+	return `Everything goes to a folder of its own in runs/, and runs/latest leads to it. The exit code is that of virtmatrix gate. A check whose answer is in the cache, given to the same packages, images, settings and code on this machine, is not run again; the report says which, and -fresh runs all, also what the cache answered when a resumed run began. The first ^C ends the guests and keeps what was answered; the second kills.
 
 Examples:
   virtmatrix run                                # the default profile
@@ -41,7 +41,7 @@ Examples:
 
 // Run runs the plan and judges it.
 func (v *runVerb) Run(a *app) error {
-	r := &runner{app: a, began: time.Now(), keep: v.Keep, parallel: v.Parallel}
+	r := &runner{app: a, began: time.Now(), wish: rundir.Wish{Fresh: a.Fresh || v.Keep, Keep: v.Keep}, parallel: v.Parallel}
 	if v.Parallel < 0 {
 		return fmt.Errorf("cannot run %d cells side by side: give 1 or more", v.Parallel)
 	}
@@ -83,8 +83,8 @@ type runner struct {
 	dir  *rundir.Dir
 	// resumed is set when the run goes on with what an earlier one left.
 	resumed bool
-	// keep leaves what the hosts left.
-	keep bool
+	// wish is what is asked for now, and then also when the run was begun.
+	wish rundir.Wish
 	// recalled is set when some of the answers came from the cache.
 	recalled bool
 	// parallel is how many cells run side by side; 0 lets the machine decide.
@@ -100,19 +100,14 @@ type runner struct {
 
 func (r *runner) execute(policy policyFlag) (err error) {
 	r.planning = time.Since(r.began)
-	if r.dir == nil {
-		if r.dir, err = rundir.New(r.Runs, r.plan.Profile); err != nil {
-			return err
-		}
-		if err := r.dir.WritePlan(r.plan); err != nil {
-			return err
-		}
+	if err := r.open(); err != nil {
+		return err
 	}
 	rows, left, err := r.rows()
 	if err != nil {
 		return err
 	}
-	if left > 0 && !r.Fresh && !r.keep {
+	if left > 0 && !r.wish.Fresh {
 		if err := r.recall(); err != nil {
 			return err
 		}
@@ -132,6 +127,20 @@ func (r *runner) execute(policy policyFlag) (err error) {
 		fmt.Fprintf(r.stderr, "%s: nothing is left to run: every check has its answer\n", short(r.dir.Path()))
 	}
 	return r.judge(policy)
+}
+
+// open makes the folder of a new run, and stores what is asked for.
+func (r *runner) open() (err error) {
+	if r.dir == nil {
+		if r.dir, err = rundir.New(r.Runs, r.plan.Profile); err != nil {
+			return err
+		}
+	}
+	// The wish comes first: a folder without a plan is no run.
+	if r.wish, err = r.dir.AddWish(r.wish); err != nil || r.resumed {
+		return err
+	}
+	return r.dir.WritePlan(r.plan)
 }
 
 // answer builds the images and runs the suites.
@@ -178,7 +187,7 @@ func (r *runner) show(rows []progress.Row) (sink progress.Sink, done func()) {
 // rows are the cells of the plan with the checks they must answer, less those
 // that have an answer, and how many checks are left.
 func (r *runner) rows() (rows []progress.Row, left int, err error) {
-	records, _, err := journal.Read(r.dir.Path())
+	records, _, err := driver.Answers(r.dir)
 	if err != nil {
 		return nil, 0, err
 	}

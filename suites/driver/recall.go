@@ -4,14 +4,30 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/internal/verdict"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
+
+// Answers returns the records of a run's journal that count, and the lines that are
+// none. In a run that asks every check, answers out of the cache do not.
+func Answers(dir *rundir.Dir) ([]journal.Record, journal.Damage, error) {
+	wish, err := dir.Wish()
+	if err != nil {
+		return nil, nil, err
+	}
+	records, damage, err := journal.Read(dir.Path())
+	if wish.Fresh {
+		records = slices.DeleteFunc(records, func(r journal.Record) bool { return r.Cached != nil })
+	}
+	return records, damage, err
+}
 
 // Recalled is what the cache answers of a plan.
 type Recalled struct {
