@@ -31,10 +31,12 @@ func containers(ctx context.Context, l *lab) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []row{
+	rows := []row{
 		rowOf(s, "all", plain, "host and checks in a container; plain: the same on a cold nested host", inSeconds, &target{Of: ofRatio, Most: 1.0 / 3}),
 		rowOf(s, "host", plain, "... the host alone", inSeconds, nil),
-	}, nil
+	}
+	rows[0].Notes = s.notes()
+	return rows, nil
 }
 
 type containerBench struct {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -191,30 +190,4 @@ func (l *lab) warm(ctx context.Context) error {
 		err = fmt.Errorf("cannot restore hosts: the first left %d snapshots; it notes %q", len(kept), vm.Notes())
 	}
 	return errors.Join(err, vm.Close())
-}
-
-// inTurn samples the sides in turn. figure is the one that people are told of on
-// the way.
-func (l *lab) inTurn(ctx context.Context, figure string, sides ...side) (series, error) {
-	s := series{}
-	for i := range l.samples {
-		for _, side := range sides {
-			one, err := observe(ctx, side.take)
-			if err != nil {
-				return s, fmt.Errorf("sample %d of %s: %w", i+1, side.name, err)
-			}
-			s[side.name] = append(s[side.name], one)
-			l.say("sample %d of %d, %s: %.2f", i+1, l.samples, side.name, one.Values[figure])
-		}
-	}
-	return s, nil
-}
-
-// observe looks at the machine and takes a sample.
-func observe(ctx context.Context, take taker) (s sample, err error) {
-	if s.Busy, s.Load, err = look(); err != nil {
-		return s, err
-	}
-	s.Values, err = take(ctx)
-	return s, cmp.Or(ctx.Err(), err)
 }

@@ -55,7 +55,7 @@ func memory(ctx context.Context, l *lab) ([]row, error) {
 		if n == 4 {
 			limit = &target{Of: ofOurs, Most: 150 << 20}
 		}
-		s := series{ours: all.series[n]}
+		s := series{samples: map[string][]sample{ours: all.series[n]}}
 		harness := rowOf(s, figureHarness, "", fmt.Sprintf("the harness's most with %d cells in flight", n), inBytes, limit)
 		harness.Notes = all.notes[n]
 		rows = append(rows, harness,
@@ -73,7 +73,7 @@ func parallel(ctx context.Context, l *lab) ([]row, error) {
 	}
 	var rows []row
 	for _, n := range sideBySide {
-		s := series{ours: all.series[n], "alone": all.series[1]}
+		s := series{samples: map[string][]sample{ours: all.series[n], "alone": all.series[1]}}
 		against := "alone"
 		if n == 1 {
 			against = ""

@@ -13,10 +13,10 @@ func TestTheFirstRestoreOfAProcessIsJudged(t *testing.T) {
 	first := sample{Values: map[string]float64{"agent": 2.0, "libvirt": 2.1, "runs": 1.8}}
 	next := sample{Values: map[string]float64{"agent": 0.5, "libvirt": 0.6, "runs": 0.4}}
 	qemu := sample{Values: map[string]float64{"agent": 1.0, "runs": 1.0}}
-	s := series{}
+	s := series{samples: map[string][]sample{}}
 	for range enough {
 		for name, one := range map[string]sample{ours: first, again: next, plain: qemu, mapped: qemu} {
-			s[name] = append(s[name], one)
+			s.samples[name] = append(s.samples[name], one)
 		}
 	}
 	judged := 0

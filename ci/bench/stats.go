@@ -1,48 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"maps"
 	"slices"
 )
 
 // enough is the number of samples that a verdict needs.
 const enough = 5
-
-// sample is what was measured once.
-type sample struct {
-	// Values are the figures by name, in the units of the rows they end up in.
-	Values map[string]float64
-	// Busy is how many processors others kept busy just before, and Load the
-	// machine's load average over the last minute.
-	Busy, Load float64
-}
-
-// The sides that are sampled in turn.
-const (
-	ours  = "ours"
-	plain = "plain"
-)
-
-// side is something to sample.
-type side struct {
-	name string
-	take taker
-}
-
-// taker takes one sample and returns its figures.
-type taker func(context.Context) (map[string]float64, error)
-
-// series are samples by side.
-type series map[string][]sample
-
-// judging is the same series with another side in the place of ours.
-func (s series) judging(side string) series {
-	other := maps.Clone(s)
-	other[ours] = s[side]
-	return other
-}
 
 // of returns one figure of all samples that have it.
 func of(samples []sample, name string) []float64 {

@@ -1,11 +1,7 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"io"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -110,34 +106,5 @@ func TestWhatGrows(t *testing.T) {
 		if got := grows(tc.values, tc.slack); got != tc.want {
 			t.Errorf("%s: grows is %v", name, got)
 		}
-	}
-}
-
-func TestSidesAreSampledInTurn(t *testing.T) {
-	var order []string
-	take := func(name string) side {
-		return side{name, func(context.Context) (map[string]float64, error) {
-			order = append(order, name)
-			return map[string]float64{"x": float64(len(order))}, nil
-		}}
-	}
-	l := &lab{options: options{samples: 2}, progress: io.Discard}
-	s, err := l.inTurn(t.Context(), "x", take(ours), take(plain))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(order, []string{ours, plain, ours, plain}) {
-		t.Errorf("the order is %q", order)
-	}
-	r := rowOf(s, "x", plain, "what", inSeconds, nil)
-	if !slices.Equal(r.Ours, []float64{1, 3}) || !slices.Equal(r.Plain, []float64{2, 4}) || len(r.Busy) != 4 {
-		t.Errorf("the row is %+v", r)
-	}
-	if alone := rowOf(s, "x", "", "what", inSeconds, nil); len(alone.Plain) != 0 || len(alone.Busy) != 2 {
-		t.Errorf("the row against nothing is %+v", alone)
-	}
-	fails := side{plain, func(context.Context) (map[string]float64, error) { return nil, errors.New("no qemu") }}
-	if _, err := l.inTurn(t.Context(), "x", take(ours), fails); err == nil || !strings.Contains(err.Error(), "sample 1 of plain: no qemu") {
-		t.Errorf("inTurn = %v", err)
 	}
 }

@@ -39,9 +39,9 @@ type row struct {
 
 // rowOf makes a row of one figure of ours against another side's, empty for none.
 func rowOf(s series, figure, against, what, unit string, t *target) row {
-	r := row{What: what, Unit: unit, Ours: of(s[ours], figure), Plain: of(s[against], figure), Target: t}
+	r := row{What: what, Unit: unit, Ours: of(s.samples[ours], figure), Plain: of(s.samples[against], figure), Target: t}
 	for _, name := range []string{ours, against} {
-		for _, one := range s[name] {
+		for _, one := range s.samples[name] {
 			r.Busy, r.Load = append(r.Busy, one.Busy), append(r.Load, one.Load)
 		}
 	}
