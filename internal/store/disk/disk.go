@@ -22,12 +22,21 @@ import (
 // file when needed. The lock dies with the process, whatever kills it. It
 // returns the function that releases the lock, or ctx's error.
 func Lock(ctx context.Context, path string) (release func(), err error) {
+	return lock(ctx, path, unix.LOCK_EX)
+}
+
+// Share is Lock beside others that share: it keeps out who wants the lock alone.
+func Share(ctx context.Context, path string) (release func(), err error) {
+	return lock(ctx, path, unix.LOCK_SH)
+}
+
+func lock(ctx context.Context, path string, how int) (release func(), err error) {
 	f, err := openLock(path)
 	if err != nil {
 		return nil, err
 	}
 	got := make(chan error, 1)
-	go func() { got <- flock(f, unix.LOCK_EX) }()
+	go func() { got <- flock(f, how) }()
 	select {
 	case err := <-got:
 		if err != nil {
@@ -43,7 +52,7 @@ func Lock(ctx context.Context, path string) (release func(), err error) {
 }
 
 // TryLock is Lock without waiting: ok is false when another process, or
-// another part of this one, holds the lock.
+// another part of this one, holds or shares the lock.
 func TryLock(path string) (release func(), ok bool, err error) {
 	f, err := openLock(path)
 	if err != nil {

@@ -25,6 +25,29 @@ func TestALockIsHeldByOneAtATime(t *testing.T) {
 	again()
 }
 
+func TestWhoSharesALockKeepsOutWhoWantsItAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "view.lock")
+	first, err := Share(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Share(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, release := range []func(){first, second} {
+		if _, ok, err := TryLock(path); ok || err != nil {
+			t.Errorf("a shared lock was given away: %v, %v", ok, err)
+		}
+		release()
+	}
+	alone, ok, err := TryLock(path)
+	if !ok || err != nil {
+		t.Fatalf("nobody shares it any more, and it was refused: %v, %v", ok, err)
+	}
+	alone()
+}
+
 func TestWaitingForALockEndsWithTheContextAndTakesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "image.lock")
 	release, err := Lock(t.Context(), path)
