@@ -48,7 +48,8 @@ func (g *collector) derived(images []store.Image) error {
 		if viewed[filepath.Base(dir)] && !errors.As(container.VerifyView(dir), &changed) {
 			continue
 		}
-		if err := g.remove(dir, sizeOf(dir), func() error { return container.RemoveView(dir) }); err != nil {
+		err := g.remove(dir, sizeOf(dir), func() error { return g.engine.RemoveView(g.ctx, home, dir) })
+		if err != nil && !errors.Is(err, container.ErrViewUsed) {
 			return err
 		}
 	}

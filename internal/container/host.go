@@ -43,6 +43,8 @@ type Host struct {
 	console      *console.Watch
 	quirks       []string
 	id           string
+	// release gives the unpacked bundle back; nil for a host without one.
+	release func()
 	// over tells how the container ended, when Docker has removed it.
 	over chan ending
 	// parted is closed when the agent's session has ended.
@@ -141,10 +143,11 @@ func (h *Host) start(ctx context.Context, o Order, mounts []mount.Mount) error {
 		return err
 	}
 	if o.Parts.QEMU != "" {
-		usr, err := view(ctx, o.Parts.QEMU, o.Parts.Sums[o.Parts.QEMU], o.Home)
+		usr, release, err := view(ctx, o.Parts.QEMU, o.Parts.Sums[o.Parts.QEMU], o.Home)
 		if err != nil {
 			return err
 		}
+		h.release = release
 		mounts = append(mounts, shown(usr, host.BundleDir))
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, h.settings.Limit(startLimit), fmt.Errorf("docker did not start it within %s", h.settings.Limit(startLimit)))
@@ -264,6 +267,9 @@ func (h *Host) Close() error {
 	}
 	h.Shut() // its init ends with the session, and Docker removes it
 	err := h.remove()
+	if h.release != nil {
+		h.release()
+	}
 	return errors.Join(err, h.bulk.Remove(), h.folder.Remove())
 }
 

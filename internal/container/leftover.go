@@ -92,15 +92,9 @@ func (e *Engine) Views(ctx context.Context, home string) ([]string, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fault.Infraf(op, "%w", err)
 	}
-	all, err := e.docker().ContainerList(ctx, client.ContainerListOptions{All: true})
+	used, err := e.mounted(ctx)
 	if err != nil {
 		return nil, fault.Infraf(op, "%w", err)
-	}
-	used := map[string]bool{}
-	for _, c := range all.Items {
-		for _, m := range c.Mounts {
-			used[m.Source] = true
-		}
 	}
 	var idle []string
 	for _, entry := range entries {
@@ -121,4 +115,29 @@ func (e *Engine) Views(ctx context.Context, home string) ([]string, error) {
 		}
 	}
 	return idle, nil
+}
+
+// RemoveView removes one of the Views of the cache in home. The error is
+// ErrViewUsed when somebody has begun to use it since they were listed.
+func (e *Engine) RemoveView(ctx context.Context, home, dir string) error {
+	err := removeView(home, dir, func() (map[string]bool, error) { return e.mounted(ctx) })
+	if err == nil || errors.Is(err, ErrViewUsed) {
+		return err
+	}
+	return fault.Infraf("remove unpacked bundle "+dir, "%w", err)
+}
+
+// mounted are the files and folders of L0 that containers see.
+func (e *Engine) mounted(ctx context.Context) (map[string]bool, error) {
+	all, err := e.docker().ContainerList(ctx, client.ContainerListOptions{All: true})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list containers: %w", err)
+	}
+	used := map[string]bool{}
+	for _, c := range all.Items {
+		for _, m := range c.Mounts {
+			used[m.Source] = true
+		}
+	}
+	return used, nil
 }

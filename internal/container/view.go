@@ -27,7 +27,8 @@ const (
 	digestSuffix = ".sha256"
 )
 
-// viewLock is held by who fills the folder of the name.
+// viewLock is held by who fills or removes the folder of the name, and shared by who
+// uses it.
 func viewLock(home, name string) string {
 	return filepath.Join(home, "locks", "view-"+name+".lock")
 }
@@ -49,24 +50,54 @@ func (e *ChangedViewError) Unwrap() error { return e.Err }
 
 // view returns the folder that a bundle's squashfs is unpacked in, whose SHA-256
 // is sum: containers see it where a machine mounts the image. It is unpacked once,
-// and verified each time.
-func view(ctx context.Context, squashfs, sum, home string) (string, error) {
+// and verified each time. Nobody removes it before it is released.
+func view(ctx context.Context, squashfs, sum, home string) (dir string, release func(), err error) {
 	op := "unpack " + squashfs
 	if len(sum) < tagDigits {
-		return "", fault.Infraf(op, "its digest is not known")
+		return "", nil, fault.Infraf(op, "its digest is not known")
 	}
-	dir := filepath.Join(views(home), ViewName(sum))
-	if err := unpackOnce(ctx, squashfs, dir, viewLock(home, ViewName(sum))); err != nil {
-		return "", fault.Infraf(op, "%w", disk.Explain(err, home))
+	dir = filepath.Join(views(home), ViewName(sum))
+	lock := viewLock(home, ViewName(sum))
+	for {
+		if release, err = use(ctx, dir, lock); err != nil {
+			return "", nil, infra("use bundle", disk.Explain(err, home))
+		}
+		if release != nil {
+			break
+		}
+		if err := unpackOnce(ctx, squashfs, dir, lock); err != nil {
+			return "", nil, infra(op, disk.Explain(err, home))
+		}
 	}
-	return dir, infra("use bundle", VerifyView(dir))
+	if err := VerifyView(dir); err != nil {
+		release()
+		return "", nil, infra("use bundle", err)
+	}
+	return dir, release, nil
 }
 
-// unpackOnce unpacks a squashfs into a folder unless that is there. Of processes
-// that want it one unpacks, and the others wait.
-func unpackOnce(ctx context.Context, squashfs, dir, lock string) error {
-	release, err := disk.Lock(ctx, lock)
+// use shares a folder's lock; nil says that there is no folder. It waits for who
+// fills or removes it.
+func use(ctx context.Context, dir, lock string) (release func(), err error) {
+	release, err = disk.Share(ctx, lock)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(dir); err != nil {
+		release()
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return release, nil
+}
+
+// unpackOnce unpacks a squashfs into a folder, unless that is there or another is at
+// it. It waits for nobody: who uses the folder keeps the lock for long.
+func unpackOnce(ctx context.Context, squashfs, dir, lock string) error {
+	release, free, err := disk.TryLock(lock)
+	if err != nil || !free {
 		return err
 	}
 	defer release()
@@ -124,10 +155,51 @@ func VerifyView(dir string) error {
 	return nil
 }
 
-// RemoveView removes an unpacked bundle, or what a killed process left of one.
-func RemoveView(dir string) error {
-	if err := os.RemoveAll(dir); err != nil {
+// ErrViewUsed says that an unpacked bundle is not removed, because it is used.
+var ErrViewUsed = errors.New("a container or a process uses the unpacked bundle")
+
+// removeView removes an unpacked bundle of the cache in home, or what a killed
+// process left of one, unless a process holds it or it is mounted.
+func removeView(home, dir string, mounted func() (map[string]bool, error)) error {
+	whole, isDraft := strings.CutSuffix(dir, draftSuffix)
+	release, free, err := disk.TryLock(viewLock(home, filepath.Base(whole)))
+	if err != nil {
 		return err
 	}
-	return os.RemoveAll(dir + digestSuffix)
+	if !free {
+		return ErrViewUsed
+	}
+	defer release()
+	if used, err := mounted(); err != nil {
+		return err
+	} else if used[dir] {
+		return ErrViewUsed
+	}
+	if !isDraft {
+		return demolish(whole)
+	}
+	return removeDraft(whole)
+}
+
+// demolish makes a draft of a bundle first: whoever is killed in the middle leaves
+// that, and not half a bundle.
+func demolish(dir string) error {
+	if err := os.RemoveAll(dir + draftSuffix); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, dir+draftSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return removeDraft(dir)
+}
+
+// removeDraft removes the draft of a bundle, and its digest when there is nothing
+// else that has it.
+func removeDraft(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		if err := os.RemoveAll(dir + digestSuffix); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(dir + draftSuffix)
 }

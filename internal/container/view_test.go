@@ -40,19 +40,22 @@ func bundle(t *testing.T) (squashfs, sum string) {
 func TestABundleIsUnpackedOnce(t *testing.T) {
 	squashfs, sum := bundle(t)
 	home := t.TempDir()
-	dir, err := view(t.Context(), squashfs, sum, home)
+	dir, release, err := view(t.Context(), squashfs, sum, home)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer release()
 	if text, err := os.ReadFile(filepath.Join(dir, "bin/kvm")); err != nil || string(text) != "emulates" {
 		t.Errorf("bin/kvm holds %q, %v", text, err)
 	}
 	if err := os.Remove(squashfs); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := view(t.Context(), squashfs, sum, home); err != nil || again != dir {
-		t.Errorf("the second time: %s, %v", again, err)
+	again, release, err := view(t.Context(), squashfs, sum, home)
+	if err != nil || again != dir {
+		t.Fatalf("the second time: %s, %v", again, err)
 	}
+	release()
 }
 
 func TestABundleThatWasChangedOnDiskIsRefusedUntilItIsUnpackedAgain(t *testing.T) {
@@ -68,21 +71,102 @@ func TestABundleThatWasChangedOnDiskIsRefusedUntilItIsUnpackedAgain(t *testing.T
 		"digest is torn":     func(dir string) error { return os.Truncate(dir+digestSuffix, 10) },
 		"digest of anything": func(dir string) error { return os.WriteFile(dir+digestSuffix, []byte(strings.Repeat("0", 64)), 0o644) },
 	} {
-		dir, err := view(t.Context(), squashfs, sum, home)
+		dir, release, err := view(t.Context(), squashfs, sum, home)
 		if err != nil {
 			t.Fatalf("%s: before: %v", name, err)
 		}
+		release()
 		if err := change(dir); err != nil {
 			t.Fatal(err)
 		}
-		_, err = view(t.Context(), squashfs, sum, home)
+		_, _, err = view(t.Context(), squashfs, sum, home)
 		var changed *ChangedViewError
 		if v, _ := fault.Classify(err); v != matrix.Infra || !errors.As(err, &changed) || changed.Dir != dir || !strings.Contains(err.Error(), "virtmatrix gc") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := RemoveView(dir); err != nil {
+		if err := removeView(home, dir, nothingMounted); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if left, err := os.ReadDir(views(home)); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+func nothingMounted() (map[string]bool, error) { return nil, nil }
+
+func TestSeveralUseABundleAtOnceAndNobodyRemovesItMeanwhile(t *testing.T) {
+	squashfs, sum := bundle(t)
+	home := t.TempDir()
+	dir := filepath.Join(views(home), ViewName(sum))
+	uses := make(chan func(), 4)
+	for range cap(uses) {
+		go func() {
+			_, release, err := view(t.Context(), squashfs, sum, home)
+			if err != nil {
+				t.Error(err)
+				release = func() {}
+			}
+			uses <- release
+		}()
+	}
+	var all []func()
+	for range cap(uses) { // none gives it back before the others have it
+		all = append(all, <-uses)
+	}
+	for _, release := range all {
+		if err := removeView(home, dir, nothingMounted); !errors.Is(err, ErrViewUsed) {
+			t.Errorf("it is used, and removing it says %v", err)
+		}
+		release()
+	}
+	if err := VerifyView(dir); err != nil {
+		t.Fatal(err)
+	}
+	// A container that outlives its harness for a moment holds no lock.
+	for _, docker := range []func() (map[string]bool, error){
+		func() (map[string]bool, error) { return map[string]bool{dir: true}, nil },
+		func() (map[string]bool, error) { return nil, errors.New("no Docker answers") },
+	} {
+		if err := removeView(home, dir, docker); err == nil || VerifyView(dir) != nil {
+			t.Errorf("a container may use it, and it was removed")
+		}
+	}
+	if err := removeView(home, dir, nothingMounted); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(views(home)); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+func TestADraftIsRemovedAndNotTheBundleBesideIt(t *testing.T) {
+	squashfs, sum := bundle(t)
+	home := t.TempDir()
+	dir, release, err := view(t.Context(), squashfs, sum, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	draft := dir + draftSuffix
+	if err := os.MkdirAll(filepath.Join(draft, "bin/half"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := removeView(home, draft, nothingMounted); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(draft); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the draft is still there: %v", err)
+	}
+	if err := VerifyView(dir); err != nil {
+		t.Error(err)
+	}
+	// Removing the bundle, somebody was killed: its digest is there, and a draft.
+	if err := os.Rename(dir, draft); err != nil {
+		t.Fatal(err)
+	}
+	if err := removeView(home, draft, nothingMounted); err != nil {
+		t.Fatal(err)
 	}
 	if left, err := os.ReadDir(views(home)); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
@@ -104,10 +188,11 @@ func TestWhatAKilledProcessLeftOfABundleIsUnpackedAgain(t *testing.T) {
 	if err := os.WriteFile(dir+digestSuffix, []byte("of another draft"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	got, err := view(t.Context(), squashfs, sum, home)
+	got, release, err := view(t.Context(), squashfs, sum, home)
 	if err != nil {
 		t.Fatal(err)
 	}
+	release()
 	if _, err := os.Stat(filepath.Join(got, "bin/half")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("half of it is still there: %v", err)
 	}
