@@ -45,7 +45,7 @@ func Pack(dir string) ([]File, error) {
 }
 
 // Unpack writes the evidence of an entry to where its record says it is, below
-// the folder of a run.
+// the folder of a run, in place of any that is there.
 func (e *Entry) Unpack(run string) error {
 	if e.Record.Evidence == "" {
 		return nil
@@ -55,7 +55,7 @@ func (e *Entry) Unpack(run string) error {
 		return fmt.Errorf("cannot bring evidence back: %w", err)
 	}
 	defer root.Close()
-	if err := root.MkdirAll(e.Record.Evidence, 0o755); err != nil {
+	if err := errors.Join(root.RemoveAll(e.Record.Evidence), root.MkdirAll(e.Record.Evidence, 0o755)); err != nil {
 		return fmt.Errorf("cannot bring evidence back: %w", err)
 	}
 	var failed []error

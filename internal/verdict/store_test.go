@@ -77,8 +77,16 @@ func TestAFailureComesBackWithItsEvidence(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := t.TempDir()
+	// Our own fault in the run that looks left some there.
+	foreign := filepath.Join(run, e.Record.Evidence, "l2-domain.xml")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(foreign), 0o755), os.WriteFile(foreign, nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
 	if err := e.Unpack(run); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := os.Stat(foreign); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the evidence of another attempt is among it: %v", err)
 	}
 	for name, want := range map[string]string{"reason.txt": "it did not\n", "l1-console.log": "\x00\xff<&>", "more/dmesg.log": "Linux"} {
 		if got, err := os.ReadFile(filepath.Join(run, e.Record.Evidence, name)); err != nil || string(got) != want {

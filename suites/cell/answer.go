@@ -75,6 +75,9 @@ func (c *Cell) attempt(ctx context.Context, p matrix.PlannedCheck, body Body, re
 // run is one attempt: the check, its evidence, and the way back to a host as it
 // was before. It returns why the check did not hold.
 func (t *T) run(ctx context.Context, body Body, rec *journal.Record) error {
+	if err := t.clearEvidence(); err != nil {
+		return err
+	}
 	note, err := t.cell.admit(ctx)
 	if err != nil {
 		return err
@@ -181,14 +184,28 @@ func (t *T) death(ctx context.Context, failed error) error {
 	return nil
 }
 
-// evidenceDir makes the folder of this attempt's evidence and returns it and
-// its name within the run.
-func (t *T) evidenceDir() (dir, name string, err error) {
+// evidenceFolder is where the evidence of this attempt goes.
+func (t *T) evidenceFolder() string {
 	leaf := t.check.ID
 	if t.attempt > 1 {
 		leaf = fmt.Sprintf("%s-attempt-%d", leaf, t.attempt)
 	}
-	dir = t.cell.folder(leaf)
+	return t.cell.folder(leaf)
+}
+
+// clearEvidence removes what an attempt of the same number left: attempts count
+// anew when a run goes on, and evidence is of one alone.
+func (t *T) clearEvidence() error {
+	if err := os.RemoveAll(t.evidenceFolder()); err != nil {
+		return fault.Infraf("remove earlier evidence", "%w", err)
+	}
+	return nil
+}
+
+// evidenceDir makes the folder of this attempt's evidence and returns it and
+// its name within the run.
+func (t *T) evidenceDir() (dir, name string, err error) {
+	dir = t.evidenceFolder()
 	name, err = filepath.Rel(t.cell.run.Dir, dir)
 	if err == nil {
 		err = os.MkdirAll(dir, 0o755)

@@ -93,6 +93,25 @@ func TestAFailureIsTheProductsAndTakesItsHost(t *testing.T) {
 	}
 }
 
+func TestEvidenceIsOfTheAttemptAlone(t *testing.T) {
+	b := newBench(t)
+	// A run that was killed left it, and goes on.
+	old := b.folder("O-START", "l2-domain.xml")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(old), 0o755), os.WriteFile(old, []byte("another guest's"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	rec := b.answer(soon(t), "O-START", func(_ context.Context, t *T) { t.Fail(matrix.LayerL2, "no tick") })
+	if got := b.evidence(rec, "reason.txt"); !strings.Contains(got, "no tick") {
+		t.Errorf("reason.txt says %q", got)
+	}
+	if filepath.Dir(old) != filepath.Join(b.run.Dir, rec.Evidence) {
+		t.Fatalf("the evidence is in %s; that proves nothing", rec.Evidence)
+	}
+	if text, err := os.ReadFile(old); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("an earlier attempt's file says %q, %v", text, err)
+	}
+}
+
 func TestOurFaultIsTriedAgainOnAFreshHostAndCounted(t *testing.T) {
 	b := newBench(t)
 	n := 0
