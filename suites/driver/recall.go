@@ -121,11 +121,11 @@ func (r *recaller) answer(check matrix.PlannedCheck, verdicts map[string]matrix.
 	return r.again(check, entry, key), nil
 }
 
-// again makes a kept answer one of this plan.
+// again makes a kept answer one of this plan. Which revision gave it stays true.
 func (r *recaller) again(check matrix.PlannedCheck, entry verdict.Entry, key string) journal.Record {
 	ask, rec := journal.Ask(r.plan, r.cell, check), entry.Record
 	rec.Cached = &journal.Cached{Run: entry.Run, Time: rec.Started, Seconds: rec.Seconds, Harness: rec.Harness, Key: key}
-	rec.Plan, rec.Repeat, rec.Harness = ask.Plan, ask.Repeat, r.harness
+	rec.Plan, rec.Repeat = ask.Plan, ask.Repeat
 	rec.Started, rec.Seconds, rec.GuestSeconds = time.Now().UTC(), 0, 0
 	return rec
 }

@@ -219,7 +219,7 @@ func TestARecalledAnswerIsOneOfTheNewPlan(t *testing.T) {
 		t.Fatalf("got %+v", got)
 	}
 	r := got.Records[1]
-	if r.Plan != "another" || r.Harness != "v2" || r.Verdict != matrix.Pass || r.Seconds != 0 || r.Started.Before(began) {
+	if r.Plan != "another" || r.Harness != "v1" || r.Verdict != matrix.Pass || r.Seconds != 0 || r.Started.Before(began) {
 		t.Errorf("the answer is %+v", r)
 	}
 	key, err := mustQuestion(t, v, 1).Key()
@@ -250,12 +250,12 @@ func TestWhatAKeptFailureBlocksIsBlockedWithoutAsking(t *testing.T) {
 	answerAll(t, v, "O-START")
 	var got []string
 	for _, r := range v.Recall(run, "v2", nil).Records {
-		got = append(got, fmt.Sprintf("%s %s %s %v", r.Check, r.Verdict, r.Reason, r.Answers(v.plan)))
+		got = append(got, fmt.Sprintf("%s %s %s %v %s", r.Check, r.Verdict, r.Reason, r.Answers(v.plan), r.Harness))
 		if r.Cached == nil || r.Cached.Run != "20261121-221000-full" {
 			t.Errorf("%s comes from %+v", r.Check, r.Cached)
 		}
 	}
-	want := []string{"IK-BOOT PASS  true", "O-CONN PASS  true", "O-START FAIL  true", "O-SAVE BLOCKED needs O-START, which ended in FAIL true"}
+	want := []string{"IK-BOOT PASS  true v1", "O-CONN PASS  true v1", "O-START FAIL  true v1", "O-SAVE BLOCKED needs O-START, which ended in FAIL true v2"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
