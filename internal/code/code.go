@@ -45,8 +45,9 @@ type Tree struct {
 	module    string
 	toolchain string
 	packages  map[string]pkg
-	// touched is when which file was changed last, as one digest.
-	touched string
+	// touched is when which file and folder was changed last, as one digest of the
+	// packages' and one of what compiles them.
+	touched [2]string
 }
 
 // pkg is what `go list` says of a package, and the digest of its files.
@@ -80,7 +81,7 @@ func Read(ctx context.Context, o Options) (*Tree, error) {
 	t := &Tree{packages: map[string]pkg{}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		t.toolchain, err = toolchain(ctx, o)
+		t.toolchain, t.touched[0], err = toolchain(ctx, o)
 		return err
 	})
 	group.Go(func() error { return t.read(ctx, o) })
@@ -118,12 +119,26 @@ func (t *Tree) read(ctx context.Context, o Options) error {
 		}
 		t.packages[p.ImportPath] = p
 	}
-	t.touched = hex.EncodeToString(times.Sum(nil))
+	t.touched[1] = hex.EncodeToString(times.Sum(nil))
+	return nil
+}
+
+// touched writes when a file was changed last, or a folder's list of files. The
+// time of the inode's last change cannot be set back, as that of the content can.
+func touched(times io.Writer, path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		fmt.Fprintln(times, path, st.Ino, st.Ctim.Nano())
+	}
 	return nil
 }
 
 // digest is the version of a package of another module, whose files never change,
-// and otherwise the digest of its files. When they were changed goes to times.
+// and otherwise the digest of its files. When they and their folders were changed
+// goes to times: building writes elsewhere.
 func (p *pkg) digest(o Options, times io.Writer) (string, error) {
 	if m := p.Module; m != nil && !m.Main {
 		from := cmp.Or(m.Replace, m)
@@ -132,19 +147,20 @@ func (p *pkg) digest(o Options, times io.Writer) (string, error) {
 		}
 	}
 	h := sha256.New()
+	folder := ""
 	for _, name := range p.files() {
 		file := filepath.Join(p.Dir, name)
 		if rel, err := filepath.Rel(o.Root, file); err == nil && matches(o.Ignore, filepath.ToSlash(rel)) {
 			continue
 		}
-		info, err := os.Stat(file)
-		if err != nil {
-			return "", err
+		if dir := filepath.Dir(file); dir != folder {
+			folder = dir
+			if err := touched(times, dir); err != nil {
+				return "", err
+			}
 		}
-		// The time of the inode's last change cannot be set back, as that of the
-		// content can.
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			fmt.Fprintln(times, file, st.Ino, st.Ctim.Nano())
+		if err := touched(times, file); err != nil {
+			return "", err
 		}
 		sum, _, err := disk.Digest(file)
 		if err != nil {
@@ -225,8 +241,8 @@ func (t *Tree) names() []string {
 }
 
 // State tells one reading of the code from another: it is the same only when no
-// file was changed in between, not even to and fro. So what was built between two
-// readings of one state was built of this code.
+// file was changed in between, added or removed, not even to and fro. So what was
+// built between two readings of one state was built of this code.
 func (t *Tree) State() string {
 	h := sha256.New()
 	all := map[string]bool{}
@@ -255,16 +271,16 @@ var settings = []string{
 	"CC", "CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_LDFLAGS", "GOWORK",
 }
 
-// toolchain is the version and the settings of what compiles, and the digests of
-// the module's own files.
-func toolchain(ctx context.Context, o Options) (string, error) {
+// toolchain is the version and the settings of what compiles, with the digests of
+// the module's own files, and when these were changed, as one digest.
+func toolchain(ctx context.Context, o Options) (version, changed string, err error) {
 	out, _, err := tool.Run(ctx, tool.Command{Argv: append([]string{"go", "env"}, settings...), Dir: o.Root})
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	values := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 	if len(values) != len(settings) {
-		return "", fmt.Errorf("go env answered %q", out)
+		return "", "", fmt.Errorf("go env answered %q", out)
 	}
 	files := []string{filepath.Join(o.Root, "go.mod"), filepath.Join(o.Root, "go.sum")}
 	var b strings.Builder
@@ -282,14 +298,18 @@ func toolchain(ctx context.Context, o Options) (string, error) {
 		}
 		fmt.Fprintf(&b, "%s=%q\n", name, value)
 	}
+	times := sha256.New()
 	for _, file := range files {
+		if err := touched(times, file); err != nil {
+			return "", "", err
+		}
 		sum, _, err := disk.Digest(file)
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
 		fmt.Fprintf(&b, "%s %s\n", filepath.Base(file), sum)
 	}
-	return b.String(), nil
+	return b.String(), hex.EncodeToString(times.Sum(nil)), nil
 }
 
 // isOwn says that our commands give a flag themselves, or that it changes no code:

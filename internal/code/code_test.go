@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -129,21 +130,53 @@ func TestAChangeToAndFroIsSeen(t *testing.T) {
 	if again := read(t, root); again.State() != first.State() {
 		t.Error("two readings of the same code have different states")
 	}
-	info, err := os.Stat(filepath.Join(root, "deep/deep.go"))
+	for name, toAndFro := range map[string]func() error{
+		"a file is changed": func() error { return rewritten(root, "deep/deep.go", "package deep // changed\n") },
+		"go.mod is changed": func() error { return rewritten(root, "go.mod", "module example.org/m\n\ngo 1.25\n") },
+		"a file is added": func() error {
+			added := filepath.Join(root, "deep/more.go")
+			return errors.Join(os.WriteFile(added, []byte("package deep\n"), 0o644), os.Remove(added))
+		},
+	} {
+		before := read(t, root)
+		if err := toAndFro(); err != nil {
+			t.Fatal(err)
+		}
+		after := read(t, root)
+		if !maps.Equal(versions(t, first), versions(t, after)) {
+			t.Errorf("%s to and fro: the same code has different versions", name)
+		}
+		if before.State() == after.State() {
+			t.Errorf("%s to and fro: what was built in between may be of other code, and the state is the same", name)
+		}
+	}
+}
+
+// rewritten gives a file another text and then its own again, with the time that
+// it had.
+func rewritten(root, name, text string) error {
+	path := filepath.Join(root, name)
+	info, err := os.Stat(path)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	write(t, root, "deep/deep.go", "package deep // changed\n")
-	write(t, root, "deep/deep.go", files["deep/deep.go"])
-	if err := os.Chtimes(filepath.Join(root, "deep/deep.go"), time.Now(), info.ModTime()); err != nil {
-		t.Fatal(err)
+	return errors.Join(
+		os.WriteFile(path, []byte(text), 0o644),
+		os.WriteFile(path, []byte(files[name]), 0o644),
+		os.Chtimes(path, time.Now(), info.ModTime()),
+	)
+}
+
+func TestBuildingTouchesNothing(t *testing.T) {
+	root := writeModule(t)
+	before := read(t, root)
+	cmd := exec.Command("go", "test", "-c", "-o", filepath.Join(t.TempDir(), "suite.test"), "./suite")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
-	last := read(t, root)
-	if !maps.Equal(versions(t, first), versions(t, last)) {
-		t.Error("the same code has different versions")
-	}
-	if first.State() == last.State() {
-		t.Error("what was built in between may be of other code, and the state is the same")
+	if read(t, root).State() != before.State() {
+		t.Error("the state is another after a build: no answer would be kept")
 	}
 }
 
