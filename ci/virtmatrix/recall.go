@@ -118,18 +118,19 @@ func (r *runner) note(what error) {
 }
 
 // recalledWords says how much of a plan is answered from the cache: "60 of 64 cells
-// are answered from the cache (run 20261121-221000-smoke of yesterday 22:10)".
+// are answered from the cache (run 20261121-221000-smoke of yesterday 22:10)". Cells
+// that are asked nothing are not counted.
 func recalledWords(plan *matrix.Plan, records []journal.Record, now time.Time) string {
 	answered := journal.Answered(plan, records)
-	cells, partly, checks := 0, 0, 0
-	for _, c := range plan.Cells {
-		got, asked := len(answered[c.ID]), 0
-		for _, check := range c.Checks {
-			if check.Unsupported == "" {
-				asked++
-			}
+	cells, all, partly, checks := 0, 0, 0, 0
+	for i := range plan.Cells {
+		c := &plan.Cells[i]
+		asked, _ := countChecks(c)
+		if asked == 0 {
+			continue
 		}
-		switch {
+		all++
+		switch got := len(answered[c.ID]); {
 		case got == asked:
 			cells++
 		case got > 0:
@@ -138,10 +139,10 @@ func recalledWords(plan *matrix.Plan, records []journal.Record, now time.Time) s
 	}
 	var words string
 	switch {
-	case cells == len(plan.Cells) && cells > 1:
+	case cells == all && cells > 1:
 		words = fmt.Sprintf("all %d cells", cells)
 	case cells > 0:
-		words = fmt.Sprintf("%d of %s", cells, number(len(plan.Cells), "cell"))
+		words = fmt.Sprintf("%d of %s", cells, number(all, "cell"))
 	}
 	if partly > 0 {
 		if words != "" {

@@ -17,6 +17,7 @@ func TestHowMuchIsAnsweredFromTheCacheIsSaid(t *testing.T) {
 			{ID: "IK-BOOT"}, {ID: "O-CONN"}, {ID: "IX-PV", Unsupported: "no Xen"},
 		}})
 	}
+	plan.Cells = append(plan.Cells, matrix.Cell{ID: "asked nothing", Checks: []matrix.PlannedCheck{{ID: "IX-PV", Unsupported: "no Xen"}}})
 	answers := func(all ...string) []journal.Record {
 		var records []journal.Record
 		for _, a := range all {
