@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,15 +22,25 @@ func (v *gcVerb) age() (time.Duration, error) {
 	if v.Verdicts == "" {
 		return never, nil
 	}
-	text, day := v.Verdicts, time.Duration(0)
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		text, day = days+"h", 24
-	}
-	age, err := time.ParseDuration(text)
+	age, err := length(v.Verdicts)
 	if err != nil || age < 0 {
 		return 0, fmt.Errorf("cannot remove verdicts older than %q: give a length of time, such as 30d, 12h or 0", v.Verdicts)
 	}
-	return age * max(day, 1), nil
+	return age, nil
+}
+
+// length reads a length of time, which may also be one in whole days: "30d".
+func length(text string) (time.Duration, error) {
+	const day = 24 * time.Hour
+	days, ok := strings.CutSuffix(text, "d")
+	if !ok {
+		return time.ParseDuration(text)
+	}
+	n, err := strconv.ParseUint(days, 10, 64)
+	if err == nil && n > uint64(never/day) {
+		err = strconv.ErrRange
+	}
+	return time.Duration(n) * day, err
 }
 
 // verdicts removes the kept verdicts that are older, and what a kill left of some.

@@ -67,12 +67,12 @@ func TestDaysAreNamedAsPeopleDo(t *testing.T) {
 }
 
 func TestHowOldAVerdictMayBeIsRead(t *testing.T) {
-	for text, want := range map[string]time.Duration{"": never, "0": 0, "12h": 12 * time.Hour, "30d": 30 * 24 * time.Hour, "0d": 0} {
+	for text, want := range map[string]time.Duration{"": never, "0": 0, "12h": 12 * time.Hour, "1h30m": 90 * time.Minute, "30d": 30 * 24 * time.Hour, "0d": 0, "106751d": 106751 * 24 * time.Hour} {
 		if got, err := (&gcVerb{Verdicts: text}).age(); err != nil || got != want {
 			t.Errorf("%q is %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"old", "-1h", "d", "3"} {
+	for _, text := range []string{"old", "-1h", "d", "3", "-1d", "+1d", "1h30d", "1.5d", "1_0d", "106752d", "200000d", "99999999999999999999d", "9999999999h"} {
 		if _, err := (&gcVerb{Verdicts: text}).age(); err == nil {
 			t.Errorf("%q is an age", text)
 		}
