@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 )
@@ -222,9 +224,6 @@ func (m *machine) do(command, path string) error {
 		if m.flaw == "lame" {
 			return fmt.Errorf("it cannot run")
 		}
-		if m.flaw != "mute" && m.flaw != "" {
-			return nil
-		}
 		return m.resume()
 	case "migrate":
 		if m.flaw == "stingy" {
@@ -260,7 +259,12 @@ const resumed = "[   99.0] resumed\n"
 func (m *machine) resume() error {
 	if strings.HasPrefix(m.token, "restored ") {
 		m.token = strings.TrimPrefix(m.token, "restored ")
-		if m.flaw != "mute" {
+		switch m.flaw {
+		case "mute":
+			go spin()
+		case "panics":
+			return m.print(resumed + "[   99.1] Kernel panic - not syncing: x\n")
+		default:
 			go m.serveAgent()
 		}
 		return m.print(resumed)
@@ -283,9 +287,13 @@ func (m *machine) receive(l net.Listener) {
 	if err != nil {
 		panic(err)
 	}
-	if m.flaw == "refuses" {
-		fmt.Fprintln(os.Stderr, "fake emulator: load of migration failed: Invalid argument")
-		os.Exit(1)
+	switch m.flaw {
+	case "refuses":
+		m.refuse("Invalid argument")
+	case "killed":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "slow":
+		time.Sleep(time.Second)
 	}
 	state, _ := io.ReadAll(conn)
 	f, err := os.Open(m.memory)
@@ -295,9 +303,22 @@ func (m *machine) receive(l net.Listener) {
 	defer f.Close()
 	token := make([]byte, len(rand.Text()))
 	if _, err := f.ReadAt(token, tokenAt); err != nil || string(state) != padding+"end" {
-		fmt.Fprintln(os.Stderr, "fake emulator: load of migration failed: Input/output error")
-		os.Exit(1)
+		m.refuse("Input/output error")
 	}
 	m.token = "restored " + string(token)
 	m.event("completed")
+}
+
+// refuse ends like an emulator that does not take a state.
+func (m *machine) refuse(why string) {
+	m.event("failed")
+	fmt.Fprintln(os.Stderr, "fake emulator: load of migration failed: "+why)
+	os.Exit(1)
+}
+
+// spin keeps a processor busy, as a guest does that gets nowhere.
+func spin() {
+	for {
+		time.Sleep(time.Microsecond)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
@@ -149,11 +150,7 @@ func (o order) resume(ctx context.Context, from *snapshot.Snapshot) (_ *VM, err 
 	if err := vm.start(o, true); err != nil {
 		return nil, err
 	}
-	err = vm.wake(ctx, from)
-	if err != nil && ctx.Err() == nil && !vm.proc.Sched().Starved() {
-		err = from.Refused(err)
-	}
-	if err != nil {
+	if err := vm.wake(ctx, from); err != nil {
 		return nil, err
 	}
 	return vm, nil
@@ -187,20 +184,11 @@ func (vm *VM) unpack(from *snapshot.Snapshot) (err error) {
 func (vm *VM) wake(ctx context.Context, from *snapshot.Snapshot) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	verified := make(chan error, 1)
-	go func() { verified <- from.Verify(fileMemory, vm.memory) }()
-	go vm.watchBoot(ctx, cancel, phase{vm.settings.restoring(), func(_ []byte, what string) error {
-		return fault.Infraf("restore host", "%s", what)
-	}})
-	err := vm.openMonitor(ctx)
+	err := vm.load(ctx, cancel, from)
 	if err == nil {
-		err = from.Read(fileState, func(r io.Reader) error { return vm.migrateFrom(ctx, r) })
-	}
-	// The memory is worth nothing unless it is verified, whatever came of it.
-	if bad := <-verified; bad != nil {
-		err = bad
-	}
-	if err == nil {
+		go vm.watchBoot(ctx, cancel, phase{vm.settings.restoring(), func(_ []byte, what string) error {
+			return from.Refused(fault.Infraf("restore host", "%s", what))
+		}})
 		err = vm.goOn(ctx)
 	}
 	if err == nil {
@@ -209,11 +197,53 @@ func (vm *VM) wake(ctx context.Context, from *snapshot.Snapshot) error {
 	if err == nil {
 		err = vm.freshen(ctx)
 	}
-	var refusal *qmp.Error
-	if err == nil || isBad(err) || errors.As(err, &refusal) {
-		return err // whoever says so is there
+	if err != nil {
+		return vm.restoreFault(ctx, from, err)
 	}
-	return vm.bootFault(ctx, err)
+	return nil
+}
+
+// load loads the host's state into its emulator and verifies it. The console is
+// silent for as long as the disk takes to be read.
+func (vm *VM) load(ctx context.Context, cancel context.CancelCauseFunc, from *snapshot.Snapshot) error {
+	watched, loaded := context.WithCancel(ctx)
+	defer loaded()
+	go vm.watchBoot(watched, cancel, phase{vm.settings.longest(), func(_ []byte, what string) error {
+		return fault.Infraf("restore host", "%s", what)
+	}})
+	verified := make(chan error, 1)
+	go func() { verified <- from.Verify(fileMemory, vm.memory) }()
+	err := vm.openMonitor(ctx)
+	if err == nil {
+		err = from.Read(fileState, func(r io.Reader) error { return vm.migrateFrom(ctx, r) })
+	}
+	// The memory is worth nothing unless it is verified, whatever came of it.
+	return cmp.Or(<-verified, err)
+}
+
+// restoreFault says why the host was not restored. The snapshot is to blame when
+// the emulator does not take it, and when the host died or fell silent once it ran:
+// what the machine lacks, any snapshot would.
+func (vm *VM) restoreFault(ctx context.Context, from *snapshot.Snapshot, err error) error {
+	var bad *snapshot.BadError
+	var said *qmp.Error
+	switch {
+	case errors.As(err, &bad):
+		return bad
+	case errors.As(err, &said):
+		return from.Refused(err) // whoever says so is there
+	case errors.Is(err, errMigration):
+		if lost := vm.whyLost(ctx); lost != nil {
+			err = fmt.Errorf("%w: %w", err, lost)
+		}
+		return from.Refused(err)
+	}
+	err = vm.bootFault(ctx, err)
+	var died *fault.Product
+	if errors.As(err, &died) || isBad(err) {
+		return from.Refused(err)
+	}
+	return err
 }
 
 // migrateFrom has the emulator take its state from r.
@@ -231,10 +261,25 @@ func (vm *VM) migrateFrom(ctx context.Context, r io.Reader) error {
 		return err
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	var cut atomic.Bool
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-vm.proc.Done():
+		default:
+			cut.Store(true)
+		}
+		conn.Close()
+	})()
 	_, err = io.CopyBuffer(conn, r, make([]byte, 1<<20))
 	conn.Close()
-	return errors.Join(fault.Cause(ctx, err), vm.migrated(events))
+	end := vm.migrated(events)
+	switch {
+	case cut.Load():
+		return context.Cause(ctx) // that it failed is our doing
+	case errors.Is(end, errMigration):
+		return end
+	}
+	return errors.Join(fault.Cause(ctx, err), end)
 }
 
 // freshen makes the host one of its own: with the time of now, and with random

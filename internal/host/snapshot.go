@@ -222,6 +222,9 @@ func (vm *VM) migrationEvents(ctx context.Context) (<-chan goqmp.Event, context.
 // went whose data has all passed, or is cut off, at scale 1.
 const endOfMigration = 30 * time.Second
 
+// errMigration is the emulator's word that a migration came to nothing.
+var errMigration = errors.New("the emulator says that the migration failed")
+
 // errUnsettled says that it is not known whether a migration goes on.
 var errUnsettled = errors.New("the emulator does not say how the migration went")
 
@@ -241,7 +244,7 @@ func (vm *VM) migrated(events <-chan goqmp.Event) error {
 			case "completed":
 				return nil
 			case "failed", "cancelled":
-				return fmt.Errorf("the emulator says that the migration %v", e.Data["status"])
+				return errMigration
 			}
 		case <-late:
 			return errUnsettled

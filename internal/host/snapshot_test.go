@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -171,100 +170,6 @@ func only(t *testing.T, o order) string {
 	return all[0].Name
 }
 
-func TestASnapshotThatIsNoGoodIsToldAndReplaced(t *testing.T) {
-	for name, tc := range map[string]struct {
-		harm func(dir string) error
-		flaw string
-		says string
-	}{
-		"torn state":     {harm: func(dir string) error { return os.Truncate(filepath.Join(dir, fileState), 1<<20) }, says: "file state has 1048576 bytes"},
-		"edited state":   {harm: func(dir string) error { return flip(filepath.Join(dir, fileState)) }, says: "file state has blake2b"},
-		"edited memory":  {harm: func(dir string) error { return flipAt(filepath.Join(dir, fileMemory), tokenAt) }, says: "file memory has blake2b"},
-		"edited disk":    {harm: func(dir string) error { return flip(filepath.Join(dir, fileScratch)) }, says: "file scratch.img has blake2b"},
-		"edited console": {harm: func(dir string) error { return flip(filepath.Join(dir, ConsoleFile)) }, says: "file console.log has blake2b"},
-		"foreign":        {harm: foreign, says: "its identity's is"},
-		"refused state":  {flaw: "refuses", says: "load of migration failed: Invalid argument"},
-		"mute host":      {flaw: "mute", says: "no answer after"},
-		"lame host":      {flaw: "lame", says: "it cannot run"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			o := fakeOrder(t)
-			first, _ := token(t, o)
-			if tc.harm != nil {
-				check(t, tc.harm(filepath.Join(storeDir(o), only(t, o))))
-			}
-			o.settings.Silence = 300 * time.Millisecond
-			of, err := o.subject()
-			check(t, err)
-			t.Setenv(flawEnv, tc.flaw)
-			vm, why, err := o.restore(t.Context(), of)
-			if vm != nil || err != nil {
-				t.Fatalf("restore = %v, %v", vm, err)
-			}
-			for _, want := range []string{"booted, not restored: snapshot kvm-", tc.says, "; it was removed"} {
-				if !strings.Contains(why, want) {
-					t.Errorf("it does not say %q: %s", want, why)
-				}
-			}
-			t.Setenv(flawEnv, "")
-			o.settings.Silence = 0
-			second, notes := token(t, o)
-			if second == first || notes != "" {
-				t.Errorf("the next host was not booted: notes %q", notes)
-			}
-			if third, notes := token(t, o); third != second || !strings.Contains(notes, "restored from") {
-				t.Errorf("the one after it was not restored: notes %q", notes)
-			}
-		})
-	}
-}
-
-// storeDir is the store's folder.
-func storeDir(o order) string { return filepath.Join(o.settings.ScratchDir, "snapshots") }
-
-// flip changes the byte in the middle of a file, flipAt one at a place.
-func flip(path string) error {
-	st, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	return flipAt(path, st.Size()/2)
-}
-
-func flipAt(path string, at int64) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	var b [1]byte
-	if _, err := f.ReadAt(b[:], at); err != nil {
-		return err
-	}
-	_, err = f.WriteAt([]byte{b[0] ^ 1}, at)
-	return err
-}
-
-// foreign makes a snapshot one of another emulator.
-func foreign(dir string) error {
-	path := filepath.Join(dir, "manifest.json")
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, []byte(strings.ReplaceAll(string(b), `"1:7.2"`, `"1:8.0"`)), 0o600)
-}
-
-func TestTheBootAfterABadSnapshotTellsOfIt(t *testing.T) {
-	o := fakeOrder(t)
-	first, _ := token(t, o)
-	check(t, flip(filepath.Join(storeDir(o), only(t, o), fileState)))
-	second, notes := token(t, o)
-	if second == first || !strings.Contains(notes, "booted, not restored: snapshot kvm-") {
-		t.Errorf("notes %q", notes)
-	}
-}
-
 func TestAHostThatCannotBeSavedIsUsed(t *testing.T) {
 	for name, tc := range map[string]struct{ flaw, says string }{
 		"emulator": {"stingy", "it cannot be migrated"},
@@ -319,20 +224,6 @@ func TestAHostThatDoesNotGoOnIsNoHost(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestARestoreThatIsCalledOffKeepsTheSnapshot(t *testing.T) {
-	o := fakeOrder(t)
-	token(t, o)
-	t.Setenv(flawEnv, "mute")
-	cause := errors.New("given up")
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, cause)
-	defer cancel()
-	vm, err := Boot(ctx, o.runtime, o.parts, o.settings, o.emulator)
-	if vm != nil || !errors.Is(err, cause) {
-		t.Errorf("Boot = %v, %v", vm, err)
-	}
-	only(t, o)
 }
 
 func TestHostsThatAreAskedForAtOnceBootOnce(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"golang.org/x/crypto/blake2b"
+	"golang.org/x/sys/unix"
 )
 
 // Draft is a snapshot that is being written.
@@ -96,7 +97,16 @@ func (s *Snapshot) Refused(err error) error {
 	return s.bad(err)
 }
 
-func (s *Snapshot) bad(err error) error { return &BadError{Snapshot: s.Name, Err: err} }
+// bad is a BadError, unless this process or the machine lacked what it takes to
+// read a snapshot.
+func (s *Snapshot) bad(err error) error {
+	for _, lack := range []error{unix.EMFILE, unix.ENFILE, unix.ENOMEM} {
+		if errors.Is(err, lack) {
+			return fmt.Errorf("cannot read snapshot %s: %w", s.Name, err)
+		}
+	}
+	return &BadError{Snapshot: s.Name, Err: err}
+}
 
 // check looks at what can be seen without reading the files.
 func (s *Snapshot) check() error {

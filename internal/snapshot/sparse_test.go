@@ -2,12 +2,15 @@ package snapshot
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // words are what the image of the tests holds, by place.
@@ -140,5 +143,17 @@ func TestAFileIsTakenForVerifiedUntilItIsTouched(t *testing.T) {
 	s.add(old, "sum")
 	if !s.has(old, "sum") || s.has(old, "other") || s.has(now, "sum") {
 		t.Error("it is not told apart")
+	}
+}
+
+func TestAProcessWithTooManyOpenFilesBlamesNoSnapshot(t *testing.T) {
+	snap := imaged(t)
+	var most unix.Rlimit
+	check(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &most))
+	check(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1, Max: most.Max}))
+	_, err := snap.Image("ram")
+	check(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &most))
+	if !errors.Is(err, unix.EMFILE) || isBad(err) {
+		t.Errorf("Image = %v", err)
 	}
 }
