@@ -25,13 +25,10 @@ func boots(ctx context.Context, l *lab) ([]row, error) {
 		return nil, err
 	}
 	s, err := l.inTurn(ctx, "serves", side{ours, b.ours}, side{plain, b.plain})
-	if err != nil {
-		return nil, err
-	}
 	return []row{
 		rowOf(s, "serves", plain, "L1's console says that the agent serves", inSeconds, &target{Of: ofRatio, Most: 1.10}),
 		rowOf(s, "up", "", "... until its services are up", inSeconds, nil),
-	}, nil
+	}, err
 }
 
 type bootBench struct {

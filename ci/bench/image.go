@@ -29,12 +29,9 @@ func images(ctx context.Context, l *lab) ([]row, error) {
 		return nil, err
 	}
 	s, err := l.inTurn(ctx, "build", side{ours, b.ours}, side{plain, b.plain})
-	if err != nil {
-		return nil, err
-	}
 	r := rowOf(s, "build", plain, fmt.Sprintf("userland of %s, %d packages", b.ref.Release, len(b.packages)), inSeconds, nil)
 	r.Notes = []string{"ours makes its repository, checks what is installed, digests and flushes the image; plain's repository is made before"}
-	return []row{r}, nil
+	return []row{r}, err
 }
 
 type imageBench struct {

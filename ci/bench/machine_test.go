@@ -152,7 +152,7 @@ func TestASoakNamesWhatGrew(t *testing.T) {
 	for i := range 10 {
 		held = append(held, map[string]float64{"sockets": 5 + float64(i), "files": 7, memoryName: float64(30<<20 + i<<10)})
 	}
-	rows := soakRows([]float64{1, 1, 1}, held)
+	rows := soakRows(3, []float64{1, 1, 1}, held)
 	last := rows[len(rows)-1]
 	if last.verdict() != missed || !strings.Contains(strings.Join(last.Notes, "\n"), "grew: sockets, from 5 to 14") || strings.Contains(strings.Join(last.Notes, "\n"), "grew: files") {
 		t.Errorf("%s: %q", last.verdict(), last.Notes)
@@ -160,9 +160,16 @@ func TestASoakNamesWhatGrew(t *testing.T) {
 	for _, h := range held {
 		h["sockets"] = 5
 	}
-	rows = soakRows([]float64{1, 1, 1}, held)
+	rows = soakRows(3, []float64{1, 1, 1}, held)
 	if last = rows[len(rows)-1]; last.verdict() != met {
 		t.Errorf("nothing grew: %s, %q", last.verdict(), last.Notes)
+	}
+	rows = soakRows(500, []float64{1, 1, 1}, held)
+	if last = rows[len(rows)-1]; last.verdict() != tooFew || rows[0].columns()[2] != "3 of 500" {
+		t.Errorf("nothing grew until it was cut short: %s, %q", last.verdict(), rows[0].columns())
+	}
+	if rows = soakRows(500, nil, nil); len(rows) != 1 || rows[0].columns()[2] != "0 of 500" {
+		t.Errorf("the first restore failed: %+v", rows)
 	}
 }
 

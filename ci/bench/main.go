@@ -164,7 +164,7 @@ func selected(list string) ([]string, error) {
 }
 
 // take takes the measures one after another. What one of them stumbles over is in
-// its row; the error is about all.
+// its rows, below the samples that there are; the error is about all.
 func take(ctx context.Context, o options, progress io.Writer) (_ *report, err error) {
 	l, err := openLab(ctx, o, progress)
 	if err != nil {
@@ -183,10 +183,9 @@ func take(ctx context.Context, o options, progress io.Writer) (_ *report, err er
 			err = errors.New("stopped")
 		}
 		if err != nil {
-			l.say("not taken: %v", err)
-			rows = append(rows, row{What: "not taken", Why: err.Error()})
+			l.say("%v", err)
 		}
-		for _, row := range rows {
+		for _, row := range ended(rows, err) {
 			row.Measure = m.name
 			r.Rows = append(r.Rows, row)
 		}

@@ -29,9 +29,13 @@ type runs struct {
 	*lab
 	command string
 	plan    *matrix.Plan
-	series  map[int][]sample
-	notes   map[int][]string
+	// series has the figures of beside(n), notes the processes of the last of them.
+	series series
+	notes  map[int][]string
 }
+
+// beside is the side of the runs with n cells side by side.
+func beside(n int) string { return fmt.Sprintf("%d side by side", n) }
 
 // figureWall and the others are what is seen of a run.
 const (
@@ -46,7 +50,7 @@ const (
 // memory shows what the harness and its hosts take while cells are in flight.
 func memory(ctx context.Context, l *lab) ([]row, error) {
 	all, err := l.runsSideBySide(ctx)
-	if err != nil {
+	if all == nil {
 		return nil, err
 	}
 	var rows []row
@@ -55,26 +59,25 @@ func memory(ctx context.Context, l *lab) ([]row, error) {
 		if n == 4 {
 			limit = &target{Of: ofOurs, Most: 150 << 20}
 		}
-		s := series{samples: map[string][]sample{ours: all.series[n]}}
+		s := all.series.judging(beside(n))
 		harness := rowOf(s, figureHarness, "", fmt.Sprintf("the harness's most with %d cells in flight", n), inBytes, limit)
 		harness.Notes = all.notes[n]
 		rows = append(rows, harness,
 			rowOf(s, figureLargest, "", "... its largest process", inBytes, nil),
 			rowOf(s, figureHost, "", "... the most of one host's emulator", inBytes, nil))
 	}
-	return rows, nil
+	return rows, err
 }
 
 // parallel shows what it brings to have cells side by side.
 func parallel(ctx context.Context, l *lab) ([]row, error) {
 	all, err := l.runsSideBySide(ctx)
-	if err != nil {
+	if all == nil {
 		return nil, err
 	}
 	var rows []row
 	for _, n := range sideBySide {
-		s := series{samples: map[string][]sample{ours: all.series[n], "alone": all.series[1]}}
-		against := "alone"
+		s, against := all.series.judging(beside(n)), beside(1)
 		if n == 1 {
 			against = ""
 		}
@@ -83,15 +86,16 @@ func parallel(ctx context.Context, l *lab) ([]row, error) {
 			rowOf(s, figureCPU, against, "... processors' time", inSeconds, nil),
 			rowOf(s, figureFaults, "", "... answers that were not a PASS at the first try", inCount, &target{Of: ofOurs, Most: 0, Worst: true}))
 	}
-	return rows, nil
+	return rows, err
 }
 
-// runsSideBySide runs the default profile for both measures, once.
-func (l *lab) runsSideBySide(ctx context.Context) (*runs, error) {
+// runsSideBySide runs the default profile for both measures, once. With an error
+// come the runs that there are.
+func (l *lab) runsSideBySide(ctx context.Context) (_ *runs, err error) {
 	if l.runs != nil {
 		return l.runs, nil
 	}
-	all := &runs{lab: l, series: map[int][]sample{}, notes: map[int][]string{}}
+	all := &runs{lab: l, notes: map[int][]string{}}
 	if err := all.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -100,23 +104,20 @@ func (l *lab) runsSideBySide(ctx context.Context) (*runs, error) {
 	if _, _, err := all.one(ctx, 2); err != nil {
 		return nil, err
 	}
-	for i := range l.samples {
-		for _, n := range sideBySide {
-			var largest map[string]float64
-			one, err := observe(ctx, func(ctx context.Context) (values map[string]float64, err error) {
-				values, largest, err = all.one(ctx, n)
-				return values, err
-			})
-			if err != nil {
-				return nil, fmt.Errorf("sample %d with %d side by side: %w", i+1, n, err)
+	var sides []side
+	for _, n := range sideBySide {
+		sides = append(sides, side{beside(n), func(ctx context.Context) (map[string]float64, error) {
+			values, by, err := all.one(ctx, n)
+			if err == nil {
+				all.notes[n] = []string{"processes: " + processes(by)}
 			}
-			all.series[n] = append(all.series[n], one)
-			all.notes[n] = []string{"processes: " + processes(largest)}
-			l.say("sample %d of %d, %d side by side: %.0f s, harness %.0f MiB", i+1, l.samples, n, one.Values[figureWall], one.Values[figureHarness]/(1<<20))
-		}
+			return values, err
+		}})
 	}
-	l.runs = all
-	return all, nil
+	if all.series, err = l.inTurn(ctx, figureWall, sides...); err == nil {
+		l.runs = all
+	}
+	return all, err
 }
 
 // prepare builds the command and plans what it is to run.

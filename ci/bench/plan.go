@@ -39,7 +39,7 @@ func plans(ctx context.Context, l *lab) ([]row, error) {
 	what := fmt.Sprintf("plan of the full kvm grid, %d cells, %d checks", len(plan.Cells), checks)
 	r, err := b.compare(ctx, what, nil)
 	if err != nil {
-		return nil, err
+		return []row{r}, err
 	}
 	again, err := l.reruns(ctx, command, plan)
 	return append([]row{r}, again...), err

@@ -39,10 +39,7 @@ func restores(ctx context.Context, l *lab) ([]row, error) {
 		return nil, err
 	}
 	s, err := l.inTurn(ctx, "agent", side{ours, r.ours}, side{plain, r.plain}, side{mapped, r.mapped}, side{again, r.again})
-	if err != nil {
-		return nil, err
-	}
-	return restoreRows(s), nil
+	return restoreRows(s), err
 }
 
 func restoreRows(s series) []row {

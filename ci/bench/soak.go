@@ -35,19 +35,19 @@ func soak(ctx context.Context, l *lab) ([]row, error) {
 		for range min(max(l.restores/soakSteps, 1), l.restores-done) {
 			began := time.Now()
 			if err := l.restoreOnce(ctx); err != nil {
-				return nil, fmt.Errorf("restore %d: %w", done+1, err)
+				return soakRows(l.restores, took, held), fmt.Errorf("restore %d: %w", done+1, err)
 			}
 			took = append(took, time.Since(began).Seconds())
 			done++
 		}
 		now, err := l.holds()
 		if err != nil {
-			return nil, err
+			return soakRows(l.restores, took, held), err
 		}
 		held = append(held, now)
 		l.say("%d of %d restores: %s", done, l.restores, list(now))
 	}
-	return soakRows(took, held), nil
+	return soakRows(l.restores, took, held), nil
 }
 
 func (l *lab) restoreOnce(ctx context.Context) error {
@@ -70,9 +70,12 @@ const memoryName = "memory"
 const memorySlack = 4 << 20
 
 // soakRows are one row for the time, and one for what grew: a soak is one sample,
-// made of many.
-func soakRows(took []float64, held []map[string]float64) []row {
-	pace := row{What: fmt.Sprintf("one of %d restores, and its end", len(took)), Unit: inSeconds, Ours: took}
+// made of many. One that was cut short shows what there is, and meets nothing.
+func soakRows(wanted int, took []float64, held []map[string]float64) []row {
+	pace := row{What: fmt.Sprintf("one of %d restores, and its end", wanted), Unit: inSeconds, Ours: took, Wanted: wanted}
+	if len(held) == 0 {
+		return []row{pace}
+	}
 	first, last := held[0], held[len(held)-1]
 	var grew []string
 	for _, name := range slices.Sorted(maps.Keys(last)) {
@@ -90,7 +93,7 @@ func soakRows(took []float64, held []map[string]float64) []row {
 	}
 	r := row{
 		What: fmt.Sprintf("kinds of things that grew over %d restores", len(took)), Unit: inCount,
-		Ours: []float64{float64(len(grew))}, Target: &target{Of: ofOurs, Most: 0}, Whole: true,
+		Ours: []float64{float64(len(grew))}, Target: &target{Of: ofOurs, Most: 0}, Whole: len(took) == wanted,
 		Notes: []string{"first " + list(first), "last " + list(last)},
 	}
 	for _, g := range grew {

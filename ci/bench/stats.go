@@ -81,7 +81,7 @@ func (r row) verdict() string {
 		return notTaken
 	case r.Target.judged(values) > r.Target.Most:
 		return missed
-	case len(values) < enough && !r.Whole:
+	case len(values) < enough && !r.Whole, len(r.Ours) < r.Wanted:
 		return tooFew
 	}
 	return met

@@ -59,6 +59,8 @@ func TestVerdictsOnTargets(t *testing.T) {
 		"never, and once":         {row{Ours: []float64{0, 0, 1, 0, 0}, Target: never}, missed},
 		"four samples":            {row{Ours: five(1)[:4], Target: own}, tooFew},
 		"four samples too slow":   {row{Ours: five(2)[:4], Target: own}, missed},
+		"cut short":               {row{Ours: five(1), Target: own, Wanted: 7}, tooFew},
+		"cut short and too slow":  {row{Ours: five(2), Target: own, Wanted: 7}, missed},
 		"one sample made of many": {row{Ours: []float64{1}, Target: own, Whole: true}, met},
 		"no samples":              {row{Target: own}, notTaken},
 		"nothing to compare with": {row{Ours: five(1), Target: ratio}, notTaken},

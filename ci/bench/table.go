@@ -24,6 +24,8 @@ type row struct {
 	// Ours and Plain are the samples, in the order they were taken.
 	Ours  []float64 `json:"ours,omitempty"`
 	Plain []float64 `json:"plain,omitempty"`
+	// Wanted is how many samples there were to be; with fewer no target is met.
+	Wanted int `json:"wanted,omitempty"`
 	// Target is what must be shown; nil for a figure that decides nothing. Whole
 	// says that one sample is made of many, and enough for a verdict.
 	Target *target `json:"target,omitempty"`
@@ -32,20 +34,32 @@ type row struct {
 	// machine's load average then.
 	Busy []float64 `json:"busy,omitempty"`
 	Load []float64 `json:"load,omitempty"`
-	// Why says what kept the row from being taken; Notes explain its figures.
+	// Why says what kept the measure from its end; Notes explain its figures.
 	Why   string   `json:"why,omitempty"`
 	Notes []string `json:"notes,omitempty"`
 }
 
 // rowOf makes a row of one figure of ours against another side's, empty for none.
 func rowOf(s series, figure, against, what, unit string, t *target) row {
-	r := row{What: what, Unit: unit, Ours: of(s.samples[ours], figure), Plain: of(s.samples[against], figure), Target: t}
+	r := row{What: what, Unit: unit, Ours: of(s.samples[ours], figure), Plain: of(s.samples[against], figure), Wanted: s.wanted, Target: t}
 	for _, name := range []string{ours, against} {
 		for _, one := range s.samples[name] {
 			r.Busy, r.Load = append(r.Busy, one.Busy), append(r.Load, one.Load)
 		}
 	}
 	return r
+}
+
+// ended are the rows of a measure, and one more that says what kept it from its end.
+func ended(rows []row, err error) []row {
+	if err == nil {
+		return rows
+	}
+	what := "not taken"
+	if slices.ContainsFunc(rows, func(r row) bool { return len(r.Ours) > 0 }) {
+		what = "not finished"
+	}
+	return append(rows, row{What: what, Why: err.Error()})
 }
 
 // Ratios are ours to plain, pair by pair.
@@ -80,7 +94,7 @@ func (r *report) print(w io.Writer) error {
 			words = append(words, fmt.Sprintf("%s, %s: %s", row.Measure, row.What, n))
 		}
 		if row.Why != "" {
-			words = append(words, fmt.Sprintf("%s: not taken: %s", row.Measure, row.Why))
+			words = append(words, fmt.Sprintf("%s: %s: %s", row.Measure, row.What, row.Why))
 		}
 	}
 	if err := t.Flush(); err != nil {
@@ -97,6 +111,10 @@ func (r row) columns() []string {
 	if r.Target != nil {
 		wanted = r.Target.String(r.Unit)
 	}
+	taken := fmt.Sprint(len(r.Ours))
+	if len(r.Ours) < r.Wanted {
+		taken = fmt.Sprintf("%d of %d", len(r.Ours), r.Wanted)
+	}
 	busy := ""
 	if len(r.Busy) > 0 {
 		busy = fmt.Sprintf("%.1f (%.1f)", median(r.Busy), slices.Max(r.Busy))
@@ -105,7 +123,7 @@ func (r row) columns() []string {
 	if all := r.Ratios(); len(all) > 0 {
 		ratio = fmt.Sprintf("%.2f (%.2f-%.2f)", median(all), slices.Min(all), slices.Max(all))
 	}
-	return []string{r.Measure, r.What, fmt.Sprint(len(r.Ours)), spread(r.Ours, r.Unit), spread(r.Plain, r.Unit), ratio, wanted, r.verdict(), busy}
+	return []string{r.Measure, r.What, taken, spread(r.Ours, r.Unit), spread(r.Plain, r.Unit), ratio, wanted, r.verdict(), busy}
 }
 
 // spread is the median with the least and the most.

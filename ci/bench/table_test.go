@@ -16,6 +16,8 @@ func TestTheTable(t *testing.T) {
 			{Measure: "memory", What: "harness", Unit: inBytes, Ours: []float64{100 << 20, 120 << 20}, Target: &target{Of: ofOurs, Most: 150 << 20}, Notes: []string{"processes: x"}},
 			{Measure: "parallel", What: "faults", Ours: []float64{0, 0, 2, 0, 0}, Target: &target{Of: ofOurs, Most: 0, Worst: true}},
 			{Measure: "soak", What: "grew", Ours: []float64{0}, Target: &target{Of: ofOurs, Most: 0}, Whole: true},
+			{Measure: "cell", What: "all", Unit: inSeconds, Ours: []float64{100, 120, 110}, Plain: []float64{100, 100, 100}, Wanted: 5, Target: &target{Of: ofRatio, Most: 1.1}},
+			{Measure: "cell", What: "not finished", Why: "O-SAVE ended in FAIL"},
 			{Measure: "container", What: "not taken", Why: "no Docker"},
 		},
 	}
@@ -32,9 +34,12 @@ boot       serves     3  11.0 s (11.0-12.0)  10.0 s (10.0-10.0)  1.10 (1.10-1.20
 memory     harness    2  110 MiB (100-120)                                        <= 150 MiB     too few
 parallel   faults     5  0 (0-2)                                                  <= 0 each      NO
 soak       grew       1  0                                                        <= 0           yes
+cell  all  3 of 5  110.0 s (100.0-120.0)  100.0 s (100.0-100.0)  1.10 (1.00-1.20)  ratio <= 1.10  too few
+cell       not finished  0
 container  not taken  0
 
 memory, harness: processes: x
+cell: not finished: O-SAVE ended in FAIL
 container: not taken: no Docker
 `
 	if squeeze(out.String()) != squeeze(want) {
@@ -108,6 +113,31 @@ func TestHelpTeaches(t *testing.T) {
 	for _, word := range []string{"-only", "-n N", "-json FILE", "Exit code", "Examples:"} {
 		if !strings.Contains(out.String(), word) {
 			t.Errorf("the help lacks %q", word)
+		}
+	}
+}
+
+func TestAMeasureThatDoesNotEndKeepsItsSamples(t *testing.T) {
+	own := &target{Of: ofOurs, Most: 1.5}
+	some := []row{{What: "all", Ours: []float64{1}, Wanted: 5, Target: own}}
+	none := []row{{What: "all", Wanted: 5, Target: own}}
+	for name, tc := range map[string]struct {
+		rows []row
+		err  error
+		what string
+	}{
+		"it ends":               {some, nil, "all"},
+		"not, with samples":     {some, errors.New("it stalled"), "not finished"},
+		"not, and none is done": {none, errors.New("it stalled"), "not taken"},
+		"it does not begin":     {nil, errors.New("no Docker"), "not taken"},
+	} {
+		rows := ended(tc.rows, tc.err)
+		last := rows[len(rows)-1]
+		if last.What != tc.what || (last.Why == "") != (tc.err == nil) || len(rows) < len(tc.rows) {
+			t.Errorf("%s: %+v", name, rows)
+		}
+		if (&report{Rows: rows}).met() {
+			t.Errorf("%s: it is met", name)
 		}
 	}
 }

@@ -36,6 +36,8 @@ type taker func(context.Context) (map[string]float64, error)
 // series are samples by side, in the order they were taken.
 type series struct {
 	samples map[string][]sample
+	// wanted is how many of each there are to be.
+	wanted int
 	// spoilt says of each turn that was taken again why.
 	spoilt []string
 }
@@ -72,9 +74,10 @@ const spareTurns = 2
 
 // inTurn samples the sides in turn. A turn of which a sample was spoilt is taken
 // again as a whole, so that the samples of a pair are of the same time. figure is
-// the one that people are told of on the way.
+// the one that people are told of on the way. With an error come the samples of the
+// turns before.
 func (l *lab) inTurn(ctx context.Context, figure string, sides ...side) (series, error) {
-	s := series{samples: map[string][]sample{}}
+	s := series{samples: map[string][]sample{}, wanted: l.samples}
 	for n := 1; n <= l.samples; {
 		turn, err := l.turn(ctx, n, figure, sides)
 		if spoilt := new(spoiltError); errors.As(err, &spoilt) && len(s.spoilt) < spareTurns {

@@ -63,12 +63,13 @@ func aTurnThatWasSpoiltIsTakenAgainAsAWhole(t *testing.T) {
 		ours, plain []error
 		order       []string
 		says, notes string
+		taken       int
 	}{
-		"none":         {[]error{nil, nil}, []error{nil, nil}, []string{ours, plain, ours, plain}, "", ""},
-		"one of ours":  {[]error{nil, stall, nil}, []error{nil, nil}, []string{ours, plain, ours, ours, plain}, "", "1 of its turns were spoilt and taken again, all sides: sample 2 of ours: O-START ended in INFRA: it stalled"},
-		"one of plain": {[]error{nil, nil, nil}, []error{stall, nil, nil}, []string{ours, plain, ours, plain, ours, plain}, "", "sample 1 of plain"},
-		"too many":     {[]error{stall, nil, stall}, []error{stall}, []string{ours, ours, plain, ours}, "sample 1 of ours: O-START ended in INFRA", "2 of its turns"},
-		"a failure":    {[]error{failed}, nil, []string{ours}, "sample 1 of ours: O-START ended in FAIL", ""},
+		"none":         {[]error{nil, nil}, []error{nil, nil}, []string{ours, plain, ours, plain}, "", "", 2},
+		"one of ours":  {[]error{nil, stall, nil}, []error{nil, nil}, []string{ours, plain, ours, ours, plain}, "", "1 of its turns were spoilt and taken again, all sides: sample 2 of ours: O-START ended in INFRA: it stalled", 2},
+		"one of plain": {[]error{nil, nil, nil}, []error{stall, nil, nil}, []string{ours, plain, ours, plain, ours, plain}, "", "sample 1 of plain", 2},
+		"too many":     {[]error{stall, nil, stall}, []error{stall}, []string{ours, ours, plain, ours}, "sample 1 of ours: O-START ended in INFRA", "2 of its turns", 0},
+		"a failure":    {[]error{nil, failed}, []error{nil}, []string{ours, plain, ours}, "sample 2 of ours: O-START ended in FAIL", "", 1},
 	} {
 		var order []string
 		l := &lab{options: options{samples: 2}, progress: io.Discard}
@@ -82,8 +83,8 @@ func aTurnThatWasSpoiltIsTakenAgainAsAWhole(t *testing.T) {
 		if notes := strings.Join(s.notes(), "\n"); !strings.Contains(notes, tc.notes) || (notes == "") != (tc.notes == "") || strings.Contains(notes, "more") {
 			t.Errorf("%s: the notes are %q, want %q", name, notes, tc.notes)
 		}
-		if err == nil && (len(s.samples[ours]) != 2 || len(s.samples[plain]) != 2) {
-			t.Errorf("%s: the samples are %v", name, s.samples)
+		if s.wanted != 2 || len(s.samples[ours]) != tc.taken || len(s.samples[plain]) != tc.taken {
+			t.Errorf("%s: of %d samples there are %v, want %d of each side", name, s.wanted, s.samples, tc.taken)
 		}
 	}
 }
