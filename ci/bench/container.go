@@ -10,7 +10,8 @@ import (
 )
 
 // containers measures the checks of the subject's (libvirt, qemu) pair from nothing
-// to the last answer: in a container, against a host that is booted.
+// until all is answered and the host is gone: in a container, against a host that is
+// booted. To end the host is part of it on both sides, as it is of each cell of a run.
 func containers(ctx context.Context, l *lab) ([]row, error) {
 	if err := l.ready(ctx); err != nil {
 		return nil, err
@@ -29,7 +30,7 @@ func containers(ctx context.Context, l *lab) ([]row, error) {
 	}
 	s, err := l.inTurn(ctx, "all", side{ours, b.contained}, side{plain, b.nested})
 	rows := []row{
-		rowOf(s, "all", plain, "host and checks in a container; plain: the same on a cold nested host", inSeconds, &target{Of: ofRatio, Most: 1.0 / 3}),
+		rowOf(s, "all", plain, "host, checks and its end in a container; plain: the same on a cold nested host", inSeconds, &target{Of: ofRatio, Most: 1.0 / 3}),
 		rowOf(s, "host", plain, "... the host alone", inSeconds, nil),
 	}
 	rows[0].Notes = s.notes()
@@ -69,7 +70,7 @@ func (b containerBench) nested(ctx context.Context) (map[string]float64, error) 
 	})
 }
 
-// answered makes a host and has it answer the checks.
+// answered makes a host, and has it answer the checks and end.
 func (b containerBench) answered(ctx context.Context, plan *matrix.Plan, c *matrix.Cell, start func() (host cell.Host, asked time.Time, err error)) (map[string]float64, error) {
 	host, asked, err := start()
 	if err != nil {
