@@ -171,9 +171,6 @@ func (r *runs) one(ctx context.Context, n int) (values, by map[string]float64, e
 	wall := time.Since(began)
 	close(done)
 	most := <-seen
-	if most.err != nil {
-		return nil, nil, most.err
-	}
 	faults, err := r.faults(folder, failed)
 	if err != nil {
 		text, _ := os.ReadFile(log.Name())
@@ -250,7 +247,6 @@ type watched struct {
 	// emulator. by is harness by name.
 	harness, largest, host float64
 	by                     map[string]float64
-	err                    error
 }
 
 // lookEvery is how often the memory of a run is looked at.
@@ -264,11 +260,7 @@ func watchRun(pid, n int, done <-chan struct{}) (most watched) {
 			return most
 		case <-time.After(lookEvery):
 		}
-		below, err := descendants(pid)
-		if err != nil {
-			most.err = err
-			return most
-		}
+		below := descendants(pid)
 		hosts := 0
 		for _, p := range below {
 			if p.isHost() {

@@ -28,11 +28,7 @@ type command struct {
 
 // commandOf reads the command line of a host that this process started.
 func commandOf(vm *host.VM) (command, error) {
-	all, err := descendants(os.Getpid())
-	if err != nil {
-		return command{}, err
-	}
-	for _, p := range all {
+	for _, p := range descendants(os.Getpid()) {
 		if p.isHost() && strings.Contains(strings.Join(p.argv, " "), vm.LogDir()+"/") {
 			return parseCommand(p.argv, vm.LogDir())
 		}

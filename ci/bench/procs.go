@@ -2,18 +2,18 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
+
+	"github.com/virtmatrix/virtmatrix/internal/owner"
 )
 
 // proc is a process as /proc tells of it.
 type proc struct {
-	pid, parent int
-	argv        []string
+	pid  int
+	argv []string
 }
 
 // emulatorName is what emulators of hosts are called.
@@ -30,61 +30,20 @@ func (p proc) name() string {
 }
 
 // descendants are the processes that a process started, and theirs.
-func descendants(root int) ([]proc, error) {
-	dirs, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		return nil, err
-	}
-	children := map[int][]proc{}
-	for _, dir := range dirs {
-		p, err := readProc(dir)
-		if gone(err) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		children[p.parent] = append(children[p.parent], p)
-	}
+func descendants(root int) []proc {
 	var all []proc
-	for queue := children[root]; len(queue) > 0; queue = queue[1:] {
-		all = append(all, queue[0])
-		queue = append(queue, children[queue[0].pid]...)
+	for _, pid := range owner.Descendants(root) {
+		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err != nil {
+			continue // it has just ended
+		}
+		p := proc{pid: pid}
+		if len(line) > 0 {
+			p.argv = strings.Split(string(bytes.TrimSuffix(line, []byte{0})), "\x00")
+		}
+		all = append(all, p)
 	}
-	return all, nil
-}
-
-// gone says that a process ended while it was looked at.
-func gone(err error) bool {
-	return errors.Is(err, os.ErrNotExist) || err != nil && strings.Contains(err.Error(), "no such process")
-}
-
-func readProc(dir string) (p proc, err error) {
-	if p.pid, err = strconv.Atoi(filepath.Base(dir)); err != nil {
-		return p, err
-	}
-	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
-	if err != nil {
-		return p, err
-	}
-	if p.parent, err = parentOf(string(stat)); err != nil {
-		return p, err
-	}
-	line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
-	if len(line) > 0 {
-		p.argv = strings.Split(string(bytes.TrimSuffix(line, []byte{0})), "\x00")
-	}
-	return p, err
-}
-
-// parentOf reads the fourth word of /proc/PID/stat; the second, the name in
-// parentheses, may hold anything.
-func parentOf(stat string) (int, error) {
-	rest := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	if len(rest) < 2 {
-		return 0, fmt.Errorf("cannot read /proc/PID/stat: %q", stat)
-	}
-	return strconv.Atoi(rest[1])
+	return all
 }
 
 // resident is a process's resident memory in bytes: all of it, and with what it

@@ -124,11 +124,7 @@ func (l *lab) holds() (map[string]float64, error) {
 		return nil, err
 	}
 	held[memoryName] = whole
-	below, err := descendants(os.Getpid())
-	if err != nil {
-		return nil, err
-	}
-	held["processes"] = float64(len(below))
+	held["processes"] = float64(len(descendants(os.Getpid())))
 	if err := countDescriptors(held); err != nil {
 		return nil, err
 	}

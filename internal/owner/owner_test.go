@@ -236,3 +236,14 @@ func TestAProgramThatIsNotThereIsNamed(t *testing.T) {
 		t.Errorf("the log does not name the program: %q", b)
 	}
 }
+
+func TestDescendantsOfAHarnessAreItsGuardAndWhatThatGuards(t *testing.T) {
+	pids := startHarness(t, t.TempDir())
+	// The last that the shell started may end just now.
+	if got := Descendants(pids[0]); len(got) < 3 || !slices.Equal(got[:3], pids[1:]) {
+		t.Errorf("Descendants = %v, want %v", got, pids[1:])
+	}
+	if got := Descendants(pids[3]); len(got) != 0 {
+		t.Errorf("a process without children has %v", got)
+	}
+}

@@ -45,8 +45,17 @@ func (p *Process) Sched() Sched {
 // each thread in /proc. They are none when it has ended.
 func Threads(pid int) map[string]Sched {
 	all := threads(pid)
-	for _, child := range children(pid) {
-		maps.Copy(all, Threads(child))
+	for _, below := range Descendants(pid) {
+		maps.Copy(all, threads(below))
+	}
+	return all
+}
+
+// Descendants are the processes that a process started, and theirs, parents first.
+func Descendants(pid int) []int {
+	all := children(pid)
+	for i := 0; i < len(all); i++ {
+		all = append(all, children(all[i])...)
 	}
 	return all
 }
