@@ -77,6 +77,14 @@ func (c *Coverage) Recount(cells []Cell) (covered int, missing []cover.Tuple, er
 	return counted.Covered, counted.Missing, nil
 }
 
+// Counts says whether cells count because they have this value of an axis.
+func (c *Coverage) Counts(axis, value string) bool {
+	if counted, ok := level(c.With, axis); ok {
+		return counted == value
+	}
+	return slices.ContainsFunc(c.Axes, func(a CoveredAxis) bool { return a.Name == axis && slices.Contains(a.Values, value) })
+}
+
 // coverage is what the cells cover of the grid.
 func (g *grid) coverage(strength int, with cover.Tuple, cells []Cell) (*Coverage, error) {
 	c := g.uncounted(strength, with)

@@ -5,7 +5,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/internal/accel"
 	"github.com/virtmatrix/virtmatrix/internal/container"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -37,6 +40,21 @@ func Containable(ctx context.Context, cat *matrix.Catalog, req matrix.Request) (
 		req.NoContainers = strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
 	return req, nil
+}
+
+// countsTruly refuses a plan that was made for another machine, or before anybody
+// knew that KVM does not work here: its covers count guests of containers under KVM,
+// and here they are emulated.
+func countsTruly(plan *matrix.Plan, l0 accel.Result) error {
+	if l0.Accel == accel.KVM {
+		return nil
+	}
+	for _, c := range plan.Coverage {
+		if c.Tier == matrix.Container && c.Counts(domain.Accel, accel.KVM) {
+			return fault.Infraf("run this plan", "it counts guests of containers under KVM, and L0 has none (%s); plan again", l0.WhyNotKVM)
+		}
+	}
+	return nil
 }
 
 // Contain starts a fresh host of a cell as a container; its logs go to logDir.

@@ -75,6 +75,9 @@ func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (
 	if err != nil {
 		return nil, err
 	}
+	if err := countsTruly(plan, h.probed); err != nil {
+		return nil, err
+	}
 	if h.traits, err = machine.HostTraits(ctx, h.probed.Accel == accel.KVM); err != nil {
 		return nil, fault.Infraf("prepare hosts", "%w", err)
 	}
