@@ -8,7 +8,8 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/store"
 )
 
-// orphans removes containers that a killed Docker left of killed runs.
+// orphans removes containers that killed runs left: made and not started, or in the
+// hands of a Docker that was killed as well.
 func (g *collector) orphans() error {
 	if g.engine == nil {
 		return nil

@@ -1,6 +1,6 @@
 // Package container makes L1 of a container of L0's Docker: the userland under
 // test with its libvirt and its emulator, on L0's kernel. Nothing is pulled, and
-// nothing outlives the harness.
+// nothing that runs outlives the harness.
 package container
 
 import (

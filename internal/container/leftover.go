@@ -16,7 +16,8 @@ import (
 )
 
 // Orphan is a container whose owner is dead. It ends by itself when its owner
-// does; one that is still there was in the hands of a Docker that died as well.
+// does. One that is still there was never started, because its owner was killed
+// before, or it was in the hands of a Docker that died as well.
 type Orphan struct{ ID, Cell string }
 
 // String names the container for people.

@@ -10,7 +10,8 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 )
 
-// Host is a running L1 as the suites use it: a *host.VM, or a fake of tests.
+// Host is a running L1 as the suites use it: a *host.VM, a *container.Host, or a fake
+// of tests.
 type Host interface {
 	Shell
 	Wires
