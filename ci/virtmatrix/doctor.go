@@ -43,7 +43,7 @@ func (v *doctorVerb) Run(a *app) error {
 		Mirror: func(ctx context.Context) (string, error) { return a.mirror(ctx, cat) },
 		Fits:   func(ctx context.Context) (admit.Fit, error) { return driver.Fits(ctx, a.Runtime) },
 
-		Containers: containers,
+		Containers: container.Probe,
 	}
 	if v.Boot && !v.Packages {
 		needs.Accelerator = a.accelerator
@@ -87,15 +87,6 @@ func (a *app) mirror(ctx context.Context, cat *matrix.Catalog) (string, error) {
 		return "", err
 	}
 	return s.Mirror(), nil
-}
-
-// containers names the engine that runs containers here.
-func containers(ctx context.Context) (string, error) {
-	engine, err := container.Connect(ctx)
-	if err != nil {
-		return "", err
-	}
-	return engine.String(), nil
 }
 
 // accelerator boots a kernel of the first cell of the default profile.

@@ -86,13 +86,13 @@ func (e *Engine) String() string {
 	return fmt.Sprintf("Docker %s on Linux %s", e.Version, e.Kernel)
 }
 
-// Probe says which Docker answers, or why none does.
-func Probe(ctx context.Context) (version string, err error) {
+// Probe says which Docker answers, in words for a record, or why none does.
+func Probe(ctx context.Context) (engine string, err error) {
 	e, err := Connect(ctx)
 	if err != nil {
 		return "", err
 	}
-	return e.Version, nil
+	return e.String(), nil
 }
 
 func (e *Engine) docker() client.APIClient { return e.provider.Client() }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +45,19 @@ func TestNoDockerIsOurFaultAndSaysTheCure(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(t.TempDir(), "none.sock"))
 	_, err := Probe(t.Context())
 	isOurs(t, err, "use Docker", "ci/setup")
+}
+
+func TestTheDockerThatAnswersIsNamed(t *testing.T) {
+	says := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.47")
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"ServerVersion": "27.5.1", "KernelVersion": "6.12.1"}`)
+	}))
+	defer says.Close()
+	t.Setenv("DOCKER_HOST", "tcp://"+says.Listener.Addr().String())
+	if engine, err := Probe(t.Context()); err != nil || engine != "Docker 27.5.1 on Linux 6.12.1" {
+		t.Errorf("%q answers, %v", engine, err)
+	}
 }
 
 func TestADockerThatNeverAnswersIsGivenUp(t *testing.T) {

@@ -19,10 +19,10 @@ import (
 func realOrder(t *testing.T) Order {
 	t.Helper()
 	bed := realtest.NewBed(t)
-	if version, err := Probe(t.Context()); err != nil {
+	if engine, err := Probe(t.Context()); err != nil {
 		t.Skipf("%v", err)
 	} else {
-		t.Logf("Docker %s", version)
+		t.Log(engine)
 	}
 	sum, _, err := disk.Digest(bed.Root)
 	if err != nil {

@@ -19,11 +19,8 @@ func Engine(ctx context.Context, plan *matrix.Plan) string {
 	if !slices.ContainsFunc(plan.Cells, func(c matrix.Cell) bool { return c.Tier == matrix.Container }) {
 		return ""
 	}
-	engine, err := container.Connect(ctx)
-	if err != nil {
-		return ""
-	}
-	return engine.String()
+	engine, _ := container.Probe(ctx)
+	return engine
 }
 
 // Containable returns the request with why there are no containers here, if its
