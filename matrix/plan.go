@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // PlanVersion is the format of plan.json. A plan of another version is refused.
@@ -77,6 +78,11 @@ func (p *Plan) Cell(id string) *Cell {
 		}
 	}
 	return nil
+}
+
+// Has says whether some of the plan's hosts are of the tier.
+func (p *Plan) Has(tier Tier) bool {
+	return slices.ContainsFunc(p.Cells, func(c Cell) bool { return c.Tier == tier })
 }
 
 // Write writes the plan as indented JSON.

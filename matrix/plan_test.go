@@ -27,6 +27,13 @@ func sealed(t *testing.T) *Plan {
 	return p
 }
 
+func TestAPlanHasTheTiersOfItsCells(t *testing.T) {
+	p := &Plan{Cells: []Cell{{Tier: Nested}}}
+	if p.Has(Container) || !p.Has(Nested) {
+		t.Error("a plan of machines has containers, or no machines")
+	}
+}
+
 func TestPlanSurvivesItsFile(t *testing.T) {
 	p := sealed(t)
 	got, err := ReadPlan(strings.NewReader(written(t, p)))

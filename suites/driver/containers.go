@@ -2,7 +2,6 @@ package driver
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
@@ -16,7 +15,7 @@ import (
 // Engine is what makes the containers of a plan, in words. It is empty when no
 // cell is one, or when no engine answers: then each boot says why.
 func Engine(ctx context.Context, plan *matrix.Plan) string {
-	if !slices.ContainsFunc(plan.Cells, func(c matrix.Cell) bool { return c.Tier == matrix.Container }) {
+	if !plan.Has(matrix.Container) {
 		return ""
 	}
 	engine, _ := container.Probe(ctx)

@@ -155,7 +155,7 @@ func (d *Driver) verdicts(ctx context.Context, plan *matrix.Plan, source string,
 // readContainers finds out what would make the plan's containers. Without Docker
 // there is no answer in containers to be looked up.
 func (v *Verdicts) readContainers(ctx context.Context, home string) (err error) {
-	if !slices.ContainsFunc(v.plan.Cells, func(c matrix.Cell) bool { return c.Tier == matrix.Container }) {
+	if !v.plan.Has(matrix.Container) {
 		return nil
 	}
 	engine, err := container.Connect(ctx)
