@@ -131,19 +131,12 @@ func (s *suite) recall(ctx context.Context, root string) error {
 		fmt.Fprintf(os.Stderr, "virtmatrix: %v\n", err)
 		return nil
 	}
-	found := verdicts.Recall(s.dir.Path(), driver.Revision(ctx), nil)
-	for _, problem := range found.Problems {
-		s.note(problem)
-	}
-	answers, err := journal.Open(s.dir.Path(), 0)
+	records, err := verdicts.Answer(ctx, s.dir, s.note)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(answers.AppendAll(found.Records), answers.Close()); err != nil {
-		return err
-	}
-	s.recalled(found.Records)
-	fmt.Fprintf(os.Stderr, "virtmatrix: %d checks are answered from the cache; %s=1 asks again\n", len(found.Records), driver.FreshEnv)
+	s.recalled(records)
+	fmt.Fprintf(os.Stderr, "virtmatrix: %d checks are answered from the cache; %s=1 asks again\n", len(records), driver.FreshEnv)
 	return nil
 }
 

@@ -12,10 +12,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
-// recallJournal is the number of the journal that has the answers out of the
-// cache. The processes of the suites count from 1.
-const recallJournal = 0
-
 // recall answers from the cache what it knows of the plan, and says so. That it
 // cannot be looked into is no error: the checks are asked then.
 func (r *runner) recall() error {
@@ -24,10 +20,6 @@ func (r *runner) recall() error {
 	source, err := r.sourceRoot()
 	if err != nil {
 		return nil // without the suites nothing runs, and that is told then
-	}
-	records, _, err := journal.Read(r.dir.Path())
-	if err != nil {
-		return err
 	}
 	if kept, err := verdict.In(driver.Kept(r.Home)).List(); err == nil && len(kept) == 0 {
 		return nil
@@ -44,22 +36,12 @@ func (r *runner) recall() error {
 		fmt.Fprintln(r.stderr, err)
 		return nil
 	}
-	found := verdicts.Recall(r.dir.Path(), driver.Revision(r.ctx), journal.Answered(r.plan, records))
-	for _, problem := range found.Problems {
-		r.note(problem)
-	}
-	if len(found.Records) == 0 {
-		return nil
-	}
-	answers, err := journal.Open(r.dir.Path(), recallJournal)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(answers.AppendAll(found.Records), answers.Close()); err != nil {
+	records, err := verdicts.Answer(r.ctx, r.dir, r.note)
+	if err != nil || len(records) == 0 {
 		return err
 	}
 	r.recalled = true
-	_, err = fmt.Fprintf(r.stderr, "%s: %s; -fresh asks again\n", short(r.dir.Path()), recalledWords(r.plan, found.Records, time.Now()))
+	_, err = fmt.Fprintf(r.stderr, "%s: %s; -fresh asks again\n", short(r.dir.Path()), recalledWords(r.plan, records, time.Now()))
 	return err
 }
 

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -37,6 +38,32 @@ type Recalled struct {
 	// Problems are entries that were no good, and what else kept answers from
 	// being found. Those checks are asked.
 	Problems []error
+}
+
+// recallJournal is the number of the journal that has the answers out of the
+// cache. The processes of the suites count from 1.
+const recallJournal = 0
+
+// Answer answers from the cache what a run of the plan has not answered, and
+// journals it. tell is told what kept answers from being found. The error is about
+// the run's folder.
+func (v *Verdicts) Answer(ctx context.Context, dir *rundir.Dir, tell func(error)) ([]journal.Record, error) {
+	earlier, _, err := Answers(dir)
+	if err != nil {
+		return nil, err
+	}
+	found := v.Recall(dir.Path(), Revision(ctx), journal.Answered(v.plan, earlier))
+	for _, problem := range found.Problems {
+		tell(problem)
+	}
+	if len(found.Records) == 0 {
+		return nil, nil
+	}
+	answers, err := journal.Open(dir.Path(), recallJournal)
+	if err != nil {
+		return nil, err
+	}
+	return found.Records, errors.Join(answers.AppendAll(found.Records), answers.Close())
 }
 
 // Recall answers from the cache what the plan asks and earlier answers have not
