@@ -14,6 +14,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/snapshot"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"golang.org/x/sys/unix"
 )
@@ -24,6 +25,8 @@ type life struct {
 	console *console.Watch
 	// stopped says why the emulator stopped L1's processors.
 	stopped error
+	// memory is the snapshot's, which a restored host has mapped; nil for others.
+	memory *snapshot.Verified
 }
 
 // Alive returns nil while the host can be worked with, and otherwise why not:
@@ -31,6 +34,12 @@ type life struct {
 func (vm *VM) Alive() error {
 	vm.life.mu.Lock()
 	defer vm.life.mu.Unlock()
+	// Whatever a host says whose memory was changed from outside, it is not its own.
+	if m := vm.life.memory; m != nil {
+		if err := m.Unchanged(); err != nil {
+			return fault.Infraf("run host", "%w", err)
+		}
+	}
 	if f, dead := vm.life.console.Fatal(); dead {
 		return Died(f.Line, vm.proc.Sched())
 	}

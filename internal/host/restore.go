@@ -212,13 +212,22 @@ func (vm *VM) load(ctx context.Context, cancel context.CancelCauseFunc, from *sn
 		return fault.Infraf("restore host", "%s", what)
 	}})
 	verified := make(chan error, 1)
-	go func() { verified <- from.Verify(fileMemory, vm.memory) }()
+	go func() { verified <- vm.verify(from) }()
 	err := vm.openMonitor(ctx)
 	if err == nil {
 		err = from.Read(fileState, func(r io.Reader) error { return vm.migrateFrom(ctx, r) })
 	}
 	// The memory is worth nothing unless it is verified, whatever came of it.
 	return cmp.Or(<-verified, err)
+}
+
+// verify verifies the host's memory, and has it watched from then on.
+func (vm *VM) verify(from *snapshot.Snapshot) error {
+	memory, err := from.Verify(fileMemory, vm.memory)
+	vm.life.mu.Lock()
+	defer vm.life.mu.Unlock()
+	vm.life.memory = memory
+	return err
 }
 
 // restoreFault says why the host was not restored. The snapshot is to blame when

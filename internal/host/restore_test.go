@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
 func TestASnapshotThatIsNoGoodIsToldAndReplaced(t *testing.T) {
@@ -145,5 +147,29 @@ func TestAHostIsSilentUntilItIsLoaded(t *testing.T) {
 	t.Setenv(flawEnv, "slow")
 	if again, notes := token(t, o); again != first {
 		t.Errorf("it was given up: notes %q", notes)
+	}
+}
+
+func TestAHostWhoseSnapshotIsEditedIsNotBelieved(t *testing.T) {
+	o := fakeOrder(t)
+	token(t, o)
+	memory := filepath.Join(storeDir(o), only(t, o), fileMemory)
+	vm := boot(t, o)
+	defer func() { check(t, vm.Close()) }()
+	check(t, vm.Alive())
+	check(t, flipAt(memory, tokenAt))
+	says(t, vm, "[ 1.0] Kernel panic - not syncing: x\n")
+	want(t, "edited", vm.Alive(), matrix.Infra, matrix.LayerHarness, "file memory of snapshot kvm-", "was changed under it")
+}
+
+func TestAHostOutlivesItsSnapshot(t *testing.T) {
+	o := fakeOrder(t)
+	first, _ := token(t, o)
+	vm := boot(t, o)
+	defer func() { check(t, vm.Close()) }()
+	check(t, Forget(o.parts, o.settings, o.emulator))
+	check(t, vm.Alive())
+	if got := tokenOf(t, vm); got != first {
+		t.Errorf("it is another: %q, want %q", got, first)
 	}
 }

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -50,4 +51,28 @@ func (s *seen) add(f stamp, sum string) {
 		s.files = map[stamp]string{}
 	}
 	s.files[f] = sum
+}
+
+// Verified is an image that someone has mapped. What is written to its file later
+// shows in each page of the mapping that was not written to there (mmap(2),
+// MAP_PRIVATE).
+type Verified struct {
+	snapshot, name string
+	image          *os.File
+	was            stamp
+}
+
+// Unchanged is nil while nothing was written to the image's file since it was
+// verified: it has its size, and the time of its last write. To rename or remove
+// the snapshot changes neither. A writer that puts the time back is not seen, and
+// nothing is once the image is closed.
+func (v *Verified) Unchanged() error {
+	is, err := v.image.Stat()
+	if err != nil {
+		return nil
+	}
+	if written := time.Unix(v.was.modified.Unix()); is.Size() != v.was.size || !is.ModTime().Equal(written) {
+		return fmt.Errorf("file %s of snapshot %s was changed under it at %s", v.name, v.snapshot, is.ModTime().Format(time.DateTime))
+	}
+	return nil
 }

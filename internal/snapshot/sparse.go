@@ -190,27 +190,28 @@ func (s *Snapshot) openImage(name string) (*os.File, File, error) {
 
 // Verify digests an image that was opened with Image. One that this process has
 // verified and that has not been touched since is not digested again.
-func (s *Snapshot) Verify(name string, image *os.File) error {
+func (s *Snapshot) Verify(name string, image *os.File) (*Verified, error) {
 	want, err := s.file(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	before, err := stampOf(image)
 	if err != nil {
-		return s.bad(err)
+		return nil, s.bad(err)
 	}
+	verified := &Verified{s.Name, name, image, before}
 	if s.seen.has(before, want.BLAKE2b) {
-		return nil
+		return verified, nil
 	}
 	sum, _, err := digestImage(image, dataOf(image), want.Size, nil)
 	if err := s.verify(want, sum, err); err != nil {
-		return err
+		return nil, err
 	}
 	after, err := stampOf(image)
 	if err == nil && after == before {
 		s.seen.add(before, want.BLAKE2b)
 	}
-	return nil
+	return verified, nil
 }
 
 // verify compares a digest with the manifest's.

@@ -114,13 +114,13 @@ func TestAnImageThatWasTouchedIsSeen(t *testing.T) {
 			f, err := snap.Image("ram")
 			check(t, err)
 			defer f.Close()
-			check(t, snap.Verify("ram", f))
-			check(t, snap.Verify("ram", f))
+			verify(t, snap, f)
+			verify(t, snap, f)
 			w, err := os.OpenFile(filepath.Join(snap.dir, "ram"), os.O_WRONLY, 0)
 			check(t, err)
 			defer w.Close()
 			check(t, harm(w))
-			if err := snap.Verify("ram", f); !isBad(err) || !strings.Contains(err.Error(), "file ram has blake2b") {
+			if _, err := snap.Verify("ram", f); !isBad(err) || !strings.Contains(err.Error(), "file ram has blake2b") {
 				t.Errorf("Verify = %v", err)
 			}
 			if err := snap.CopyTo("ram", empty(t).Name()); !isBad(err) {
@@ -128,6 +128,37 @@ func TestAnImageThatWasTouchedIsSeen(t *testing.T) {
 			}
 		})
 	}
+}
+
+func verify(t *testing.T, snap *Snapshot, f *os.File) *Verified {
+	t.Helper()
+	v, err := snap.Verify("ram", f)
+	check(t, err)
+	return v
+}
+
+func TestAWriteToAnImageThatIsMappedIsSeen(t *testing.T) {
+	snap := imaged(t)
+	f, err := snap.Image("ram")
+	check(t, err)
+	v := verify(t, snap, f)
+	check(t, v.Unchanged())
+	path := filepath.Join(snap.dir, "ram")
+	gone := filepath.Join(t.TempDir(), "ram")
+	check(t, os.Rename(path, gone))
+	check(t, v.Unchanged())
+	w, err := os.OpenFile(gone, os.O_WRONLY, 0)
+	check(t, err)
+	defer w.Close()
+	check(t, os.Remove(gone))
+	check(t, v.Unchanged())
+	_, err = w.WriteAt([]byte("F"), 0)
+	check(t, err)
+	if err := v.Unchanged(); err == nil || !strings.Contains(err.Error(), "file ram of snapshot "+snap.Name+" was changed") {
+		t.Errorf("Unchanged = %v", err)
+	}
+	check(t, f.Close())
+	check(t, v.Unchanged()) // nobody has it mapped any more
 }
 
 func TestAFileIsTakenForVerifiedUntilItIsTouched(t *testing.T) {
