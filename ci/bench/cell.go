@@ -135,6 +135,9 @@ type ready struct {
 	handed  bool
 }
 
+// Forget has nothing to forget: there is one host.
+func (*ready) Forget(*matrix.Cell) error { return nil }
+
 // Boot hands the host over; to boot a second one would be another measure.
 func (r *ready) Boot(context.Context, *matrix.Cell, string) (cell.Host, error) {
 	if r.handed {

@@ -177,6 +177,13 @@ func (c *Client) OpenTTY(ctx context.Context, path string) (io.ReadWriteCloser, 
 	return ch, nil
 }
 
+// Refused says that L1 answered and would not open what it was asked for, as an
+// error of DialUnix or OpenTTY tells.
+func Refused(err error) bool {
+	var no *ssh.OpenChannelError
+	return errors.As(err, &no)
+}
+
 // await opens something of an agent that may never answer. What is opened too
 // late is closed again.
 func await[T io.Closer](ctx context.Context, open func() (T, error)) (T, error) {

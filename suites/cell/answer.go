@@ -47,6 +47,7 @@ func firstLine(s string) string {
 // attempt tries the check, and once more on a fresh host after our own fault.
 func (c *Cell) attempt(ctx context.Context, p matrix.PlannedCheck, body Body, rec *journal.Record) {
 	var earlier []string
+	stalled := false
 	if p.Isolation == matrix.IsolateCheck {
 		c.Discard()
 		defer c.Discard()
@@ -54,7 +55,9 @@ func (c *Cell) attempt(ctx context.Context, p matrix.PlannedCheck, body Body, re
 	for rec.Attempts < maxAttempts {
 		rec.Attempts++
 		t := newT(c, p, rec.Attempts)
+		t.stalled = stalled
 		err := t.run(ctx, body, rec)
+		stalled = errors.Is(err, errStall)
 		rec.Said, rec.Notes = t.said, append(earlier, t.notes...)
 		rec.Verdict, rec.Layer = fault.Classify(err)
 		if err == nil {
@@ -64,8 +67,12 @@ func (c *Cell) attempt(ctx context.Context, p matrix.PlannedCheck, body Body, re
 		rec.Reason = err.Error()
 		// What a failed check left behind must not decide the next one.
 		c.Discard()
-		if rec.Verdict != matrix.Infra || ctx.Err() != nil {
+		if rec.Verdict != matrix.Infra || ctx.Err() != nil || rec.Attempts == maxAttempts {
 			return
+		}
+		// Nor may a state that was saved of a host that was ill already.
+		if err := c.run.Boot.Forget(c.Plan); err != nil {
+			earlier = append(earlier, err.Error())
 		}
 		earlier = append(earlier, fmt.Sprintf("attempt %d ended in our own fault: %s", rec.Attempts, firstLine(rec.Reason)))
 		c.tell(progress.Event{Phase: progress.Checking, Check: p.ID, Text: "again after our own fault: " + firstLine(rec.Reason)})
@@ -98,6 +105,8 @@ func (t *T) run(ctx context.Context, body Body, rec *journal.Record) error {
 	})
 	if h := (hang{}); err != nil && errors.As(context.Cause(limited), &h) {
 		err = h.error // what the step then stumbled over is not the cause
+	} else {
+		err = t.examine(limited, err)
 	}
 	if t.vm != nil {
 		rec.Quirks = t.vm.Quirks()
@@ -141,47 +150,6 @@ func (c *Cell) accelerators() map[string]string {
 		return map[string]string{"L2": c.guestAccel()}
 	}
 	return map[string]string{"L1": c.run.Accel, "L2": c.guestAccel()}
-}
-
-// try takes a step and returns why it failed. A host that died explains whatever
-// the step stumbled over. When our own fault was first, the death is what
-// followed.
-func (t *T) try(ctx context.Context, step func() error) error {
-	thrown, err := caught(step)
-	if thrown != nil {
-		err = thrown.err
-	}
-	if dead := t.death(ctx, err); dead != nil && (err == nil || !ours(err)) {
-		return dead
-	}
-	return err
-}
-
-// ours says that an error is our fault, and not the product's underneath.
-func ours(err error) bool {
-	v, _ := fault.Classify(err)
-	var product *fault.Product
-	return v == matrix.Infra && !errors.As(err, &product)
-}
-
-// pingLimit bounds how long a host may take to do nothing, at scale 1.
-const pingLimit = 20 * time.Second
-
-// death returns what the host died of, nil while it lives. After a failure the
-// host is asked to do something: what failed may be the first sign of a death.
-func (t *T) death(ctx context.Context, failed error) error {
-	if t.vm == nil {
-		return nil
-	}
-	if dead := t.vm.Alive(); dead != nil || failed == nil || ctx.Err() != nil {
-		return dead
-	}
-	ctx, cancel := t.Within(ctx, pingLimit)
-	defer cancel()
-	if _, err := t.vm.Exec(ctx, "true"); err != nil {
-		return t.vm.Alive()
-	}
-	return nil
 }
 
 // evidenceFolder is where the evidence of this attempt goes.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -261,8 +262,9 @@ func TestEvidenceOfPassesIsKeptWhenAskedFor(t *testing.T) {
 
 func TestEvidenceEndsWithAHostThatDoesNotAnswer(t *testing.T) {
 	b := newBench(t)
+	b.run.Accel = "kvm"
 	rec := b.answer(soon(t), "IK-BOOT", func(_ context.Context, t *T) {
-		b.booter.hosts[0].exec = hungShell
+		b.host().fallsSilent(time.Second, 0)
 		t.Fail(matrix.LayerKernel, "x")
 	})
 	if got := b.evidence(rec, "dmesg.log"); !strings.HasPrefix(got, "cannot be had: ") {

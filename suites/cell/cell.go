@@ -26,6 +26,9 @@ type Booter interface {
 	Admit(ctx context.Context, c *matrix.Cell, tell func(why string)) (Place, error)
 	// Boot boots a host of the cell; its logs go to logDir.
 	Boot(ctx context.Context, c *matrix.Cell, logDir string) (Host, error)
+	// Forget makes the next host of the cell one that boots: no saved state of an
+	// earlier one counts any more.
+	Forget(c *matrix.Cell) error
 	// KernelRelease is what uname -r prints under the cell's kernel.
 	KernelRelease(c *matrix.Cell) (string, error)
 }

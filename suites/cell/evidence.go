@@ -61,12 +61,19 @@ func (t *T) collect(ctx context.Context, cause error) string {
 	if vm.Alive() != nil || ctx.Err() != nil {
 		return name // it cannot tell, or nobody waits for it
 	}
+	if r, ok := vm.(Registered); ok && (t.silent || len(t.stalls()) > 0) {
+		text, err := r.Registers(ctx)
+		if err != nil {
+			text = cannotBeHad(err)
+		}
+		keep(dir, "l1-registers.txt", []byte(text))
+	}
 	ctx, cancel := t.Within(ctx, collectLimit)
 	defer cancel()
 	for _, l := range t.l1Logs() {
 		res, err := vm.Exec(ctx, l.command+" 2>&1 | tail -c "+fmt.Sprint(maxEvidence))
 		if err != nil {
-			keep(dir, l.name, []byte("cannot be had: "+err.Error()+"\n"))
+			keep(dir, l.name, []byte(cannotBeHad(err)))
 			break // a host that does not answer once will not answer ten times
 		}
 		if len(res.Stdout) > 0 {
@@ -75,6 +82,9 @@ func (t *T) collect(ctx context.Context, cause error) string {
 	}
 	return name
 }
+
+// cannotBeHad stands for evidence that there is none of.
+func cannotBeHad(err error) string { return "cannot be had: " + err.Error() + "\n" }
 
 // keepLastBoot keeps the console of a host that never came up.
 func (t *T) keepLastBoot(dir string) {

@@ -91,6 +91,8 @@ func (h *fakeHost) Dial(path string) (net.Conn, error) {
 	return h.dial(path)
 }
 
+func (h *fakeHost) Registers(context.Context) (string, error) { return "RIP=ffffffff81000000", nil }
+
 func (h *fakeHost) OpenTTY(string) (io.ReadWriteCloser, error) { return nil, errNoWire }
 func (h *fakeHost) Forward(string) (string, error)             { return "", errNoWire }
 
@@ -106,7 +108,11 @@ type fakeBooter struct {
 	admit func(ctx context.Context, tell func(why string)) (Place, error)
 	// places are the rooms that were given.
 	places []*fakePlace
+	// forgotten counts how often no saved state was to count any more.
+	forgotten int
 }
+
+func (b *fakeBooter) Forget(*matrix.Cell) error { b.forgotten++; return nil }
 
 func (b *fakeBooter) Admit(ctx context.Context, _ *matrix.Cell, tell func(why string)) (Place, error) {
 	if b.admit != nil {
@@ -224,6 +230,16 @@ func (b *bench) evidence(rec journal.Record, name string) string {
 }
 
 func holds(context.Context, *T) {}
+
+// host is the one that was booted last.
+func (b *bench) host() *fakeHost { return b.booter.hosts[len(b.booter.hosts)-1] }
+
+// schedules books time of L0's scheduler for the host.
+func (h *fakeHost) schedules(ran, waited time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sched.Ran, h.sched.Waited = h.sched.Ran+ran, h.sched.Waited+waited
+}
 
 func soon(t *testing.T) context.Context {
 	t.Helper()

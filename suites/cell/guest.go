@@ -11,6 +11,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/internal/console"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"libvirt.org/go/libvirtxml"
@@ -60,9 +61,10 @@ func (t *T) watchGuest(d *Domain) *Guest {
 
 // dialPTY opens the terminal that libvirt names in the live XML.
 func (d *Domain) dialPTY(ctx context.Context) (io.ReadWriteCloser, error) {
+	const op = "open the console of the started guest"
 	var live libvirtxml.Domain
 	if err := live.Unmarshal(d.Dump(ctx, 0)); err != nil {
-		return nil, err
+		return nil, fault.Productf(matrix.LayerManagement, op, "the live XML cannot be read: %w", err)
 	}
 	if live.Devices != nil {
 		for _, c := range live.Devices.Consoles {
@@ -74,7 +76,7 @@ func (d *Domain) dialPTY(ctx context.Context) (io.ReadWriteCloser, error) {
 			}
 		}
 	}
-	return nil, errors.New("the live XML names no terminal for the console")
+	return nil, fault.Productf(matrix.LayerManagement, op, "the live XML names no terminal for it")
 }
 
 // Guest returns the domain's guest once it has spoken, and proves that it is
@@ -115,7 +117,7 @@ func (g *Guest) attach(ctx context.Context) {
 	}
 	rw, err := g.dial(ctx)
 	if err != nil {
-		g.t.Fail(matrix.LayerManagement, "the console of the started guest cannot be opened: %v", err)
+		g.t.refused(err, matrix.LayerManagement, "open the console of the started guest")
 	}
 	g.client = l2.NewClient(rw)
 	client := g.client

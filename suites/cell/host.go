@@ -28,6 +28,12 @@ type Remote interface {
 	Root() int
 }
 
+// Registered is a host whose processors' registers tell where it stands when it
+// says nothing any more.
+type Registered interface {
+	Registers(ctx context.Context) (string, error)
+}
+
 // Shell works in L1. Its errors are classified: a command that failed is none.
 type Shell interface {
 	Exec(ctx context.Context, command string) (agent.Result, error)

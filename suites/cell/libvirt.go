@@ -161,25 +161,32 @@ func (t *T) Try(ctx context.Context, op string, call func() error) error {
 	}()
 	limit := time.NewTimer(t.cell.limit(callLimit))
 	defer limit.Stop()
-	var err error
-	select {
-	case o := <-done:
-		t.cell.spent(time.Since(start))
-		if o.thrown != nil {
-			panic(*o.thrown)
+	var got outcome
+	for answered, granted := false, false; !answered; {
+		select {
+		case got = <-done:
+			answered = true
+		case <-limit.C:
+			if lost := t.lost(since, t.cell.limit(callLimit)); lost > 0 && !granted {
+				limit.Reset(lost)
+				granted = true
+				continue
+			}
+			t.cell.spent(time.Since(start))
+			t.layer = matrix.LayerManagement
+			t.late(since, fmt.Sprintf("%s: libvirt did not answer within %s", op, time.Since(start).Round(time.Second)))
+		case <-ctx.Done():
+			t.must(context.Cause(ctx), op)
 		}
-		err = o.err
-	case <-limit.C:
-		t.cell.spent(time.Since(start))
-		t.layer = matrix.LayerManagement
-		t.late(since, fmt.Sprintf("%s: libvirt did not answer within %s", op, t.cell.limit(callLimit)))
-	case <-ctx.Done():
-		t.must(context.Cause(ctx), op)
 	}
-	if err != nil && unanswered(err) {
-		t.must(t.lostDaemon(ctx, op, err), op)
+	t.cell.spent(time.Since(start))
+	if got.thrown != nil {
+		panic(*got.thrown)
 	}
-	return err
+	if got.err != nil && unanswered(got.err) {
+		t.must(t.lostDaemon(ctx, op, got.err), op)
+	}
+	return got.err
 }
 
 // unanswered says that an error is about the way to the daemon, not an answer

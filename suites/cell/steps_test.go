@@ -16,6 +16,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/matrix"
+	"golang.org/x/crypto/ssh"
 	"libvirt.org/go/libvirt"
 )
 
@@ -100,6 +101,8 @@ func TestACallThatHangsIsGivenUp(t *testing.T) {
 			t.Do(ctx, "start domain", func() error {
 				if starving {
 					h.starve()
+				} else {
+					h.schedules(callLimit, 0)
 				}
 				<-h.gone
 				return connReset
@@ -155,8 +158,8 @@ func TestUntil(t *testing.T) {
 		n := 0
 		t.Until(ctx, time.Minute, "three times asked", func() bool { n++; return n == 3 })
 	})
-	on(t, ends(matrix.Fail, matrix.LayerManagement, "wait until the sun rises: not so after 1m0s"), func(ctx context.Context, t *T, _ *fakeHost) {
-		t.Until(ctx, time.Minute, "the sun rises", func() bool { return false })
+	on(t, ends(matrix.Fail, matrix.LayerManagement, "wait until the sun rises: not so after 1m0s"), func(ctx context.Context, t *T, h *fakeHost) {
+		t.Until(ctx, time.Minute, "the sun rises", func() bool { h.schedules(100*time.Millisecond, 0); return false })
 	})
 	on(t, ends(matrix.Infra, matrix.LayerHarness, "starved machine", "the sun rises"), func(ctx context.Context, t *T, h *fakeHost) {
 		t.Until(ctx, time.Minute, "the sun rises", func() bool { h.starve(); return false })
@@ -266,7 +269,14 @@ func TestAGuestThatComplainsFailsTheCheck(t *testing.T) {
 }
 
 func TestAConsoleThatCannotBeOpenedIsTheStacks(t *testing.T) {
-	on(t, ends(matrix.Fail, matrix.LayerManagement, "the console of the started guest cannot be opened"), func(ctx context.Context, t *T, _ *fakeHost) {
+	on(t, ends(matrix.Fail, matrix.LayerManagement, "cannot open the console of the started guest", "no such file"), func(ctx context.Context, t *T, h *fakeHost) {
+		h.dial = func(string) (net.Conn, error) {
+			return nil, &ssh.OpenChannelError{Reason: ssh.ConnectionFailed, Message: "no such file"}
+		}
+		t.fakeGuest("x").Meets(ctx)
+	})
+	// Without an answer of L1 nobody knows.
+	on(t, ends(matrix.Infra, matrix.LayerHarness, "cannot open the console of the started guest"), func(ctx context.Context, t *T, _ *fakeHost) {
 		t.fakeGuest("x").Meets(ctx)
 	})
 }

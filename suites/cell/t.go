@@ -36,6 +36,9 @@ type T struct {
 	files       []string
 	emulators   int
 	consoleAt   int64
+	// stalled is set when the attempt before ended in what may be a stall of the
+	// emulator, silent when the host answers nothing any more.
+	stalled, silent bool
 	// sched is what the host's emulator had of L0's scheduler at the beginning.
 	sched owner.Sched
 }
@@ -194,7 +197,8 @@ func (t *T) Within(ctx context.Context, d time.Duration) (context.Context, conte
 // when that takes longer than the limit at scale 1; on a machine that starved
 // the host meanwhile, that is our fault and not the product's.
 func (t *T) Until(ctx context.Context, limit time.Duration, what string, holds func() bool) {
-	since, deadline := t.Host(ctx).Sched(), time.Now().Add(t.cell.limit(limit))
+	start := time.Now()
+	since, deadline := t.Host(ctx).Sched(), start.Add(t.cell.limit(limit))
 	granted := false
 	for !holds() {
 		if err := ctx.Err(); err != nil {
@@ -204,7 +208,7 @@ func (t *T) Until(ctx context.Context, limit time.Duration, what string, holds f
 			deadline, granted = deadline.Add(t.lost(since, t.cell.limit(limit))), true
 		}
 		if time.Now().After(deadline) {
-			t.late(since, fmt.Sprintf("wait until %s: not so after %s", what, t.cell.limit(limit)))
+			t.late(since, fmt.Sprintf("wait until %s: not so after %s", what, time.Since(start).Round(time.Second)))
 		}
 		time.Sleep(100 * time.Millisecond)
 		t.Host(ctx) // a dead one will not make it so

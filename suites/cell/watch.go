@@ -5,13 +5,11 @@ import (
 	_ "embed"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
-	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -30,23 +28,6 @@ func Allowances() ([]console.Allowance, error) {
 		}
 	}
 	return list, nil
-}
-
-// lost is how long L1's emulator has waited for a processor: what a limit that was
-// reached may be stretched by, once, and at most doubled. A machine with much to do
-// is slow, and says nothing about the product.
-func (t *T) lost(since owner.Sched, limit time.Duration) time.Duration {
-	return min(t.vm.Sched().Sub(since).Waited, limit)
-}
-
-// late ends the attempt because something took too long. Whose fault it is
-// depends on whether the host had a processor meanwhile.
-func (t *T) late(since owner.Sched, what string) {
-	got := t.vm.Sched().Sub(since)
-	if got.Starved() {
-		t.must(fault.Infraf("work on a starved machine", "%s; %s %s", what, t.cell.worker(), got), what)
-	}
-	t.Fail(t.layer, "%s (%s %s)", what, t.cell.worker(), got)
 }
 
 // worker is what L0's scheduler runs for the cell's host.
@@ -146,28 +127,4 @@ func (t *T) stalls() []console.Finding {
 		return nil
 	}
 	return found
-}
-
-// trouble attributes what a console said. A stall of a host that waited for a
-// processor more than it ran is the machine's. One of an emulated host may be
-// the emulator's: its processors can lose each other's interrupts. Only when the
-// stall comes again on a fresh host is it the product's.
-func (t *T) trouble(who string, found []console.Finding, layer matrix.Layer) error {
-	var lines []string
-	stalls := true
-	for _, f := range found {
-		lines = append(lines, f.String())
-		stalls = stalls && f.Severity == console.Stall
-		if strings.HasPrefix(f.Line, "(XEN)") {
-			layer = matrix.LayerHypervisor
-		}
-	}
-	text := strings.Join(lines[:min(len(lines), 10)], "\n")
-	if got := t.vm.Sched().Sub(t.sched); stalls && got.Starved() {
-		return fault.Infraf("watch consoles on a starved machine", "%s says, while its emulator %s:\n%s", who, got, text)
-	}
-	if stalls && t.cell.run.Accel != "kvm" && t.attempt < maxAttempts {
-		return fault.Infraf("tell a stall from the emulator's", "%s says once, and its processors are emulated:\n%s", who, text)
-	}
-	return fault.Productf(layer, "keep the console of "+who+" clean", "it says:\n%s", text)
 }

@@ -19,7 +19,7 @@ const xenstoreSocket = "/run/xenstored/socket"
 func (t *T) Xenstore(ctx context.Context) *xenstore.Conn {
 	conn, err := t.Host(ctx).Dial(xenstoreSocket)
 	if err != nil {
-		t.Fail(t.layer, "xenstored's socket does not take a connection: %v", err)
+		t.refused(err, t.layer, "connect to xenstored")
 	}
 	c := xenstore.New(conn)
 	t.Cleanup(func(context.Context) error {

@@ -134,6 +134,18 @@ func (h *Hosts) Restores(cell *matrix.Cell) bool {
 	return err == nil && host.Restores(parts, h.settings(cell, ""), h.emulator)
 }
 
+// Forget makes the next host of the cell one that boots.
+func (h *Hosts) Forget(cell *matrix.Cell) error {
+	if cell.Tier == matrix.Container {
+		return nil // containers have no snapshots
+	}
+	parts, err := h.parts(cell)
+	if err != nil {
+		return err
+	}
+	return host.Forget(parts, h.settings(cell, ""), h.emulator)
+}
+
 func (h *Hosts) settings(cell *matrix.Cell, logDir string) host.Settings {
 	settings := host.Settings{
 		Name: cell.ID, Kind: cell.Kind, Axes: cell.Settings, Accel: h.probed.Accel, Scale: h.probed.Scale,

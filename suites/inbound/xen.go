@@ -68,12 +68,10 @@ func storeKeeps(ctx context.Context, t *cell.T) {
 	t.Expect(s.Read(ctx, 0, path)).To(Equal("before"))
 	t.Expect(s.List(ctx, 0, "/test")).To(ContainElement("virtmatrix"))
 
-	watching, cancel := t.Within(ctx, time.Minute)
-	defer cancel()
 	t.Expect(s.Watch(ctx, path, "mine")).To(Succeed())
-	t.Expect(fired(watching, s)).To(Equal(xenstore.Event{Path: path, Token: "mine"}), "a watch fires once when it is set")
+	t.Expect(fired(ctx, t, s)).To(Equal(xenstore.Event{Path: path, Token: "mine"}), "a watch fires once when it is set")
 	t.Expect(s.Write(ctx, 0, path, "after")).To(Succeed())
-	t.Expect(fired(watching, s)).To(Equal(xenstore.Event{Path: path, Token: "mine"}), "a watch fires when its path changes")
+	t.Expect(fired(ctx, t, s)).To(Equal(xenstore.Event{Path: path, Token: "mine"}), "a watch fires when its path changes")
 
 	transactionsHold(ctx, t, s, path)
 	t.Expect(s.Remove(ctx, 0, path)).To(Succeed())
@@ -81,13 +79,16 @@ func storeKeeps(ctx context.Context, t *cell.T) {
 	t.Expect(err).To(MatchError(xenstore.ErrNoEntry))
 }
 
-func fired(ctx context.Context, s *xenstore.Conn) xenstore.Event {
-	select {
-	case e := <-s.Events():
-		return e
-	case <-ctx.Done():
-		return xenstore.Event{Path: "nothing fired"}
-	}
+func fired(ctx context.Context, t *cell.T, s *xenstore.Conn) (e xenstore.Event) {
+	t.Until(ctx, time.Minute, "the watch fires", func() bool {
+		select {
+		case e = <-s.Events():
+			return true
+		default:
+			return false
+		}
+	})
+	return e
 }
 
 // transactionsHold: what a transaction wrote shows only after its commit, an
