@@ -2,7 +2,7 @@
 // same work without our code, in the same run and in turn with ours.
 //
 // It judges by ratios, because a shared machine's speed drifts. A measure that
-// cannot be taken here says why, and never counts as met.
+// cannot be taken here, or not to its end, says why and never counts as met.
 package main
 
 import (
@@ -85,7 +85,12 @@ const usage = `usage: go run ./ci/bench [flags]
 Measures what virtmatrix costs, each against plain tools that do the same work
 without our code, sampled in turn with ours (A B A B ...). Prints a table: a line
 for each figure with the medians of ours and of the plain tools, the median of the
-ratios pair by pair, and whether a target is met. A verdict needs -n 5 or more.
+ratios pair by pair, and whether a target is met. A verdict needs -n 5 or more, and
+a target that says "each" is for each sample and not for their median.
+
+A turn that the machine spoilt, because a check ended in our own fault or a script
+hung, is taken again, at most twice a measure, and the row says so. A measure that
+does not end says why, shows the samples that it has, and counts as not met.
 
 Boots emulated machines: leave the machine alone meanwhile. How busy others kept
 its processors before each sample is in the table. Needs root.

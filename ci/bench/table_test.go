@@ -110,7 +110,7 @@ func TestHelpTeaches(t *testing.T) {
 			t.Errorf("the help does not tell of %s", m.name)
 		}
 	}
-	for _, word := range []string{"-only", "-n N", "-json FILE", "Exit code", "Examples:"} {
+	for _, word := range []string{"-only", "-n N", "-json FILE", "taken again", "does not end", "Exit code", "Examples:"} {
 		if !strings.Contains(out.String(), word) {
 			t.Errorf("the help lacks %q", word)
 		}
