@@ -107,14 +107,16 @@ func (l *lab) answers(ctx context.Context, plan *matrix.Plan, planned *matrix.Ce
 // atOnce says how an answer is another than a PASS at the first attempt. A fault of
 // ours spoils the sample: it says nothing of what the checks take.
 func atOnce(rec journal.Record) error {
-	said := fmt.Sprintf("%s ended in %s after %d attempts: ", rec.Check, rec.Verdict, rec.Attempts)
+	why := rec.Reason
+	if rec.Attempts > 1 && rec.Verdict != matrix.Fail && len(rec.Notes) > 0 {
+		why = rec.Notes[0] // what there was to be another attempt for
+	}
+	said := fmt.Sprintf("%s ended in %s after %d attempts: %s", rec.Check, rec.Verdict, rec.Attempts, why)
 	switch {
-	case rec.Verdict == matrix.Infra && rec.Attempts > 1 && len(rec.Notes) > 0:
-		return &spoiltError{said + rec.Notes[0]} // why there was to be another attempt
 	case rec.Verdict == matrix.Infra:
-		return &spoiltError{said + rec.Reason}
+		return &spoiltError{said}
 	case rec.Verdict != matrix.Pass || rec.Attempts != 1:
-		return errors.New(said + rec.Reason)
+		return errors.New(said)
 	}
 	return nil
 }

@@ -29,9 +29,10 @@ type runs struct {
 	*lab
 	command string
 	plan    *matrix.Plan
-	// series has the figures of beside(n), notes the processes of the last of them.
-	series series
-	notes  map[int][]string
+	// series has the figures of beside(n), processes what the last of them had in
+	// memory, and flaws the answers of all of them that were not a PASS at once.
+	series           series
+	processes, flaws map[int][]string
 }
 
 // beside is the side of the runs with n cells side by side.
@@ -41,7 +42,7 @@ func beside(n int) string { return fmt.Sprintf("%d side by side", n) }
 const (
 	figureWall    = "wall"
 	figureCPU     = "cpu"
-	figureFaults  = "faults"
+	figureFlaws   = "flaws"
 	figureHarness = "harness"
 	figureLargest = "largest"
 	figureHost    = "host"
@@ -61,7 +62,7 @@ func memory(ctx context.Context, l *lab) ([]row, error) {
 		}
 		s := all.series.judging(beside(n))
 		harness := rowOf(s, figureHarness, "", fmt.Sprintf("the harness's most with %d cells in flight", n), inBytes, limit)
-		harness.Notes = all.notes[n]
+		harness.Notes = all.processes[n]
 		rows = append(rows, harness,
 			rowOf(s, figureLargest, "", "... its largest process", inBytes, nil),
 			rowOf(s, figureHost, "", "... the most of one host's emulator", inBytes, nil))
@@ -81,10 +82,12 @@ func parallel(ctx context.Context, l *lab) ([]row, error) {
 		if n == 1 {
 			against = ""
 		}
-		wall := rowOf(s, figureWall, against, fmt.Sprintf("4 cells, %d side by side; compared with one by one", n), inSeconds, nil)
-		rows = append(rows, wall,
+		flawed := rowOf(s, figureFlaws, "", "... answers that were not a PASS at the first try", inCount, &target{Of: ofOurs, Most: 0, Worst: true})
+		flawed.Notes = all.flaws[n]
+		rows = append(rows,
+			rowOf(s, figureWall, against, fmt.Sprintf("4 cells, %d side by side; compared with one by one", n), inSeconds, nil),
 			rowOf(s, figureCPU, against, "... processors' time", inSeconds, nil),
-			rowOf(s, figureFaults, "", "... answers that were not a PASS at the first try", inCount, &target{Of: ofOurs, Most: 0, Worst: true}))
+			flawed)
 	}
 	return rows, err
 }
@@ -95,23 +98,25 @@ func (l *lab) runsSideBySide(ctx context.Context) (_ *runs, err error) {
 	if l.runs != nil {
 		return l.runs, nil
 	}
-	all := &runs{lab: l, notes: map[int][]string{}}
+	all := &runs{lab: l, processes: map[int][]string{}, flaws: map[int][]string{}}
 	if err := all.prepare(ctx); err != nil {
 		return nil, err
 	}
 	l.say("building images, and booting each host once for its snapshot")
 	// Nothing is counted of the first: it builds, compiles, and boots.
-	if _, _, err := all.one(ctx, 2); err != nil {
+	if _, err := all.one(ctx, 2); err != nil {
 		return nil, err
 	}
 	var sides []side
 	for _, n := range sideBySide {
 		sides = append(sides, side{beside(n), func(ctx context.Context) (map[string]float64, error) {
-			values, by, err := all.one(ctx, n)
-			if err == nil {
-				all.notes[n] = []string{"processes: " + processes(by)}
+			ran, err := all.one(ctx, n)
+			if err != nil {
+				return nil, err
 			}
-			return values, err
+			all.processes[n] = []string{"processes: " + processes(ran.by)}
+			all.flaws[n] = append(all.flaws[n], ran.flaws...)
+			return ran.values(), nil
 		}})
 	}
 	if all.series, err = l.inTurn(ctx, figureWall, sides...); err == nil {
@@ -143,62 +148,71 @@ func processes(by map[string]float64) string {
 	return strings.Join(words, ", ")
 }
 
-// one runs the profile with n cells side by side, as users do. by is what the
-// processes of the harness took at its most, by name.
-func (r *runs) one(ctx context.Context, n int) (values, by map[string]float64, err error) {
+// outcome is what one run took, in seconds and bytes, and the answers that were not
+// a PASS at once, in words.
+type outcome struct {
+	wall, cpu float64
+	flaws     []string
+	watched
+}
+
+func (o outcome) values() map[string]float64 {
+	values := map[string]float64{figureWall: o.wall, figureCPU: o.cpu, figureFlaws: float64(len(o.flaws))}
+	// What was never seen is no figure.
+	if o.harness > 0 {
+		values[figureHarness], values[figureLargest], values[figureHost] = o.harness, o.largest, o.host
+	}
+	return values
+}
+
+// one runs the profile with n cells side by side, as users do.
+func (r *runs) one(ctx context.Context, n int) (o outcome, err error) {
 	folder := r.file("runs")
 	// A run that never began must not be taken for the one before.
 	if err := os.RemoveAll(folder); err != nil {
-		return nil, nil, err
+		return o, err
 	}
 	// Nothing of it may come from an earlier run's answers.
 	cmd := exec.CommandContext(ctx, r.command, "run", "-plan", r.file("runs.json"), "-fresh", "-parallel", fmt.Sprint(n), "-runs", folder, "-v")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends its hosts
 	log, err := os.Create(r.file("run.log"))
 	if err != nil {
-		return nil, nil, err
+		return o, err
 	}
 	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
-		return nil, nil, err
+		return o, err
 	}
 	seen := make(chan watched, 1)
 	done := make(chan struct{})
 	go func() { seen <- watchRun(cmd.Process.Pid, n, done) }()
 	failed := cmd.Wait()
-	wall := time.Since(began)
+	o.wall = time.Since(began).Seconds()
+	o.cpu = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 	close(done)
-	most := <-seen
-	faults, err := r.faults(folder, failed)
-	if err != nil {
+	o.watched = <-seen
+	if o.flaws, err = r.flawsIn(folder, failed); err != nil {
 		text, _ := os.ReadFile(log.Name())
-		return nil, nil, fmt.Errorf("cannot run the profile: %w; it says %s", err, text[max(0, len(text)-2000):])
+		err = fmt.Errorf("cannot run the profile: %w; it says %s", err, text[max(0, len(text)-2000):])
 	}
-	values = map[string]float64{
-		figureWall: wall.Seconds(), figureCPU: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), figureFaults: faults,
-	}
-	// What was never seen is no figure.
-	if most.harness > 0 {
-		values[figureHarness], values[figureLargest], values[figureHost] = most.harness, most.largest, most.host
-	}
-	return values, most.by, nil
+	return o, err
 }
 
-// faults counts the answers of the latest run in a folder that were not a PASS at
-// the first attempt. failed is how the command ended: its exit code tells of the
-// answers, which are looked at here, and a run that was killed is none.
-func (r *runs) faults(folder string, failed error) (float64, error) {
+// flawsIn are the answers of the latest run in a folder that were not a PASS at the
+// first attempt. failed is how the command ended: its exit code tells of the answers,
+// which are looked at here, and a run that was killed is none.
+func (r *runs) flawsIn(folder string, failed error) ([]string, error) {
 	var exit *exec.ExitError
 	if errors.As(failed, &exit) && exit.Exited() {
 		failed = nil
 	}
 	records, err := latest(folder)
 	if err := errors.Join(failed, err); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return notAtOnce(r.plan, records)
+	return flaws(r.plan, records)
 }
 
 // latest reads the answers of the latest run in a folder. Without any there was no
@@ -215,10 +229,10 @@ func latest(runs string) ([]journal.Record, error) {
 	return records, err
 }
 
-// notAtOnce counts the answers to a plan that were not a PASS at the first attempt.
-// When one is missing, or was not given by this run, the run did less than others:
-// that is an error, for it would count as a faster one.
-func notAtOnce(plan *matrix.Plan, records []journal.Record) (n float64, err error) {
+// flaws are the answers to a plan that were not a PASS at the first attempt. When
+// one is missing, or was not given by this run, the run did less than others: that
+// is an error, for it would count as a faster one.
+func flaws(plan *matrix.Plan, records []journal.Record) (list []string, err error) {
 	type question struct{ cell, check string }
 	given := map[question]journal.Record{}
 	for _, rec := range records {
@@ -229,16 +243,18 @@ func notAtOnce(plan *matrix.Plan, records []journal.Record) (n float64, err erro
 			rec, ok := given[question{c.ID, check.ID}]
 			switch {
 			case check.Unsupported != "":
+				continue
 			case !ok:
-				return 0, fmt.Errorf("%s of %s has no answer", check.ID, c.ID)
+				return nil, fmt.Errorf("%s of %s has no answer", check.ID, c.ID)
 			case rec.Cached != nil:
-				return 0, fmt.Errorf("%s of %s was answered by an earlier run", check.ID, c.ID)
-			case rec.Verdict != matrix.Pass || rec.Attempts != 1:
-				n++
+				return nil, fmt.Errorf("%s of %s was answered by an earlier run", check.ID, c.ID)
+			}
+			if err := atOnce(rec); err != nil {
+				list = append(list, c.ID+": "+firstLine(err.Error()))
 			}
 		}
 	}
-	return n, nil
+	return list, nil
 }
 
 // watched is the most that was seen of a run's memory, in bytes.

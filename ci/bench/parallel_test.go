@@ -46,25 +46,25 @@ func holds(t *testing.T, err error) {
 	}
 }
 
-func TestAnswersThatAreNoPassAtTheFirstTryAreCounted(t *testing.T) {
+func TestAnswersThatAreNoPassAtTheFirstTryAreTold(t *testing.T) {
 	type records = []journal.Record
 	p := twoCells(t)
 	for name, tc := range map[string]struct {
 		change func(r records) records
-		want   float64
+		want   string
 		says   string
 	}{
-		"all pass":        {func(r records) records { return r }, 0, ""},
-		"a fault of ours": {func(r records) records { r[1].Verdict = matrix.Infra; return r }, 1, ""},
-		"a second try":    {func(r records) records { r[0].Attempts = 2; return r }, 1, ""},
-		"a failure":       {func(r records) records { r[0].Verdict, r[1].Verdict = matrix.Fail, matrix.Blocked; return r }, 2, ""},
-		"the last is not": {func(r records) records { return r[:2] }, 0, "O-CONN of b has no answer"},
-		"only the last":   {func(r records) records { return r[2:] }, 0, "O-CONN of a has no answer"},
-		"another run's":   {func(r records) records { r[2].Cached = &journal.Cached{}; return r }, 0, "O-CONN of b was answered by an earlier run"},
+		"all pass":        {func(r records) records { return r }, "", ""},
+		"a fault of ours": {func(r records) records { r[1].Verdict, r[1].Reason = matrix.Infra, "no room\nat all"; return r }, "a: O-START ended in INFRA after 1 attempts: no room", ""},
+		"a second try":    {func(r records) records { r[0].Attempts, r[0].Notes = 2, []string{"attempt 1 stalled"}; return r }, "a: O-CONN ended in PASS after 2 attempts: attempt 1 stalled", ""},
+		"a failure":       {func(r records) records { r[0].Verdict, r[1].Verdict = matrix.Fail, matrix.Blocked; return r }, "a: O-CONN ended in FAIL after 1 attempts: ; a: O-START ended in BLOCKED after 1 attempts: ", ""},
+		"the last is not": {func(r records) records { return r[:2] }, "", "O-CONN of b has no answer"},
+		"only the last":   {func(r records) records { return r[2:] }, "", "O-CONN of a has no answer"},
+		"another run's":   {func(r records) records { r[2].Cached = &journal.Cached{}; return r }, "", "O-CONN of b was answered by an earlier run"},
 	} {
-		got, err := notAtOnce(p, tc.change(passes(p)))
-		if got != tc.want || (err == nil) != (tc.says == "") || err != nil && err.Error() != tc.says {
-			t.Errorf("%s: %v, %v, want %v, %q", name, got, err, tc.want, tc.says)
+		got, err := flaws(p, tc.change(passes(p)))
+		if strings.Join(got, "; ") != tc.want || (err == nil) != (tc.says == "") || err != nil && err.Error() != tc.says {
+			t.Errorf("%s: %q, %v, want %q, %q", name, got, err, tc.want, tc.says)
 		}
 	}
 }
@@ -103,9 +103,10 @@ func TestARunCountsOnlyWhenItAnsweredEverything(t *testing.T) {
 		"it did not even begin":  {all, `exit 2`, "cannot open run"},
 		"its journal is missing": {nil, `leave; exit 2`, "the run has no answers"},
 	} {
-		values, _, err := ran(t, p, tc.records, tc.script).one(t.Context(), 2)
+		o, err := ran(t, p, tc.records, tc.script).one(t.Context(), 2)
+		values := o.values()
 		if tc.says == "" {
-			if faults, ok := values[figureFaults]; err != nil || !ok || faults != 0 || values[figureWall] <= 0 {
+			if n, ok := values[figureFlaws]; err != nil || !ok || n != 0 || values[figureWall] <= 0 {
 				t.Errorf("%s: %v, %v", name, values, err)
 			}
 		} else if err == nil || !strings.Contains(err.Error(), tc.says) {
@@ -118,9 +119,9 @@ func TestARunThatDidNotBeginIsNotTakenForTheOneBefore(t *testing.T) {
 	p := twoCells(t)
 	again := filepath.Join(t.TempDir(), "again")
 	r := ran(t, p, passes(p), `test -e `+again+` && exit 2; touch `+again+`; leave`)
-	_, _, err := r.one(t.Context(), 1)
+	_, err := r.one(t.Context(), 1)
 	holds(t, err)
-	if values, _, err := r.one(t.Context(), 1); err == nil {
-		t.Errorf("a run that did not begin gave %v", values)
+	if o, err := r.one(t.Context(), 1); err == nil {
+		t.Errorf("a run that did not begin gave %v", o.values())
 	}
 }

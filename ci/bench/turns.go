@@ -63,8 +63,10 @@ func (s series) notes() []string {
 type spoiltError struct{ why string }
 
 // Error is the first line of what happened.
-func (e *spoiltError) Error() string {
-	line, _, _ := strings.Cut(e.why, "\n")
+func (e *spoiltError) Error() string { return firstLine(e.why) }
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
 	return line
 }
 
