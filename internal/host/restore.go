@@ -102,6 +102,7 @@ func (o order) restore(ctx context.Context, of snapshot.Subject) (vm *VM, why st
 	}
 	switch {
 	case err == nil:
+		found.Worked()
 		vm.note("restored from snapshot %s of %s", found.Name, found.Manifest.Created.Format(time.DateTime))
 		return vm, "", nil
 	case ctx.Err() != nil:
@@ -112,15 +113,24 @@ func (o order) restore(ctx context.Context, of snapshot.Subject) (vm *VM, why st
 		return nil, "", fault.Infraf("restore host", "%w", context.Cause(ctx))
 	}
 	why = fmt.Sprintf("booted, not restored: %v", err)
-	if isBad(err) {
+	var bad *snapshot.BadError
+	if errors.As(err, &bad) {
 		// The next one would stumble over it too.
-		if err := o.settings.Snapshots.Remove(of.Name()); err != nil {
-			why += fmt.Sprintf("; %v", err)
-		} else {
-			why += "; it was removed"
-		}
+		why += "; " + condemn(o.settings.Snapshots, bad)
 	}
 	return nil, why, nil
+}
+
+// condemn removes a snapshot and says so.
+func condemn(from *snapshot.Store, bad *snapshot.BadError) string {
+	forGood, err := from.Condemn(bad)
+	switch {
+	case err != nil:
+		return err.Error()
+	case forGood:
+		return "it was removed, and none is made in its place until `virtmatrix gc -snapshots`"
+	}
+	return "it was removed"
 }
 
 func isBad(err error) bool {
@@ -187,7 +197,7 @@ func (vm *VM) wake(ctx context.Context, from *snapshot.Snapshot) error {
 	err := vm.load(ctx, cancel, from)
 	if err == nil {
 		go vm.watchBoot(ctx, cancel, phase{vm.settings.restoring(), func(_ []byte, what string) error {
-			return from.Refused(fault.Infraf("restore host", "%s", what))
+			return from.Useless(fault.Infraf("restore host", "%s", what))
 		}})
 		err = vm.goOn(ctx)
 	}
@@ -250,7 +260,7 @@ func (vm *VM) restoreFault(ctx context.Context, from *snapshot.Snapshot, err err
 	err = vm.bootFault(ctx, err)
 	var died *fault.Product
 	if errors.As(err, &died) || isBad(err) {
-		return from.Refused(err)
+		return from.Useless(err)
 	}
 	return err
 }

@@ -32,6 +32,9 @@ func TestASnapshotThatIsNoGoodIsToldAndReplaced(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := fakeOrder(t)
 			first, _ := token(t, o)
+			if tc.flaw != "" {
+				token(t, o) // the snapshot works
+			}
 			if tc.harm != nil {
 				check(t, tc.harm(filepath.Join(storeDir(o), only(t, o))))
 			}
@@ -95,6 +98,31 @@ func foreign(dir string) error {
 		return err
 	}
 	return os.WriteFile(path, []byte(strings.ReplaceAll(string(b), `"1:7.2"`, `"1:8.0"`)), 0o600)
+}
+
+func TestASnapshotThatTheEmulatorNeverTakesIsMadeOnce(t *testing.T) {
+	o := fakeOrder(t)
+	first, _ := token(t, o)
+	of, err := o.subject()
+	check(t, err)
+	t.Setenv(flawEnv, "refuses")
+	vm, why, err := o.restore(t.Context(), of)
+	if vm != nil || err != nil || !strings.Contains(why, "; it was removed, and none is made in its place until `virtmatrix gc -snapshots`") {
+		t.Errorf("restore = %v, %q, %v", vm, why, err)
+	}
+	t.Setenv(flawEnv, "")
+	second, notes := token(t, o)
+	if second == first || notes != "" {
+		t.Errorf("the second host was not booted in silence: notes %q", notes)
+	}
+	if Restores(o.parts, o.settings, o.emulator) {
+		t.Error("another snapshot was made")
+	}
+	check(t, o.settings.Snapshots.Remove(of.Name()))
+	third, _ := token(t, o)
+	if fourth, notes := token(t, o); fourth != third {
+		t.Errorf("no snapshot was made when it was asked for: notes %q", notes)
+	}
 }
 
 func TestTheBootAfterABadSnapshotTellsOfIt(t *testing.T) {

@@ -88,13 +88,24 @@ func (s *Snapshot) Size() int64 {
 	return n
 }
 
-// Refused is the error of a snapshot that was whole and of no use all the same.
-func (s *Snapshot) Refused(err error) error {
+// Useless is the error of a snapshot that is whole, and whose host comes to nothing.
+func (s *Snapshot) Useless(err error) error {
 	var bad *BadError
 	if errors.As(err, &bad) {
 		return err
 	}
 	return s.bad(err)
+}
+
+// Refused is the error of a snapshot that is whole, and that the emulator does not
+// take.
+func (s *Snapshot) Refused(err error) error {
+	err = s.Useless(err)
+	var bad *BadError
+	if errors.As(err, &bad) {
+		bad.refused = true
+	}
+	return err
 }
 
 // bad is a BadError, unless this process or the machine lacked what it takes to

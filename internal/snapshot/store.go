@@ -97,6 +97,7 @@ type File struct {
 type BadError struct {
 	Snapshot string
 	Err      error
+	refused  bool
 }
 
 // Error names the snapshot and what is wrong with it.
@@ -146,7 +147,7 @@ func (s *Store) load(name string) (*Snapshot, error) {
 	snap := &Snapshot{Name: name, dir: s.path(name), seen: &s.seen}
 	text, err := os.ReadFile(filepath.Join(snap.dir, manifestName))
 	if errors.Is(err, os.ErrNotExist) {
-		if _, statErr := os.Stat(snap.dir); statErr != nil {
+		if _, statErr := os.Stat(snap.dir); statErr != nil || snap.has(refusedName) {
 			return nil, fmt.Errorf("cannot find snapshot: %w", err)
 		}
 		return nil, snap.bad(errors.New("it has no manifest"))
@@ -217,36 +218,6 @@ func (s *Store) write(of Subject, write func(*Draft) error) (err error) {
 		return err
 	}
 	return os.Rename(d.dir, s.path(of.Name()))
-}
-
-// Remove deletes a snapshot. A host that is being restored from it does not
-// notice: it holds the files open, or does without.
-func (s *Store) Remove(name string) error {
-	op := "remove snapshot " + name
-	if name != filepath.Base(name) || strings.HasPrefix(name, ".") || name == locksName {
-		return fault.Infraf(op, "it is not the name of a snapshot")
-	}
-	release, ok, err := disk.TryLock(s.lock(name))
-	if err != nil {
-		return fault.Infraf(op, "%w", err)
-	}
-	if !ok {
-		return fault.Infraf(op, "another process is at work on it")
-	}
-	defer release()
-	// Renamed first, so that no one sees a snapshot with half its files.
-	draft := s.path(draftPrefix + name)
-	err = os.RemoveAll(draft)
-	if err == nil {
-		err = os.Rename(s.path(name), draft)
-	}
-	if err == nil {
-		err = os.RemoveAll(draft)
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fault.Infraf(op, "%w", err)
-	}
-	return nil
 }
 
 // List returns the snapshots by name, also those that cannot be used: theirs is
