@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	goqmp "github.com/digitalocean/go-qemu/qmp"
@@ -90,7 +89,6 @@ type Conn struct {
 	greeting   Greeting
 	out        chan []byte
 	done       chan struct{}
-	dropped    atomic.Uint64
 
 	mu      sync.Mutex
 	err     error // why done is closed

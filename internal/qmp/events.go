@@ -15,8 +15,8 @@ type subscriber struct {
 }
 
 // Events subscribes to the events from now on. The channel holds
-// Options.EventQueue of them; a reader that is slower loses the oldest, which
-// Dropped counts. The channel closes when ctx or the session ends.
+// Options.EventQueue of them; a reader that is slower loses the oldest. The channel
+// closes when ctx or the session ends.
 func (c *Conn) Events(ctx context.Context) (<-chan goqmp.Event, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -32,10 +32,6 @@ func (c *Conn) Events(ctx context.Context) (<-chan goqmp.Event, error) {
 	c.subs[s] = struct{}{}
 	return s.ch, nil
 }
-
-// Dropped returns how many events were dropped because a subscriber did not
-// read them, over all subscribers.
-func (c *Conn) Dropped() uint64 { return c.dropped.Load() }
 
 // dropSubscriber closes a subscriber's channel once. The caller holds c.mu.
 func (c *Conn) dropSubscriber(s *subscriber) {
@@ -59,7 +55,6 @@ func (c *Conn) publish(e goqmp.Event) {
 		// Full. Only this loop sends, so after taking one there is room.
 		select {
 		case <-s.ch:
-			c.dropped.Add(1)
 		default:
 		}
 		s.ch <- e
