@@ -76,13 +76,12 @@ type Mount struct {
 	Path   string `json:"path"`
 }
 
-// File is a file of the host's root. Exactly one of Content, From and Link is
-// used: the text itself, a file of the initramfs, or a symbolic link's target.
+// File is a file of the host's root. One of Content and From is used: the text
+// itself, or a file of the initramfs.
 type File struct {
 	Path    string `json:"path"`
 	Content string `json:"content,omitempty"`
 	From    string `json:"from,omitempty"`
-	Link    string `json:"link,omitempty"`
 	// Mode is the permission bits; 0 means 0644.
 	Mode uint32 `json:"mode,omitempty"`
 }

@@ -136,9 +136,6 @@ func writeFile(f agent.File, from, root string) error {
 	if err := os.RemoveAll(dst); err != nil {
 		return err
 	}
-	if f.Link != "" {
-		return os.Symlink(f.Link, dst)
-	}
 	mode := os.FileMode(f.Mode)
 	if mode == 0 {
 		mode = 0o644
