@@ -316,9 +316,9 @@ func (m *machine) refuse(why string) {
 	os.Exit(1)
 }
 
-// spin keeps a processor busy, as a guest does that gets nowhere.
+// spin takes some of a processor, as a guest does that gets nowhere.
 func spin() {
 	for {
-		time.Sleep(time.Microsecond)
+		time.Sleep(10 * time.Millisecond)
 	}
 }

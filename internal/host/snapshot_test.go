@@ -212,7 +212,7 @@ func TestAHostThatDoesNotGoOnIsNoHost(t *testing.T) {
 	} {
 		t.Run(flaw, func(t *testing.T) {
 			o := fakeOrder(t)
-			o.settings.Silence = 2 * time.Second
+			o.settings.Silence = 3 * time.Second
 			t.Setenv(flawEnv, flaw)
 			vm, err := Boot(t.Context(), o.runtime, o.parts, o.settings, o.emulator)
 			if vm != nil {
