@@ -105,11 +105,10 @@ func emulator(plan *matrix.Plan, images *Images) host.Emulator {
 		Usr:     images.byRef[plan.Emulator].Path("usr.squashfs"),
 		Version: set.Version("qemu-system-x86"),
 		Machine: "pc-q35-7.2",
-		// Measured with qemu 7.2, and not yet with the newer ones: it emulates
-		// cmpxchg16b wrongly, which crashes kernels from 6.12 on in one of four
-		// boots. Under Xen, dom0 dies when smap is there, and with xsave the vector
-		// registers of dom0's processes are mixed up with a guest's once in a million
-		// copies: daemons and tools crash at random.
+		// qemu 7.2 emulates cmpxchg16b wrongly, which crashes kernels from 6.12
+		// on in one of four boots. Under Xen, dom0 dies when smap is there, and
+		// with xsave the vector registers of dom0's processes are mixed up with
+		// a guest's once in a million copies: daemons and tools crash at random.
 		CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off", matrix.Xen: "max,cx16=off,smap=off,smep=off,xsave=off"},
 	}
 }
