@@ -32,6 +32,9 @@ func TestWhatAContainerIsToldAndShown(t *testing.T) {
 		if diff := cmp.Diff(want.shown, shown); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
+		if spec.HoldKVM {
+			t.Errorf("%s: its processors are L0's, and need no guest of KVM held", name)
+		}
 		if len(quirks) != want.quirks {
 			t.Errorf("%s: quirks %q", name, quirks)
 		}

@@ -53,6 +53,12 @@ func startServices(spec *agent.Spec) {
 			note("modprobe", fmt.Sprintf("%s: %v %s", m, err, out))
 		}
 	}
+	if spec.HoldKVM {
+		// Without KVM there is nothing to hold, and a check says so.
+		if err := holdKVM(); err != nil {
+			note("hold-kvm", err.Error())
+		}
+	}
 	for _, s := range spec.Services {
 		if err := startService(s, agent.ServiceLog(s.Name)); err != nil {
 			note(s.Name, fmt.Sprintf("%v", err))
@@ -71,6 +77,22 @@ func note(name, text string) {
 	}
 	defer f.Close()
 	fmt.Fprintf(f, "%s: %s\n", name, strings.TrimSpace(text))
+}
+
+// kvmCreateVM makes a guest (linux/kvm.h, KVM_CREATE_VM).
+const kvmCreateVM = 0xae01
+
+// holdKVM makes a guest that nobody closes before the agent ends.
+func holdKVM() error {
+	kvm, err := unix.Open("/dev/kvm", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("cannot open /dev/kvm: %w", err)
+	}
+	defer unix.Close(kvm)
+	if _, err := unix.IoctlRetInt(kvm, kvmCreateVM); err != nil {
+		return fmt.Errorf("cannot make KVM guest: %w", err)
+	}
+	return nil
 }
 
 // logError says that the log of a service, which is ours, cannot be written.
