@@ -71,13 +71,11 @@ func (t *T) mute(since owner.Sched, failed error) error {
 	const op = "work on a host that answers nothing any more"
 	got := t.vm.Sched().Sub(since)
 	switch {
-	case t.Contained():
-		// Its kernel is L0's, and who does not answer is our agent.
+	case t.Contained(), got.Starved():
+		// A container's kernel is L0's, and who does not answer there is our agent.
 		return fault.Infraf(op, "%s %s; it came to: %v", t.cell.worker(), got, failed)
 	case got == owner.Sched{}:
 		return fault.Infraf(op, "%s was stopped from outside; it came to: %v", t.cell.worker(), failed)
-	case got.Starved():
-		return fault.Infraf(op, "%s %s; it came to: %v", t.cell.worker(), got, failed)
 	case t.forgives():
 		return fault.Infraf(op, "%w; it came to: %v", errStall, failed)
 	}
