@@ -27,14 +27,29 @@ func TestWhatProcessesAreCalled(t *testing.T) {
 }
 
 func TestAChildIsFoundWithItsMemory(t *testing.T) {
-	child := exec.Command("sleep", "60")
+	child := exec.Command("cat", "-", "/dev/null")
+	in, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { child.Process.Kill(); child.Wait() }()
+	// Until its program runs, /proc tells of no command line.
+	if _, err := in.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
 	all := descendants(os.Getpid())
 	if !slices.ContainsFunc(all, func(p proc) bool {
-		return p.pid == child.Process.Pid && slices.Equal(p.argv, child.Args) && p.name() == "sleep"
+		return p.pid == child.Process.Pid && slices.Equal(p.argv, child.Args) && p.name() == "cat"
 	}) {
 		t.Errorf("descendants = %v", all)
 	}
