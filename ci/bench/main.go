@@ -85,8 +85,8 @@ const usage = `usage: go run ./ci/bench [flags]
 Measures what virtmatrix costs, each against plain tools that do the same work
 without our code, sampled in turn with ours (A B A B ...). Prints a table: a line
 for each figure with the medians of ours and of the plain tools, the median of the
-ratios pair by pair, and whether a target is met. A verdict needs -n 5 or more, and
-a target that says "each" is for each sample and not for their median.
+ratios pair by pair, and whether a target is met. A verdict needs 5 samples or more,
+and a target that says "each" is for each sample and not for their median.
 
 A turn that the machine spoilt, because a check ended in our own fault or a script
 hung, is taken again, at most twice a measure, and the row says so. A measure that
@@ -181,7 +181,7 @@ func take(ctx context.Context, o options, progress io.Writer) (_ *report, err er
 		if !slices.Contains(o.only, m.name) {
 			continue
 		}
-		l.measure = m.name
+		l.measure, l.samples = m.name, o.samples*m.factor()
 		began := time.Now()
 		rows, err := m.take(ctx, l)
 		if ctx.Err() != nil {
