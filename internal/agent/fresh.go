@@ -2,14 +2,12 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 )
 
-// requestFresh is the SSH request that carries a Fresh. The reply to one that was
-// refused holds the reason.
+// requestFresh is the SSH request that carries a Fresh.
 const requestFresh = "fresh@virtmatrix"
 
 // SeedBytes is how long a seed is.
@@ -36,42 +34,14 @@ type freshPayload struct {
 
 // Freshen makes L1 a host of its own. It returns when that is done.
 func (c *Client) Freshen(ctx context.Context, f Fresh) error {
-	ended := make(chan error, 1)
-	go func() {
-		ok, reply, err := c.ssh.SendRequest(requestFresh, true, ssh.Marshal(freshPayload{uint64(f.Time.UnixNano()), string(f.Seed), f.MachineID}))
-		if err == nil && !ok {
-			err = fmt.Errorf("the agent refuses: %s", reply)
-		}
-		ended <- err
-	}()
-	var err error
-	select {
-	case err = <-ended:
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
-	if err != nil {
-		return because(ctx, "freshen host", err)
-	}
-	return nil
+	payload := freshPayload{uint64(f.Time.UnixNano()), string(f.Seed), f.MachineID}
+	return c.ask(ctx, "freshen host", requestFresh, ssh.Marshal(payload))
 }
 
-// serveRequests answers what is asked of the session as a whole.
-func (s *Server) serveRequests(requests <-chan *ssh.Request) {
-	for req := range requests {
-		if req.Type != requestFresh || s.Freshen == nil {
-			_ = req.Reply(false, []byte("it does not know "+req.Type))
-			continue
-		}
-		var p freshPayload
-		err := ssh.Unmarshal(req.Payload, &p)
-		if err == nil {
-			err = s.Freshen(Fresh{Time: time.Unix(0, int64(p.Nanos)), Seed: []byte(p.Seed), MachineID: p.MachineID})
-		}
-		if err != nil {
-			_ = req.Reply(false, []byte(err.Error()))
-			continue
-		}
-		_ = req.Reply(true, nil)
+func parseFresh(payload []byte) (Fresh, error) {
+	var p freshPayload
+	if err := ssh.Unmarshal(payload, &p); err != nil {
+		return Fresh{}, err
 	}
+	return Fresh{Time: time.Unix(0, int64(p.Nanos)), Seed: []byte(p.Seed), MachineID: p.MachineID}, nil
 }

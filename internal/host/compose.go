@@ -74,6 +74,9 @@ func compose(p Parts, s Settings) (spec agent.Spec, quirks []string, err error) 
 	} else {
 		quirks = append(quirks, composeKVM(&spec, s)...)
 	}
+	if s.emulated() {
+		quirks = append(quirks, roused)
+	}
 	return spec, quirks, applySettings(&spec, p, s.Axes)
 }
 
@@ -99,7 +102,7 @@ func composeKVM(spec *agent.Spec, s Settings) (quirks []string) {
 		daemon("virtlogd", s, "/run/libvirt/virtlogd-sock", "/usr/sbin/virtlogd"),
 		daemon("libvirtd", s, LibvirtSocket, "/usr/sbin/libvirtd"),
 	}
-	if s.Accel != "tcg" {
+	if !s.emulated() {
 		return nil
 	}
 	spec.HoldKVM = true
@@ -145,7 +148,7 @@ func composeXen(spec *agent.Spec, s Settings) []string {
 		daemon("virtlogd", s, "/run/libvirt/virtlogd-sock", "/usr/sbin/virtlogd"),
 		daemon("libvirtd", s, LibvirtSocket, "/usr/sbin/libvirtd"),
 	}
-	if s.Accel != "tcg" {
+	if !s.emulated() {
 		return nil
 	}
 	// Under Xen on TCG the processor lacks vme, which every model of libvirt's

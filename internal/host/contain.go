@@ -22,14 +22,13 @@ func Contain(p Parts, s Settings, guestInitrd string) (spec agent.Spec, parts ma
 			return spec, nil, nil, errors.New("a container has no profiles of its own: " + axis.Axis + "=" + axis.Value + " takes a machine")
 		}
 	}
+	// Its processors are L0's, whatever those of a machine are.
+	s.Accel = ""
 	spec, quirks, err = compose(p, s)
 	if err != nil {
 		return spec, nil, nil, err
 	}
 	spec.Modules, spec.Root, spec.Images, spec.Scratch, spec.Modprobe = nil, "", nil, agent.Mount{}, nil
-	// Its processors are L0's.
-	spec.HoldKVM = false
-	quirks = slices.DeleteFunc(quirks, func(q string) bool { return q == heldKVM })
 	// Docker makes them, and they cannot be replaced.
 	spec.Files = slices.DeleteFunc(spec.Files, func(f agent.File) bool { return f.Path == "/etc/hostname" || f.Path == "/etc/hosts" })
 	for setting, why := range confinements(p) {

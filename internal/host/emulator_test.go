@@ -123,8 +123,12 @@ func (m *machine) print(text string) error {
 	return err
 }
 
-// freshFile is where the fake agent notes what it was told to freshen.
-const freshFile = "fresh.json"
+// freshFile is where the fake agent notes what it was told to freshen, rousedFile
+// where it leaves a byte each time that it was told to rouse the processors.
+const (
+	freshFile  = "fresh.json"
+	rousedFile = "roused"
+)
 
 func (m *machine) serveAgent() {
 	server, err := agent.NewServer()
@@ -141,6 +145,15 @@ func (m *machine) serveAgent() {
 			return err
 		}
 		return os.WriteFile(filepath.Join(filepath.Dir(m.console), freshFile), b, 0o644)
+	}
+	server.Rouse = func() error {
+		f, err := os.OpenFile(filepath.Join(filepath.Dir(m.console), rousedFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = f.WriteString("x")
+		return err
 	}
 	_ = server.Listen(&plug{l: m.port})
 }

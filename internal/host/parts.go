@@ -91,6 +91,9 @@ type Settings struct {
 	Silence, Longest time.Duration
 }
 
+// emulated says whether L1's processors are emulated, and not L0's.
+func (s Settings) emulated() bool { return s.Accel == "tcg" }
+
 func (s Settings) stall() time.Duration { return s.Limit(cmp.Or(s.Silence, bootStall)) }
 
 func (s Settings) longest() time.Duration { return s.Limit(cmp.Or(s.Longest, bootLimit)) }

@@ -59,11 +59,19 @@ type VM struct {
 // leaves a snapshot for the next. A product fault means that L1's kernel or
 // hypervisor did not come up.
 func Boot(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emulator) (*VM, error) {
-	o := order{runtimeDir, p, s, em}
-	if s.Snapshots != nil {
+	vm, err := order{runtimeDir, p, s, em}.ready(ctx)
+	if err == nil && s.emulated() {
+		go vm.rouse()
+	}
+	return vm, err
+}
+
+// ready restores or boots a host.
+func (o order) ready(ctx context.Context) (*VM, error) {
+	if o.settings.Snapshots != nil {
 		return o.restoreOrBoot(ctx)
 	}
-	release, err := s.turn(ctx)
+	release, err := o.settings.turn(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func open(spec *agent.Spec, server *agent.Server) (answer func() error, err erro
 		conn, err := call(spec.Call)
 		return func() error { return server.Answer(conn) }, err
 	}
-	server.Freshen = freshen
+	server.Freshen, server.Rouse = freshen, rouse
 	port, err := openPort(spec.Patience)
 	return func() error { return server.Listen(port) }, err
 }

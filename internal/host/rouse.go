@@ -1,0 +1,37 @@
+package host
+
+import (
+	"context"
+	"time"
+)
+
+// roused is the quirk of hosts whose processors are emulated. QEMU's TCG notes the
+// interrupts that wait for a processor in one word. As it starts a nested guest with
+// an interrupt of its own (helper_vmrun in QEMU 7.2's svm_helper.c, V_IRQ), it changes
+// that word without the lock that its other threads change it under, so that what they
+// note at that moment is lost. It comes with the next interrupt of that processor:
+// when what was lost is the timer's, and the processor idle, there is none until
+// something from outside comes: its local APIC has the timer's vector in IRR, and
+// nothing serves it. A host with one processor stood still so in three of eight starts
+// of a guest, until somebody spoke to its agent, and in none of fourteen with this.
+const roused = "nested guests on tcg: each processor is interrupted once a second, because the emulator can lose an interrupt, which comes with the next"
+
+// rousing is how often the processors are roused. Each time costs an emulated host of
+// two processors some 12 ms, and an interrupt that was lost is late by half of this.
+const rousing = time.Second
+
+// rouse makes the host's processors take interrupts until it ends.
+func (vm *VM) rouse() {
+	for {
+		select {
+		case <-vm.proc.Done():
+			return
+		case <-time.After(rousing):
+		}
+		// One at a time: it waits for a host that is slow, or that is stopped. An agent
+		// that cannot is ours, and answers nothing else either.
+		if err := vm.agent.Rouse(context.Background()); err != nil {
+			return
+		}
+	}
+}

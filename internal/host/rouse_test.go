@@ -1,0 +1,36 @@
+package host
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestEmulatedProcessorsAreRousedAgainAndAgain(t *testing.T) {
+	o := fakeOrder(t)
+	for _, which := range []string{"booted", "restored"} {
+		o.settings.LogDir = t.TempDir()
+		vm := boot(t, o)
+		if restored := len(vm.Notes()) == 1; restored != (which == "restored") {
+			t.Fatalf("%s: notes %q", which, vm.Notes())
+		}
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(poll) {
+			if b, _ := os.ReadFile(filepath.Join(o.settings.LogDir, rousedFile)); len(b) > 1 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: the agent was not told to", which)
+			}
+		}
+		check(t, vm.Close())
+	}
+}
+
+func TestWhichProcessorsAreEmulated(t *testing.T) {
+	for accel, want := range map[string]bool{"tcg": true, "kvm": false, "": false} {
+		if got := (Settings{Accel: accel}).emulated(); got != want {
+			t.Errorf("%q: %v", accel, got)
+		}
+	}
+}
