@@ -8,7 +8,7 @@ type measure struct {
 	// times is how many times -n samples it takes, 0 for once: where samples are
 	// cheap and vary more than what a target allows for.
 	times int
-	take        func(context.Context, *lab) ([]row, error)
+	take  func(context.Context, *lab) ([]row, error)
 }
 
 // factor is how many times -n samples are taken.
