@@ -13,20 +13,32 @@ import (
 // when what was lost is the timer's, and the processor idle, there is none until
 // something from outside comes: its local APIC has the timer's vector in IRR, and
 // nothing serves it. A host with one processor stood still so in three of eight starts
-// of a guest, until somebody spoke to its agent, and in none of fourteen with this.
-const roused = "nested guests on tcg: each processor is interrupted once a second, because the emulator can lose an interrupt, which comes with the next"
+// of a guest, until somebody spoke to its agent.
+const roused = "nested guests on tcg: the processors of an idle host are interrupted once a second, because the emulator can lose an interrupt, which comes with the next"
 
-// rousing is how often the processors are roused. Each time costs an emulated host of
-// two processors some 12 ms, and an interrupt that was lost is late by half of this.
+// rousing is how often an idle host is roused. Each time costs one of two processors
+// some 12 ms.
 const rousing = time.Second
 
-// rouse makes the host's processors take interrupts until it ends.
+// idle is the part of the time that the emulator of an idle host runs at most. One that
+// does more has interrupts of its own, and is left alone.
+const idle = 4
+
+// rouse makes the processors of the host take interrupts, whenever it is idle, until it
+// ends.
 func (vm *VM) rouse() {
+	had := vm.proc.Sched()
 	for {
 		select {
 		case <-vm.proc.Done():
 			return
 		case <-time.After(rousing):
+		}
+		has := vm.proc.Sched()
+		ran := has.Sub(had).Ran
+		had = has
+		if ran > rousing/idle {
+			continue
 		}
 		// One at a time: it waits for a host that is slow, or that is stopped. An agent
 		// that cannot is ours, and answers nothing else either.
