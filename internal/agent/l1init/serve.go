@@ -31,7 +31,10 @@ func serve() error {
 	}
 	fmt.Fprintf(os.Stderr, "\n%s\n", agent.ReadyLine)
 	go startServices(&spec)
-	return answer()
+	if err := answer(); err != nil {
+		return fmt.Errorf("answer the harness: %w", err)
+	}
+	return nil
 }
 
 // open opens the way to the harness, and returns what answers it there.
