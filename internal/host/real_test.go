@@ -188,7 +188,7 @@ func TestRealDisksThatAreFull(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(small, "filler"), make([]byte, 900<<10), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	b.refuses(t, matrix.Infra, matrix.LayerHarness, "no space is left for its logs in "+small, "make room")
+	b.refuses(t, matrix.Infra, matrix.LayerHarness, "no space is left in "+small, "make room")
 }
 
 func TestRealScratchDiskThatCannotGrow(t *testing.T) {
