@@ -103,14 +103,7 @@ func (r Result) Text() string {
 // Exec returns with what it had printed, also when L1 no longer answers.
 func (c *Client) Exec(ctx context.Context, command string, stdin io.Reader) (Result, error) {
 	var stdout, stderr limited
-	ended := make(chan error, 1)
-	go func() { ended <- c.run(ctx, command, stdin, &stdout, &stderr) }()
-	var err error
-	select {
-	case err = <-ended:
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
+	err := until(ctx, func() error { return c.run(ctx, command, stdin, &stdout, &stderr) })
 	res := Result{Stdout: stdout.kept(), Stderr: stderr.kept(), Dropped: stdout.dropped() + stderr.dropped()}
 	var exit *ssh.ExitError
 	switch {
@@ -121,6 +114,18 @@ func (c *Client) Exec(ctx context.Context, command string, stdin io.Reader) (Res
 		return res, nil
 	}
 	return res, because(ctx, fmt.Sprintf("run %q", abbreviate(command)), err)
+}
+
+// until does what an agent may never answer, and waits for its end or that of ctx.
+func until(ctx context.Context, do func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- do() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (c *Client) run(ctx context.Context, command string, stdin io.Reader, stdout, stderr io.Writer) error {

@@ -9,17 +9,23 @@ import (
 	"time"
 )
 
-// freshAgent is a client of an agent that freshens as it is told to.
-func freshAgent(t *testing.T, freshen func(Fresh) error) *Client {
+// clientOf is a client of an agent that was given what it can do.
+func clientOf(t *testing.T, give func(*Server)) *Client {
 	t.Helper()
 	server, err := NewServer()
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Freshen = freshen
+	give(server)
 	l0, l1 := socketPair(t)
 	go func() { _ = server.Listen(l1) }()
 	return connect(t, l0)
+}
+
+// freshAgent is a client of an agent that freshens as it is told to.
+func freshAgent(t *testing.T, freshen func(Fresh) error) *Client {
+	t.Helper()
+	return clientOf(t, func(s *Server) { s.Freshen = freshen })
 }
 
 func TestTheAgentIsToldWhatToFreshen(t *testing.T) {

@@ -18,20 +18,13 @@ func (c *Client) Rouse(ctx context.Context) error {
 // ask asks the agent something of the session as a whole. The reply of an agent that
 // refuses holds the reason.
 func (c *Client) ask(ctx context.Context, op, request string, payload []byte) error {
-	ended := make(chan error, 1)
-	go func() {
+	err := until(ctx, func() error {
 		ok, reply, err := c.ssh.SendRequest(request, true, payload)
 		if err == nil && !ok {
 			err = fmt.Errorf("the agent refuses: %s", reply)
 		}
-		ended <- err
-	}()
-	var err error
-	select {
-	case err = <-ended:
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
+		return err
+	})
 	if err != nil {
 		return because(ctx, op, err)
 	}

@@ -7,20 +7,15 @@ import (
 )
 
 func TestTheAgentIsToldToRouseTheProcessors(t *testing.T) {
-	server, err := NewServer()
-	if err != nil {
-		t.Fatal(err)
-	}
 	roused, fails := 0, errors.New("no processors")
-	server.Rouse = func() error {
-		if roused++; roused > 2 {
-			return fails
+	c := clientOf(t, func(s *Server) {
+		s.Rouse = func() error {
+			if roused++; roused > 2 {
+				return fails
+			}
+			return nil
 		}
-		return nil
-	}
-	l0, l1 := socketPair(t)
-	go func() { _ = server.Listen(l1) }()
-	c := connect(t, l0)
+	})
 	for range 2 {
 		if err := c.Rouse(within(t)); err != nil {
 			t.Fatal(err)
