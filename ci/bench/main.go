@@ -181,7 +181,7 @@ func take(ctx context.Context, o options, progress io.Writer) (_ *report, err er
 		if !slices.Contains(o.only, m.name) {
 			continue
 		}
-		l.measure, l.samples = m.name, o.samples*m.factor()
+		l.measure, l.samples = m.name, o.samples*max(m.times, 1)
 		began := time.Now()
 		rows, err := m.take(ctx, l)
 		if ctx.Err() != nil {

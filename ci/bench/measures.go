@@ -11,9 +11,6 @@ type measure struct {
 	take  func(context.Context, *lab) ([]row, error)
 }
 
-// factor is how many times -n samples are taken.
-func (m measure) factor() int { return max(m.times, 1) }
-
 // measures are all there are, in the order in which they are taken: what warms
 // the disk's cache for others comes first.
 var measures []measure
