@@ -20,9 +20,9 @@ const roused = "nested guests on tcg: the processors of an idle host are interru
 // some 12 ms.
 const rousing = time.Second
 
-// idle is the part of the time that the emulator of an idle host runs at most. One that
-// does more has interrupts of its own, and is left alone.
-const idle = 4
+// idle says of what a host's emulator ran since it was last asked, rousing before,
+// whether the host is idle. One that does more has interrupts of its own.
+func idle(ran time.Duration) bool { return ran <= rousing/4 }
 
 // rouse makes the processors of the host take interrupts, whenever it is idle, until it
 // ends.
@@ -37,7 +37,7 @@ func (vm *VM) rouse() {
 		has := vm.proc.Sched()
 		ran := has.Sub(had).Ran
 		had = has
-		if ran > rousing/idle {
+		if !idle(ran) {
 			continue
 		}
 		// One at a time: it waits for a host that is slow, or that is stopped. An agent

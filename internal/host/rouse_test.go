@@ -27,6 +27,14 @@ func TestEmulatedProcessorsAreRousedAgainAndAgain(t *testing.T) {
 	}
 }
 
+func TestAHostThatIsBusyIsLeftAlone(t *testing.T) {
+	for ran, want := range map[time.Duration]bool{0: true, 250 * time.Millisecond: true, 251 * time.Millisecond: false, 2 * time.Second: false} {
+		if got := idle(ran); got != want {
+			t.Errorf("idle(%s) = %v", ran, got)
+		}
+	}
+}
+
 func TestWhichProcessorsAreEmulated(t *testing.T) {
 	for accel, want := range map[string]bool{"tcg": true, "kvm": false, "": false} {
 		if got := (Settings{Accel: accel}).emulated(); got != want {
