@@ -12,18 +12,18 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/cell"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 // suite is what one Ginkgo process works with.
 type suite struct {
 	dir    *rundir.Dir
 	plan   *matrix.Plan
-	driver *driver.Driver
+	driver *run.Driver
 	run    *cell.Run
 	// cells are the plan's, in the order of the run.
 	cells   []*matrix.Cell
@@ -40,7 +40,7 @@ func open(process int) (_ *suite, err error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("cannot boot hosts: mount namespaces and package installation need root; run with sudo")
 	}
-	if err := tool.Require(driver.Tools()); err != nil {
+	if err := tool.Require(run.Tools()); err != nil {
 		return nil, err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -51,7 +51,7 @@ func open(process int) (_ *suite, err error) {
 			s.close()
 		}
 	}()
-	cat, err := driver.Catalog(os.Getenv(driver.MatrixEnv), "")
+	cat, err := run.Catalog(os.Getenv(run.MatrixEnv), "")
 	if err != nil {
 		return nil, err
 	}
@@ -98,13 +98,13 @@ func (s *suite) prepare(ctx context.Context, cat *matrix.Catalog) (progress.Sink
 	events, done := progress.Plain(os.Stderr)
 	s.closers = append(s.closers, func() error { done(); return nil })
 	var err error
-	if s.driver, err = driver.Open(driver.Config{Events: events}); err != nil {
+	if s.driver, err = run.Open(run.Config{Events: events}); err != nil {
 		return nil, err
 	}
 	if s.plan, err = s.driver.Plan(ctx, cat, matrix.Request{Profile: matrix.DefaultProfile}); err != nil {
 		return nil, err
 	}
-	root, err := driver.ModuleRoot(ctx)
+	root, err := run.ModuleRoot(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (s *suite) prepare(ctx context.Context, cat *matrix.Catalog) (progress.Sink
 	}
 	fmt.Fprintf(os.Stderr, "virtmatrix: the run is in %s; judge it with `bin/virtmatrix report`\n", s.dir.Path())
 	// The wish comes first: a folder without a plan is no run.
-	wish, err := s.dir.AddWish(rundir.Wish{Fresh: os.Getenv(driver.FreshEnv) != ""})
+	wish, err := s.dir.AddWish(rundir.Wish{Fresh: os.Getenv(run.FreshEnv) != ""})
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func (s *suite) recall(ctx context.Context, root string) error {
 		return err
 	}
 	s.recalled(records)
-	fmt.Fprintf(os.Stderr, "virtmatrix: %d checks are answered from the cache; %s=1 asks again\n", len(records), driver.FreshEnv)
+	fmt.Fprintf(os.Stderr, "virtmatrix: %d checks are answered from the cache; %s=1 asks again\n", len(records), run.FreshEnv)
 	return nil
 }
 
@@ -170,11 +170,11 @@ func (s *suite) takeOver(process int) (progress.Sink, error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, closeEvents)
-	if s.driver, err = driver.Open(driver.Config{Events: events}); err != nil {
+	if s.driver, err = run.Open(run.Config{Events: events}); err != nil {
 		return nil, err
 	}
-	if os.Getenv(driver.ResumeEnv) != "" {
-		records, _, err := driver.Answers(s.dir)
+	if os.Getenv(run.ResumeEnv) != "" {
+		records, _, err := run.Answers(s.dir)
 		if err != nil {
 			return nil, err
 		}
@@ -184,7 +184,7 @@ func (s *suite) takeOver(process int) (progress.Sink, error) {
 }
 
 // booter hands the driver's hosts to the cells.
-type booter struct{ *driver.Hosts }
+type booter struct{ *run.Hosts }
 
 func (b booter) Boot(ctx context.Context, c *matrix.Cell, logDir string) (cell.Host, error) {
 	if c.Tier == matrix.Container {
@@ -228,15 +228,15 @@ func (s *suite) equip(ctx context.Context, cat *matrix.Catalog, process int, eve
 		return err
 	}
 	s.closers = append(s.closers, answers.Close)
-	keeper := &driver.Keeper{Journal: answers, Dir: s.dir.Path(), Tell: s.note}
+	keeper := &run.Keeper{Journal: answers, Dir: s.dir.Path(), Tell: s.note}
 	if keeper.Verdicts, err = hosts.Verdicts(ctx, s.plan); err != nil {
 		s.note(err)
 	}
 	s.run = &cell.Run{
 		Plan: s.plan, Dir: s.dir.Path(), Boot: booter{hosts}, Journal: keeper, Events: events,
 		Accel: hosts.Accel().Accel, Scale: hosts.Accel().Scale,
-		Emulator: "qemu " + hosts.Emulator().Version, Harness: driver.Revision(ctx),
-		Engine: driver.Engine(ctx, s.plan), Keep: os.Getenv(driver.KeepEnv) != "",
+		Emulator: "qemu " + hosts.Emulator().Version, Harness: run.Revision(ctx),
+		Engine: run.Engine(ctx, s.plan), Keep: os.Getenv(run.KeepEnv) != "",
 	}
 	return nil
 }

@@ -18,9 +18,9 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/internal/headers" // says what is missing
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/cell"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 	"github.com/virtmatrix/virtmatrix/suites/inbound"
 	"github.com/virtmatrix/virtmatrix/suites/outbound"
 )
@@ -167,7 +167,7 @@ func TestEveryCheckHasABody(t *testing.T) {
 func TestChecksAreInThePackageOfTheirFamily(t *testing.T) {
 	for folder, checks := range map[string]map[string]cell.Body{"suites/inbound": inbound.Checks, "suites/outbound": outbound.Checks} {
 		for id := range checks {
-			if got := driver.CheckPackage(id); got != folder {
+			if got := run.CheckPackage(id); got != folder {
 				t.Errorf("%s is in %s, and looked for in %s", id, folder, got)
 			}
 		}

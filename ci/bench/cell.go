@@ -17,9 +17,9 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/cell"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 	"github.com/virtmatrix/virtmatrix/suites/outbound"
 )
 
@@ -80,7 +80,7 @@ func (l *lab) answers(ctx context.Context, plan *matrix.Plan, planned *matrix.Ce
 	c := cell.New(&cell.Run{
 		Plan: plan, Dir: dir, Boot: &ready{release: l.hosts.KernelRelease, host: vm}, Journal: answers, Events: func(progress.Event) {},
 		Accel: l.hosts.Accel().Accel, Scale: l.hosts.Accel().Scale, Emulator: "qemu " + l.hosts.Emulator().Version, Harness: "bench",
-		Engine: driver.Engine(ctx, plan),
+		Engine: run.Engine(ctx, plan),
 	}, planned, nil)
 	defer c.Discard()
 	values := map[string]float64{}

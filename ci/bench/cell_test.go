@@ -13,9 +13,9 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/cell"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 // stalled is a host that does not do what it is told.
@@ -47,7 +47,7 @@ func TestAFaultOfOursSpoilsTheSampleAndNoOtherHostIsAsked(t *testing.T) {
 		planned.Checks = append(planned.Checks, matrix.PlannedCheck{ID: id})
 	}
 	vm := &stalled{dir: t.TempDir(), err: errors.New("the processors stand still\nfor ever")}
-	l := &lab{progress: io.Discard, large: &owner.Folder{Path: t.TempDir()}, hosts: &driver.Hosts{}}
+	l := &lab{progress: io.Discard, large: &owner.Folder{Path: t.TempDir()}, hosts: &run.Hosts{}}
 	_, err := l.answers(t.Context(), &matrix.Plan{Cells: []matrix.Cell{*planned}}, planned, vm)
 	if spoilt := new(spoiltError); !errors.As(err, &spoilt) {
 		t.Fatalf("answers = %v, want a sample that is spoilt", err)

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/fixtures"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/matrix"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 // images measures the build of the subject's userland from packages that are at
@@ -77,7 +77,7 @@ func (b *imageBench) ours(ctx context.Context) (map[string]float64, error) {
 	if err := os.RemoveAll(filepath.Join(b.home, "images")); err != nil {
 		return nil, err
 	}
-	d, err := driver.Open(driver.Config{Home: b.home, Runtime: b.driver.Runtime()})
+	d, err := run.Open(run.Config{Home: b.home, Runtime: b.driver.Runtime()})
 	if err != nil {
 		return nil, err
 	}

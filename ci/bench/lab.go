@@ -12,11 +12,11 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/admit"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/snapshot"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/store"
 	"github.com/virtmatrix/virtmatrix/matrix"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 // subject is the cell that is measured: all of one release, installed by its own
@@ -35,18 +35,18 @@ type lab struct {
 	home string
 	// short is for sockets, large for everything else.
 	short, large *owner.Folder
-	driver       *driver.Driver
+	driver       *run.Driver
 	catalog      *matrix.Catalog
 
 	plan   *matrix.Plan
-	images *driver.Images
-	hosts  *driver.Hosts
+	images *run.Images
+	hosts  *run.Hosts
 	// runs are those that measures memory and parallel share.
 	runs *runs
 }
 
 func openLab(ctx context.Context, o options, progress io.Writer) (_ *lab, err error) {
-	if err := tool.Require(driver.Tools()); err != nil {
+	if err := tool.Require(run.Tools()); err != nil {
 		return nil, err
 	}
 	l := &lab{options: o, progress: progress, home: store.Home()}
@@ -55,16 +55,16 @@ func openLab(ctx context.Context, o options, progress io.Writer) (_ *lab, err er
 			err = errors.Join(err, l.close())
 		}
 	}()
-	if l.catalog, err = driver.Catalog(os.Getenv(driver.MatrixEnv), l.home); err != nil {
+	if l.catalog, err = run.Catalog(os.Getenv(run.MatrixEnv), l.home); err != nil {
 		return nil, err
 	}
-	if l.driver, err = driver.Open(driver.Config{Home: l.home}); err != nil {
+	if l.driver, err = run.Open(run.Config{Home: l.home}); err != nil {
 		return nil, err
 	}
 	if l.short, err = owner.NewFolder(l.driver.Runtime(), "bench-"); err != nil {
 		return nil, err
 	}
-	l.large, err = owner.NewFolder(driver.Scratch(l.home), "bench-")
+	l.large, err = owner.NewFolder(run.Scratch(l.home), "bench-")
 	return l, err
 }
 
@@ -146,7 +146,7 @@ func (a *admitted) Close() error {
 const crowded = time.Second
 
 // boot boots or restores a host of the subject as a run does.
-func (l *lab) boot(ctx context.Context, hosts *driver.Hosts, logs string) (*admitted, error) {
+func (l *lab) boot(ctx context.Context, hosts *run.Hosts, logs string) (*admitted, error) {
 	cell, err := l.cell()
 	if err != nil {
 		return nil, err

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/virtmatrix/virtmatrix/suites/driver"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 )
 
 // machine is where the samples were taken.
@@ -35,7 +35,7 @@ func (m machine) String() string {
 
 // machine describes this one. The accelerator is known only when a measure booted.
 func (l *lab) machine(ctx context.Context) machine {
-	m := machine{Processor: "unknown processor", Processors: runtime.NumCPU(), Revision: driver.Revision(ctx)}
+	m := machine{Processor: "unknown processor", Processors: runtime.NumCPU(), Revision: run.Revision(ctx)}
 	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		if name, ok := valueOf(info, "model name"); ok {
 			m.Processor = name

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 // plans measures the command that plans the full kvm grid, against cat of the
@@ -79,7 +79,7 @@ func (l *lab) command(ctx context.Context) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	root, err := driver.ModuleRoot(ctx)
+	root, err := run.ModuleRoot(ctx)
 	if err != nil {
 		return "", err
 	}

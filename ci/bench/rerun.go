@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 
 	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/matrix"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 // reruns measures a run of the whole grid of which the cache knows every answer.
@@ -20,7 +20,7 @@ func (l *lab) reruns(ctx context.Context, command string, plan *matrix.Plan) ([]
 	if err != nil {
 		return nil, err
 	}
-	d, err := driver.Open(driver.Config{Home: home, Runtime: l.driver.Runtime()})
+	d, err := run.Open(run.Config{Home: home, Runtime: l.driver.Runtime()})
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +58,8 @@ func (l *lab) homeWith(shared ...string) (string, error) {
 
 // keepAll puts an answer to each check of a plan into the cache of a home, and
 // returns how many there are.
-func keepAll(ctx context.Context, d *driver.Driver, home string, plan *matrix.Plan) (int, error) {
-	root, err := driver.ModuleRoot(ctx)
+func keepAll(ctx context.Context, d *run.Driver, home string, plan *matrix.Plan) (int, error) {
+	root, err := run.ModuleRoot(ctx)
 	if err != nil {
 		return 0, err
 	}

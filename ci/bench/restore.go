@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/snapshot"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 	"libvirt.org/go/libvirt"
 )
 
@@ -72,13 +72,13 @@ func (r *restoreBench) again(ctx context.Context) (map[string]float64, error) {
 
 // anew are the hosts of a process that has not looked at the snapshots yet: a store
 // remembers what it has verified.
-func (r *restoreBench) anew() *driver.Hosts {
+func (r *restoreBench) anew() *run.Hosts {
 	hosts := *r.hosts
 	hosts.Snapshots = snapshot.In(r.file(snapshots))
 	return &hosts
 }
 
-func (r *restoreBench) restore(ctx context.Context, hosts *driver.Hosts) (map[string]float64, error) {
+func (r *restoreBench) restore(ctx context.Context, hosts *run.Hosts) (map[string]float64, error) {
 	vm, err := r.boot(ctx, hosts, r.file("restored"))
 	if err != nil {
 		return nil, err

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/snapshot"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 func TestTheFirstRestoreOfAProcessIsJudged(t *testing.T) {
@@ -36,7 +36,7 @@ func TestTheFirstRestoreOfAProcessIsJudged(t *testing.T) {
 
 // A store remembers what it has verified, which the next process does not.
 func TestEachFirstRestoreHasAStoreThatVerifiedNothing(t *testing.T) {
-	l := &lab{large: &owner.Folder{Path: t.TempDir()}, hosts: &driver.Hosts{}}
+	l := &lab{large: &owner.Folder{Path: t.TempDir()}, hosts: &run.Hosts{}}
 	own := snapshot.In(l.file(snapshots))
 	l.hosts.Snapshots = own
 	of, err := snapshot.NewSubject("kvm", "a host", nil)

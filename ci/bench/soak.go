@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/virtmatrix/virtmatrix/suites/driver"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 )
 
 // soakSteps is how often a soak looks at what the harness holds.
@@ -131,7 +131,7 @@ func (l *lab) holds() (map[string]float64, error) {
 	for name, pattern := range map[string]string{
 		"threads":      "/proc/self/task/*",
 		"runtime":      filepath.Join(l.driver.Runtime(), "*"),
-		"scratch":      filepath.Join(driver.Scratch(l.home), "*"),
+		"scratch":      filepath.Join(run.Scratch(l.home), "*"),
 		"logs":         l.file("soak", "*"),
 		"loop devices": "/sys/block/loop*/loop",
 		"snapshots":    l.file(snapshots, "*", "*"),

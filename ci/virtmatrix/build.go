@@ -6,8 +6,8 @@ import (
 	"os"
 
 	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/matrix"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 type buildVerb struct {
@@ -66,7 +66,7 @@ func (a *app) build(plan *matrix.Plan, sink progress.Sink) error {
 }
 
 // builder is a driver that may build images, and the catalogue that it needs.
-func (a *app) builder(sink progress.Sink) (*driver.Driver, *matrix.Catalog, error) {
+func (a *app) builder(sink progress.Sink) (*run.Driver, *matrix.Catalog, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil, errors.New("cannot build images: packages are installed and images mounted as root; run with sudo")
 	}

@@ -11,11 +11,11 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/container"
 	"github.com/virtmatrix/virtmatrix/internal/machine"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/internal/source/apt"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/matrix"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 type doctorVerb struct {
@@ -39,9 +39,9 @@ func (v *doctorVerb) Run(a *app) error {
 		return err
 	}
 	needs := machine.Needs{
-		Home: a.Home, Runs: a.Runs, Tools: driver.Tools(),
+		Home: a.Home, Runs: a.Runs, Tools: run.Tools(),
 		Mirror: func(ctx context.Context) (string, error) { return a.mirror(ctx, cat) },
-		Fits:   func(ctx context.Context) (admit.Fit, error) { return driver.Fits(ctx, a.Runtime) },
+		Fits:   func(ctx context.Context) (admit.Fit, error) { return run.Fits(ctx, a.Runtime) },
 
 		Containers: container.Probe,
 	}
@@ -91,7 +91,7 @@ func (a *app) mirror(ctx context.Context, cat *matrix.Catalog) (string, error) {
 
 // accelerator boots a kernel of the first cell of the default profile.
 func (a *app) accelerator(ctx context.Context) (string, error) {
-	if err := tool.Require(driver.Tools()); err != nil {
+	if err := tool.Require(run.Tools()); err != nil {
 		return "", err
 	}
 	sink, done := progress.Show(a.stderr, nil)

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/verdict"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 // never is older than any verdict.
@@ -45,7 +45,7 @@ func length(text string) (time.Duration, error) {
 
 // verdicts removes the kept verdicts that are older, and what a kill left of some.
 func (g *collector) verdicts(age time.Duration) error {
-	all, err := verdict.In(driver.Kept(g.Home)).List()
+	all, err := verdict.In(run.Kept(g.Home)).List()
 	if err != nil {
 		return err
 	}

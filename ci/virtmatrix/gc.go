@@ -13,12 +13,12 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/container"
 	"github.com/virtmatrix/virtmatrix/internal/machine"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/internal/snapshot"
 	"github.com/virtmatrix/virtmatrix/internal/store"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 type gcVerb struct {
@@ -216,7 +216,7 @@ func (g *collector) leftovers() error {
 			return err
 		}
 	}
-	for _, dir := range driver.Owned(g.Runtime, g.Home) {
+	for _, dir := range run.Owned(g.Runtime, g.Home) {
 		dead, err := owner.Dead(dir)
 		if err != nil {
 			return err
@@ -290,7 +290,7 @@ func digests(images []store.Image) map[string]bool {
 // snapshots removes all of them, or those that no host can be restored from any
 // more: what they need is not among the images, or they are no good.
 func (g *collector) snapshots(v *gcVerb, images []store.Image) error {
-	st := snapshot.In(driver.Snapshots(g.Home))
+	st := snapshot.In(run.Snapshots(g.Home))
 	if !g.dry {
 		if err := st.Sweep(); err != nil {
 			return fmt.Errorf("cannot look at snapshots: %w", err)

@@ -13,10 +13,10 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/internal/source/apt"
 	"github.com/virtmatrix/virtmatrix/internal/store"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 // The time after which a run is given up, for it must end some day: each check has
@@ -52,22 +52,22 @@ func (r *runner) ginkgo() []string {
 // environment is what the suites are told.
 func (r *runner) environment(source, code string) []string {
 	env := append(os.Environ(),
-		rundir.Env+"="+r.dir.Path(), driver.SourceEnv+"="+source, store.HomeEnv+"="+absolute(r.Home), driver.RuntimeEnv+"="+r.Runtime,
-		driver.CodeEnv+"="+code)
+		rundir.Env+"="+r.dir.Path(), run.SourceEnv+"="+source, store.HomeEnv+"="+absolute(r.Home), run.RuntimeEnv+"="+r.Runtime,
+		run.CodeEnv+"="+code)
 	if r.Mirror != "" {
 		env = append(env, apt.MirrorEnv+"="+r.Mirror)
 	}
 	if r.Matrix != "" {
-		env = append(env, driver.MatrixEnv+"="+absolute(r.Matrix))
+		env = append(env, run.MatrixEnv+"="+absolute(r.Matrix))
 	}
 	if r.resumed || r.recalled {
-		env = append(env, driver.ResumeEnv+"=1")
+		env = append(env, run.ResumeEnv+"=1")
 	}
 	if r.parallel > 0 {
-		env = append(env, fmt.Sprintf("%s=%d", driver.ParallelEnv, r.parallel))
+		env = append(env, fmt.Sprintf("%s=%d", run.ParallelEnv, r.parallel))
 	}
 	if r.wish.Keep {
-		env = append(env, driver.KeepEnv+"=1")
+		env = append(env, run.KeepEnv+"=1")
 	}
 	return env
 }
@@ -85,7 +85,7 @@ func (a *app) sourceRoot() (root string, err error) {
 	if a.Source != "" {
 		root, err = filepath.Abs(a.Source)
 	} else {
-		root, err = driver.ModuleRoot(a.ctx)
+		root, err = run.ModuleRoot(a.ctx)
 	}
 	if err == nil {
 		_, err = os.Stat(filepath.Join(root, "suites"))
@@ -113,7 +113,7 @@ type suites struct {
 // compileAndRun compiles the suites into the run's own folder, so that runs of
 // one checkout do not share a file, and a killed one leaves none. The test runner
 // is asked for by its path: go itself would stay in memory beside it.
-const compileAndRun = `set -e; suites=$TMPDIR/suites.test; go test -c -tags ` + driver.Tags + ` -o "$suites" ./suites; ginkgo=$(go tool -n ginkgo); exec "$ginkgo" "$@" "$suites"`
+const compileAndRun = `set -e; suites=$TMPDIR/suites.test; go test -c -tags ` + run.Tags + ` -o "$suites" ./suites; ginkgo=$(go tool -n ginkgo); exec "$ginkgo" "$@" "$suites"`
 
 // run runs the suites to their end, and ends them at ^C.
 func (s *suites) run() (cut string, err error) {

@@ -19,11 +19,11 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/internal/source/apt"
 	"github.com/virtmatrix/virtmatrix/internal/store"
 	"github.com/virtmatrix/virtmatrix/matrix"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 // exitTrouble is the exit code for bad usage and for trouble that is not the
@@ -72,10 +72,10 @@ type exit int
 // Error returns the code in words.
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() { os.Exit(execute(os.Args[1:])) }
 
 // run runs the command and returns its exit code.
-func run(args []string) int {
+func execute(args []string) int {
 	// Debian leaves the folders of system programs out of users' PATH.
 	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil {
 		return complain(os.Stderr, err)
@@ -89,8 +89,8 @@ func run(args []string) int {
 		kong.ExplicitGroups([]kong.Group{{Key: "all", Title: "Flags of all commands:"}}),
 		kong.Vars{
 			"homeEnv": store.HomeEnv, "home": store.DefaultHome, "runs": rundir.Default, "profile": matrix.DefaultProfile, "changeProfile": matrix.ChangeProfile,
-			"matrixEnv": driver.MatrixEnv, "mirrorEnv": apt.MirrorEnv,
-			"runtimeEnv": driver.RuntimeEnv, "runtime": driver.DefaultRuntime,
+			"matrixEnv": run.MatrixEnv, "mirrorEnv": apt.MirrorEnv,
+			"runtimeEnv": run.RuntimeEnv, "runtime": run.DefaultRuntime,
 		})
 	if err != nil {
 		return complain(os.Stderr, err)
@@ -153,7 +153,7 @@ func dashes(args []string) []string {
 
 // catalog reads the catalogue.
 func (a *app) catalog() (*matrix.Catalog, error) {
-	cat, err := driver.Catalog(a.Matrix, a.Home)
+	cat, err := run.Catalog(a.Matrix, a.Home)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use catalogue %s: %w", a.Matrix, err)
 	}

@@ -10,10 +10,10 @@ import (
 	"text/tabwriter"
 
 	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/reports"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 // selection says what of a profile is wanted.
@@ -109,7 +109,7 @@ func (v *planVerb) plan(a *app) (*matrix.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if req, err = driver.Containable(a.ctx, cat, req); err != nil {
+	if req, err = run.Containable(a.ctx, cat, req); err != nil {
 		return nil, err
 	}
 	return matrix.New(cat, req)
@@ -164,8 +164,8 @@ func (a *app) plan(s selection) (*matrix.Plan, error) {
 }
 
 // driver opens the driver, which also removes what killed runs left.
-func (a *app) driver(sink progress.Sink) (*driver.Driver, error) {
-	d, err := driver.Open(driver.Config{Home: a.Home, Runtime: a.Runtime, Mirror: a.Mirror, Fresh: a.Fresh, Events: sink})
+func (a *app) driver(sink progress.Sink) (*run.Driver, error) {
+	d, err := run.Open(run.Config{Home: a.Home, Runtime: a.Runtime, Mirror: a.Mirror, Fresh: a.Fresh, Events: sink})
 	if err != nil {
 		return nil, err
 	}

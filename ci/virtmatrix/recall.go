@@ -7,9 +7,9 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/verdict"
 	"github.com/virtmatrix/virtmatrix/matrix"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 // recall answers from the cache what it knows of the plan, and says so. That it
@@ -21,11 +21,11 @@ func (r *runner) recall() error {
 	if err != nil {
 		return nil // without the suites nothing runs, and that is told then
 	}
-	if kept, err := verdict.In(driver.Kept(r.Home)).List(); err == nil && len(kept) == 0 {
+	if kept, err := verdict.In(run.Kept(r.Home)).List(); err == nil && len(kept) == 0 {
 		return nil
 	}
 	verdicts, err := r.verdicts(r.plan, source)
-	if errors.Is(err, driver.ErrNotProbed) {
+	if errors.Is(err, run.ErrNotProbed) {
 		// The suites would boot for it, too: it is early, and not more.
 		if err := r.probe(); err != nil {
 			return err
@@ -59,7 +59,7 @@ func (r *runner) probe() error {
 }
 
 // verdicts opens the cache of verdicts for a plan.
-func (a *app) verdicts(plan *matrix.Plan, source string) (*driver.Verdicts, error) {
+func (a *app) verdicts(plan *matrix.Plan, source string) (*run.Verdicts, error) {
 	d, err := a.driver(func(progress.Event) {})
 	if err != nil {
 		return nil, err

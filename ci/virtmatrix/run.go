@@ -9,10 +9,10 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/reports"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 type runVerb struct {
@@ -157,17 +157,17 @@ func (r *runner) answer(rows []progress.Row) error {
 	}
 	r.building = time.Since(start)
 	start = time.Now()
-	fit, err := driver.Fits(r.ctx, r.Runtime, r.plan.Cells...)
+	fit, err := run.Fits(r.ctx, r.Runtime, r.plan.Cells...)
 	if err != nil {
 		return fmt.Errorf("cannot tell how many cells fit here: %w", err)
 	}
 	r.fits = fit.Number()
-	code, err := driver.CodeState(r.ctx, source)
+	code, err := run.CodeState(r.ctx, source)
 	if err != nil {
 		r.note(err) // answers are not kept then
 	}
 	s := &suites{
-		dir: r.dir, argv: r.ginkgo(), env: r.environment(source, code), source: source, scratch: driver.Scratch(absolute(r.Home)),
+		dir: r.dir, argv: r.ginkgo(), env: r.environment(source, code), source: source, scratch: run.Scratch(absolute(r.Home)),
 		events: sink, say: func(text string) { done(); fmt.Fprintln(r.stderr, text) },
 	}
 	r.cut, err = s.run()
@@ -187,7 +187,7 @@ func (r *runner) show(rows []progress.Row) (sink progress.Sink, done func()) {
 // rows are the cells of the plan with the checks they must answer, less those
 // that have an answer, and how many checks are left.
 func (r *runner) rows() (rows []progress.Row, left int, err error) {
-	records, _, err := driver.Answers(r.dir)
+	records, _, err := run.Answers(r.dir)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -6,10 +6,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/reports"
-	"github.com/virtmatrix/virtmatrix/suites/driver"
 )
 
 // openRun finds a run by its path or its name; no name is the latest.
@@ -60,7 +60,7 @@ func judge(d *rundir.Dir) (*reports.Matrix, error) {
 	if err != nil {
 		return nil, err
 	}
-	records, damage, err := driver.Answers(d)
+	records, damage, err := run.Answers(d)
 	if err != nil {
 		return nil, err
 	}

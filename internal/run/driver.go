@@ -1,7 +1,7 @@
-// Package driver carries a plan through its stages: it resolves the packages,
+// Package run carries a plan through its stages: it resolves the packages,
 // builds the images, and hands each cell's host to the suites. The command and
 // `ginkgo run ./suites` share it, so that both do the same.
-package driver
+package run
 
 import (
 	"cmp"

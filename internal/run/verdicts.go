@@ -1,4 +1,4 @@
-package driver
+package run
 
 import (
 	"context"
@@ -75,7 +75,7 @@ func CheckPackage(id string) string {
 // answering are the packages that give any answer: those that hold the checks
 // together, boot hosts and work in them.
 func answering() []string {
-	packages := []string{"suites", "suites/cell", "suites/driver"}
+	packages := []string{"suites", "suites/cell", "internal/run"}
 	for _, p := range slices.Sorted(maps.Values(programs)) {
 		packages = append(packages, strings.TrimPrefix(p, "./"))
 	}
