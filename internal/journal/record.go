@@ -31,6 +31,9 @@ type Record struct {
 	GuestSeconds float64 `json:"guest_seconds"`
 	// Attempts is 1, or 2 when the first attempt ended in INFRA.
 	Attempts int `json:"attempts"`
+	// Stalls counts the attempts that failed in a way of which the L0 emulator may be
+	// the cause.
+	Stalls int `json:"stalls,omitempty"`
 	// Said holds L2's own words as it reported them, if the check used one.
 	Said []string `json:"said,omitempty"`
 	// Notes are facts worth keeping that decide nothing.

@@ -46,6 +46,8 @@ const (
 	ResumeEnv = "VIRTMATRIX_RESUME"
 	// KeepEnv keeps the evidence of passes too.
 	KeepEnv = "VIRTMATRIX_KEEP"
+	// SelftestEnv has each check run under its control, which it must see.
+	SelftestEnv = "VIRTMATRIX_SELFTEST"
 )
 
 // Catalog reads the catalogue in a folder, empty for the built-in one, and leaves

@@ -69,7 +69,7 @@ type Host struct {
 // names fewer: it is to renew the answers of a run of all.
 func (q Question) ask() ([]byte, error) {
 	q.Format = format
-	q.Check.Title, q.Check.Needs = "", nil
+	q.Check.Asserts = ""
 	q.Cell.Why, q.Cell.Baseline, q.Cell.Checks = nil, "", nil
 	text, err := json.Marshal(q)
 	if err != nil {
