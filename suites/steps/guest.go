@@ -41,7 +41,7 @@ type Guest struct {
 // watchGuest has the domain's console watched from now on.
 func (t *T) watchGuest(d *Domain) *Guest {
 	for _, g := range t.guests {
-		if g.Name == d.Name {
+		if g.Name == d.Name && g.t.s == d.t.s {
 			return g
 		}
 	}
@@ -160,14 +160,6 @@ func (g *Guest) PutMemory(word string) {
 
 // Memory returns the word that the guest keeps.
 func (g *Guest) Memory() string { return guestSays(g, "tell its word", (*l2.Client).Kept) }
-
-// Write puts a text on the guest's first disk.
-func (g *Guest) Write(text string) {
-	g.ask(guestAnswer, "write to its disk", func(ctx context.Context, c *l2.Client) error { return c.Write(ctx, text) })
-}
-
-// Read returns what the guest's first disk starts with.
-func (g *Guest) Read() string { return guestSays(g, "read from its disk", (*l2.Client).Read) }
 
 // PowerOff makes the guest power off by itself.
 func (g *Guest) PowerOff() {

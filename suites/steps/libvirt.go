@@ -108,16 +108,20 @@ func Get[V any](t *T, op string, call func() (V, error)) (v V) {
 }
 
 // Do makes a libvirt call that must succeed.
-func (t *T) Do(op string, call func() error) {
-	if err := t.Try(op, call); err != nil {
+func (t *T) Do(op string, call func() error) { t.doWithin(callLimit, op, call) }
+
+func (t *T) doWithin(limit time.Duration, op string, call func() error) {
+	if err := t.tryWithin(limit, op, call); err != nil {
 		t.must(&fault.Product{Layer: matrix.LayerManagement, Op: op, Err: errors.New(Text(err))}, op)
 	}
 }
 
 // Try makes a libvirt call and returns libvirt's error. It ends the attempt when the
 // call was not answered: by a dead host or daemon, or in time.
-func (t *T) Try(op string, call func() error) error {
-	err := t.await(patience{op: op, limit: callLimit, layer: matrix.LayerManagement, who: "libvirt"},
+func (t *T) Try(op string, call func() error) error { return t.tryWithin(callLimit, op, call) }
+
+func (t *T) tryWithin(limit time.Duration, op string, call func() error) error {
+	err := t.await(patience{op: op, limit: limit, layer: matrix.LayerManagement, who: "libvirt"},
 		func(context.Context) error { return call() })
 	if err != nil && unanswered(err) {
 		t.must(t.explain(op, err), op)
