@@ -147,11 +147,12 @@ func (a *attempt) try(t *steps.T) error {
 	if !a.Family.run.Selftest || control == nil {
 		return t.Attempt(a.check.Body)
 	}
-	if err := control.Apply(t); err != nil {
+	applied, err := control.Apply(t)
+	if err != nil {
 		return err
 	}
-	err := t.Attempt(a.check.Body)
-	if idle := control.Applied(t); idle != nil {
+	err = t.Attempt(a.check.Body)
+	if idle := applied(); idle != nil {
 		return fault.Infraf("apply control "+control.Name, "%w; the check came to: %v", idle, err)
 	}
 	return err

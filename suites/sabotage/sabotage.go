@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
@@ -20,40 +21,37 @@ type Control struct {
 	// Layer is the one that a check must blame; empty for that of its own family.
 	Layer matrix.Layer
 	// apply is called when the hosts are up, before the check's body. What it cannot do
-	// ends the attempt as our own fault.
-	apply func(t *steps.T)
-	// applied says why it had no effect, after the body; nil if that cannot be told.
-	applied func(t *steps.T) error
+	// ends the attempt as our own fault. What it returns says, after the body, why the
+	// control had no effect; it may be nil.
+	apply func(t *steps.T) (applied func() error)
 }
 
-// Apply makes the product misbehave.
-func (c *Control) Apply(t *steps.T) error {
-	return t.Ours("apply control "+c.Name, func() { c.apply(t) })
-}
-
-// Applied says why the control had no effect, nil if it had or nobody can tell.
-func (c *Control) Applied(t *steps.T) error {
-	if c.applied == nil {
-		return nil
+// Apply makes the product misbehave. What it returns says after the check's body why
+// that had no effect.
+func (c *Control) Apply(t *steps.T) (applied func() error, err error) {
+	err = t.Ours("apply control "+c.Name, func() { applied = c.apply(t) })
+	if applied == nil {
+		applied = func() error { return nil }
 	}
-	return c.applied(t)
+	return applied, err
 }
 
 // Command runs a shell command in L1.
 func Command(name, command string) *Control {
-	return &Control{Name: name, apply: func(t *steps.T) { t.Sh(command) }}
+	return &Control{Name: name, apply: func(t *steps.T) func() error { t.Sh(command); return nil }}
 }
 
 // Wrap puts a shell script in the place of a program of L1. In the script $REAL is the
 // program, and the arguments are those that it was given.
 func Wrap(program, name, script string) *Control {
-	return &Control{Name: name, apply: func(t *steps.T) {
+	return &Control{Name: name, apply: func(t *steps.T) func() error {
 		file := t.Sh("command -v " + program)
 		real := path.Dir(file) + "/." + path.Base(file) + ".real"
 		wrapper := "#!/bin/bash\nREAL=" + real + "\n" + script + "\n"
 		t.Sh("cp -a --remove-destination $(readlink -f " + file + ") " + real + " && rm " + file)
 		t.Put(file, wrapper)
 		t.Sh("chmod 755 " + file)
+		return nil
 	}}
 }
 
@@ -62,7 +60,8 @@ func Filter(program, name, expression string) *Control {
 	return Wrap(program, name, "set -o pipefail\n$REAL \"$@\" | sed -u -e "+host.Quote(expression))
 }
 
-// Guest has the guests misbehave; see l2.FaultArg for the faults.
-func Guest(fault string) *Control {
-	return &Control{Name: fmt.Sprintf("guests that %s", strings.ReplaceAll(fault, "-", " ")), Layer: matrix.LayerL2, apply: func(t *steps.T) { t.GuestFault(fault) }}
+// Guest has the guests misbehave from their first tick on.
+func Guest(fault l2.Fault) *Control {
+	return &Control{Name: fmt.Sprintf("guests that %s", strings.ReplaceAll(string(fault), "-", " ")), Layer: matrix.LayerL2,
+		apply: func(t *steps.T) func() error { t.SetGuestFaults(l2.Faults{fault: 0}); return nil }}
 }

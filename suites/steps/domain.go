@@ -282,6 +282,3 @@ func (t *T) forget(name string) {
 		}
 	})
 }
-
-// GuestFault has the guests of this attempt misbehave, see l2.FaultArg.
-func (t *T) GuestFault(fault string) { t.guestFault = fault }

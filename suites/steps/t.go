@@ -10,6 +10,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"net"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -17,7 +18,9 @@ import (
 	"github.com/onsi/gomega"
 	"github.com/onsi/gomega/types"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -61,8 +64,8 @@ type attempt struct {
 	emulators   int
 	// silent is set when a host answers nothing any more.
 	silent bool
-	// guestFault is how guests are to misbehave; empty as a rule.
-	guestFault string
+	// guestFaults are how guests are to misbehave; none as a rule.
+	guestFaults l2.Faults
 	// spent is the time that passed in L1 and L2.
 	spent time.Duration
 }
@@ -221,4 +224,18 @@ func (t *T) Ours(op string, steps func()) error {
 		return fault.Infraf(op, "%w", err)
 	}
 	return nil
+}
+
+// SetGuestFaults has the guests of this attempt misbehave.
+func (t *T) SetGuestFaults(faults l2.Faults) { t.guestFaults = faults }
+
+// TapLibvirt has new connections to libvirt's daemons tampered with.
+func (t *T) TapLibvirt(tap func(daemon net.Conn) net.Conn) {
+	for _, s := range t.sessions {
+		tapped, ok := s.Host.(Tapped)
+		if !ok || s.conn != nil {
+			t.must(fault.Infraf("tamper with connections to libvirt", "the host has no taps, or a connection is open"), "")
+		}
+		tapped.Tap(host.LibvirtSocket, tap)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
@@ -22,7 +23,7 @@ var _ = check.Register("IQ-MIG-FILE", check.Spec{
 	Asserts:  "A guest migrated to a file and back goes on where it was",
 	Requires: []matrix.Requirement{matrix.KVMStack},
 	Depends:  check.On(matrix.Linux, matrix.QEMU, "machine", "accel"),
-	Control:  sabotage.Guest("forget-memory"),
+	Control:  sabotage.Guest(l2.ForgetWord),
 }, func(t *steps.T) {
 	who := t.NewGuest()
 	args := domain.Arguments(who, t.Settings())

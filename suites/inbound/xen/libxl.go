@@ -2,6 +2,7 @@ package xen
 
 import (
 	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
@@ -12,7 +13,7 @@ import (
 var _ = check.Register("IX-LIBXL", check.Spec{
 	Asserts:  "libvirt's Xen driver connects, defines, starts, saves and restores a guest",
 	Requires: []matrix.Requirement{matrix.XenStack},
-	Control:  sabotage.Guest("forget-memory"),
+	Control:  sabotage.Guest(l2.ForgetWord),
 }, func(t *steps.T) {
 	g := t.Guest()
 	d := g.Domain

@@ -31,7 +31,7 @@ var _ = check.Register("O-EV-DOM", check.Spec{
 	Asserts:  "Every step of a life cycle brings its event with its detail, in order",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "0.8.0")},
 	Depends:  check.On(matrix.Libvirt, matrix.QEMU, matrix.XenHyp, "machine"),
-	Control:  sabotage.DropEvent(libvirt.DOMAIN_EVENT_SUSPENDED),
+	Control:  sabotage.DoubleEvents(),
 }, func(t *steps.T) {
 	events := t.WatchEvents()
 	d := t.Define()

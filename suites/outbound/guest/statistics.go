@@ -33,7 +33,7 @@ var _ = check.Register("O-STAT", check.Spec{
 	}
 	start := time.Now()
 	before := statistics(t, d, 0)
-	g.Write("written for the statistics")
+	g.WriteAt(t.Settings().DiskName, 0, "written for the statistics")
 	g.ExpectSameBoot(g.Tick())
 	after := statistics(t, d, 0)
 	isSane(t, before)

@@ -18,7 +18,7 @@ import (
 var _ = check.Register("O-START", check.Spec{
 	Asserts:  "A domain starts, is reported as running, and its guest speaks",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "0.8.2")},
-	Control:  sabotage.Guest("lose-writes"),
+	Control:  sabotage.Guest(l2.StopTicking),
 }, func(t *steps.T) {
 	var opts []domain.Option
 	var image string
@@ -57,9 +57,10 @@ func seesSettings(t *steps.T, said l2.Facts) {
 // holdsDisk asserts that what the guest writes to its disk is in the disk's image.
 func holdsDisk(t *steps.T, g *steps.Guest, image string) {
 	word := "written by " + g.Token
-	g.Write(word)
+	disk := t.Settings().DiskName
+	g.WriteAt(disk, 0, word)
 	t.Expect(t.Sh(fmt.Sprintf("head -c %d %s", len(word), image))).To(Equal(word), "start of the image that the guest wrote to")
-	t.Expect(g.Read()).To(Equal(word), "what the guest reads from its disk")
+	t.Expect(g.ReadAt(disk, 0, len(word))).To(Equal(word), "what the guest reads from its disk")
 }
 
 // isConfined asserts that the emulator runs under a profile made for its domain, and

@@ -3,6 +3,7 @@ package save
 
 import (
 	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
@@ -13,7 +14,7 @@ import (
 var _ = check.Register("O-SAVE", check.Spec{
 	Asserts:  "A guest saved to a file and restored goes on from its last tick",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "0.9.4")},
-	Control:  sabotage.Guest("forget-memory"),
+	Control:  sabotage.Guest(l2.ForgetWord),
 }, func(t *steps.T) {
 	g := t.Guest()
 	d, file := g.Domain, t.Scratch("image")
