@@ -33,8 +33,8 @@ type Server struct {
 	config *ssh.ServerConfig
 	// Freshen makes this machine a host of its own; nil refuses to.
 	Freshen func(Fresh) error
-	// Rouse makes each processor take an interrupt; nil refuses to.
-	Rouse func() error
+	// Kick makes each processor take an interrupt; nil refuses to.
+	Kick func() error
 	// Shell runs a command that is given as its last argument.
 	Shell []string
 }

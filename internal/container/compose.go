@@ -16,7 +16,7 @@ import (
 )
 
 // compose writes what the agent is told, and lists what the container sees of L0.
-func (h *Host) compose(o Order) ([]mount.Mount, error) {
+func (h *Host) compose(o Options) ([]mount.Mount, error) {
 	initrd, told := filepath.Join(h.bulk.Path, fileInitrd), filepath.Join(h.bulk.Path, fileSpec)
 	spec, parts, quirks, err := host.Contain(o.Parts, h.settings, initrd)
 	if err != nil {
@@ -54,7 +54,7 @@ func shown(source, target string) mount.Mount {
 
 // request asks for the container with the least that its checks can do with. A
 // bundled emulator has its own /usr by a mount namespace, which takes privilege.
-func (h *Host) request(o Order, image string, mounts []mount.Mount) testcontainers.ContainerRequest {
+func (h *Host) request(o Options, image string, mounts []mount.Mount) testcontainers.ContainerRequest {
 	return testcontainers.ContainerRequest{
 		Image:      image,
 		Entrypoint: []string{agent.InitInContainer}, Cmd: []string{agent.Contain},

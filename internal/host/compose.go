@@ -75,7 +75,7 @@ func compose(p Parts, s Settings) (spec agent.Spec, quirks []string, err error) 
 		quirks = append(quirks, composeKVM(&spec, s)...)
 	}
 	if s.emulated() {
-		quirks = append(quirks, roused)
+		quirks = append(quirks, kicked)
 	}
 	return spec, quirks, applySettings(&spec, p, s.Axes)
 }

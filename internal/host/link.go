@@ -19,15 +19,15 @@ import (
 // with its agent, and the sockets of L0 that lead to sockets there.
 type Link struct {
 	// Way says where the link leads. It is set before the link is used.
-	Way   Way
+	Way   Transport
 	agent *agent.Client
 
 	mu       sync.Mutex
 	forwards []net.Listener
 }
 
-// Way is what a link knows of its host.
-type Way struct {
+// Transport is what a link knows of its host.
+type Transport struct {
 	// Dir is the folder for sockets on L0.
 	Dir string
 	// Limit scales a time limit to the machine.

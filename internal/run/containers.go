@@ -59,7 +59,7 @@ func (h *Hosts) Contain(ctx context.Context, cell *matrix.Cell, logDir string) (
 	if err != nil {
 		return nil, err
 	}
-	return container.Boot(ctx, container.Order{
+	return container.Boot(ctx, container.Options{
 		Runtime: h.driver.config.Runtime, Home: h.driver.config.Home, Parts: parts,
 		Settings: host.Settings{
 			Name: cell.ID, Kind: cell.Kind, Axes: cell.Settings, Accel: h.probed.Accel, Scale: h.probed.Scale,

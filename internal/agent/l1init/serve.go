@@ -43,7 +43,7 @@ func open(spec *agent.Spec, server *agent.Server) (answer func() error, err erro
 		conn, err := call(spec.Call)
 		return func() error { return server.Answer(conn) }, err
 	}
-	server.Freshen, server.Rouse = freshen, rouse
+	server.Freshen, server.Kick = freshen, kick
 	port, err := openPort(spec.Patience)
 	return func() error { return server.Listen(port) }, err
 }
