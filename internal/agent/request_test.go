@@ -2,7 +2,9 @@ package agent
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -30,5 +32,28 @@ func TestTheAgentIsToldToKickTheProcessors(t *testing.T) {
 	c.Close()
 	if err := c.Kick(within(t)); err == nil {
 		t.Error("Kick of a session that has ended is no error")
+	}
+}
+
+func TestTheAgentRestartsAServiceAndSaysWhyNot(t *testing.T) {
+	c := clientOf(t, func(s *Server) {
+		s.Restart = func(service string, signal syscall.Signal) error {
+			if service != "libvirtd" || signal != syscall.SIGTERM {
+				return fmt.Errorf("start %s: not after %s", service, signal)
+			}
+			return nil
+		}
+	})
+	for signal, want := range map[syscall.Signal]string{syscall.SIGTERM: "", syscall.SIGKILL: "start libvirtd: not after killed"} {
+		if says, err := c.Restart(within(t), "libvirtd", signal); err != nil || says != want {
+			t.Errorf("after %s it says %q, %v", signal, says, err)
+		}
+	}
+	if says, err := newClient(t).Restart(within(t), "libvirtd", syscall.SIGTERM); err != nil || says != "restart libvirtd: this agent has no services" {
+		t.Errorf("an agent without services says %q, %v", says, err)
+	}
+	c.Close()
+	if _, err := c.Restart(within(t), "libvirtd", syscall.SIGTERM); err == nil {
+		t.Error("a restart by a session that has ended is no error")
 	}
 }
