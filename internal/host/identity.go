@@ -36,7 +36,7 @@ type identity struct {
 
 // identityRevision goes up when a host that is ready becomes something else by a
 // change of this package alone.
-const identityRevision = 2
+const identityRevision = 3
 
 // subject tells which snapshot a host of these options could be restored from.
 func (o options) subject() (snapshot.Subject, error) {
@@ -76,7 +76,7 @@ func (o options) identity() (identity, error) {
 		}
 		id.Images[role] = *path
 	}
-	if id.CommandLine, err = commandLine(p, s, o.emulator, places{"sockets", "files", "memory"}, false); err != nil {
+	if id.CommandLine, err = commandLine(p, s, o.emulator, places{"sockets", "files", "memory", "peer"}, false); err != nil {
 		return id, err
 	}
 	return id, nil

@@ -133,12 +133,12 @@ func (o options) create(quirks []string) (_ *VM, err error) {
 	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
 		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, s.LogDir))
 	}
-	folder, err := owner.NewFolder(o.runtime, FolderPrefix)
+	folder, err := s.Peers.Folder(o.runtime, FolderPrefix)
 	if err != nil {
 		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, o.runtime))
 	}
 	vm := &VM{settings: s, folder: folder, bulk: folder, quirks: quirks}
-	vm.Way = Transport{Dir: folder.Path, Limit: s.Limit, Alive: vm.Alive, Lost: vm.whyLost}
+	vm.Way = Transport{Dir: folder.Path, Limit: s.Limit, Alive: vm.Alive, Lost: vm.whyLost, Sched: vm.Sched}
 	vm.life.console = console.NewWatch(vm.Console())
 	defer func() {
 		if err != nil {
@@ -204,7 +204,11 @@ func (vm *VM) makeMemory() error {
 // places are where the host has its things. The emulator opens the memory through
 // this process, which has it open.
 func (vm *VM) places() places {
-	return places{vm.folder.Path, vm.bulk.Path, fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), vm.memory.Fd())}
+	at := places{sockets: vm.folder.Path, files: vm.bulk.Path, memory: fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), vm.memory.Fd())}
+	if p := vm.settings.Peers; p.Count == 2 {
+		at.peer = p.Folders[1-p.Role].Path
+	}
+	return at
 }
 
 // path is where one of the host's sockets is, file where one of its files.
