@@ -113,7 +113,7 @@ func TestADaemonThatDoesNotStartOnASickMachineIsOurs(t *testing.T) {
 		says string
 		sick func(h *Host)
 	}{
-		"ran out of memory":     {ended, func(h *Host) { h.oom = killed() - 1 }},
+		"memory ran out":        {ended, func(h *Host) { h.oom = group(t, "oom_kill 1\n", t.TempDir(), "memory.events") }},
 		"its console has print": {ended, func(h *Host) { _ = os.Truncate(h.Console().Path, console.MaxBytes+1) }},
 		"a starved machine":     {late, func(h *Host) { h.sched.before = owner.Sched{Ran: time.Second, Waited: time.Minute} }},
 	} {
@@ -215,7 +215,7 @@ func TestRealImageRemovedUnderUs(t *testing.T) {
 	engine := h.engine
 	h.Close()
 	remove := func() {
-		own := Image{Ref: Repository + ":" + o.Parts.Sums[o.Parts.Root][:tagDigits], Root: o.Parts.Sums[o.Parts.Root]}
+		own := Image{Ref: reference(o.Parts.Sums[o.Parts.Root], o.Home), Root: o.Parts.Sums[o.Parts.Root]}
 		images, err := engine.Images(context.Background(), o.Home)
 		if err != nil || !slices.ContainsFunc(images, func(i Image) bool { return i.Ref == own.Ref && i.Root == own.Root && i.Bytes > 0 }) {
 			t.Errorf("%s is not among %v, %v", own.Ref, images, err)

@@ -49,7 +49,9 @@ type Host struct {
 	over chan ending
 	// parted is closed when the agent's session has ended.
 	parted chan struct{}
-	oom    int64
+	// oom is the file that counts the container's processes that were killed for want
+	// of memory; empty when there is none.
+	oom string
 
 	mu     sync.Mutex
 	sched  tally
@@ -113,12 +115,12 @@ func create(o Options) (_ *Host, err error) {
 	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
 		return nil, fault.Infraf(op, "%w", disk.Explain(err, s.LogDir))
 	}
-	h := &Host{settings: s, parted: make(chan struct{}), over: make(chan ending, 1), oom: killed()}
+	h := &Host{settings: s, parted: make(chan struct{}), over: make(chan ending, 1)}
 	h.console = console.NewWatch(h.Console())
-	if h.folder, err = owner.NewFolder(o.Runtime, FolderPrefix); err != nil {
+	if h.folder, err = s.Peers.Folder(o.Runtime, FolderPrefix); err != nil {
 		return nil, fault.Infraf(op, "%w", disk.Explain(err, o.Runtime))
 	}
-	h.Way = host.Transport{Dir: h.folder.Path, Limit: s.Limit, Alive: h.Alive, Lost: h.lost}
+	h.Way = host.Transport{Dir: h.folder.Path, Limit: s.Limit, Alive: h.Alive, Lost: h.lost, Sched: h.Sched}
 	if h.bulk, err = owner.NewFolder(s.ScratchDir, FolderPrefix); err != nil {
 		h.folder.Remove()
 		return nil, fault.Infraf(op, "%w", disk.Explain(err, s.ScratchDir))
@@ -167,7 +169,7 @@ func (h *Host) start(ctx context.Context, o Options, mounts []mount.Mount) error
 	if err != nil {
 		return fault.Infraf(op, "%w", fault.Cause(ctx, err))
 	}
-	h.sched.init = state.Pid
+	h.sched.init, h.oom = state.Pid, oomFile(state.Pid)
 	return nil
 }
 

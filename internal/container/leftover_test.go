@@ -81,7 +81,7 @@ func TestRealImageIsImportedOnce(t *testing.T) {
 	}
 	sum := strings.Repeat("0ce1", 16)
 	t.Cleanup(func() {
-		_ = engine.RemoveImage(context.Background(), Image{Ref: Repository + ":" + sum[:tagDigits]})
+		_ = engine.RemoveImage(context.Background(), Image{Ref: reference(sum, o.Home)})
 	})
 	ids := make(chan string, 2)
 	for range 2 {
