@@ -224,7 +224,8 @@ func TestAnotherCatalogueIsReadFromItsFolder(t *testing.T) {
 }
 
 func TestWhatHostsNeed(t *testing.T) {
-	nested, container := need(&matrix.Cell{ID: "kvm_x", Tier: matrix.Nested}, "/home"), need(&matrix.Cell{Tier: matrix.Container}, "/home")
+	machine, contained := &matrix.Cell{ID: "kvm_x", Tier: matrix.Nested}, &matrix.Cell{Tier: matrix.Container}
+	nested, container := need(machine, matrix.Hosts{}, "/home"), need(contained, matrix.Hosts{}, "/home")
 	if nested.MemoryMB <= hostMemoryMB || nested.Processors != 1 || nested.What != "a host of kvm_x" {
 		t.Errorf("a machine needs %+v", nested)
 	}
