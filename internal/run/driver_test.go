@@ -142,7 +142,7 @@ func TestTheEmulatorOfAPlan(t *testing.T) {
 
 func TestTheMachineTellsWhichSnapshotsFitAHost(t *testing.T) {
 	h := &Hosts{driver: newDriver(t), traits: map[string]string{"kvm": "nested=0"}}
-	if got := h.settings(&twoCells().Cells[0], "logs").Machine; !maps.Equal(got, h.traits) {
+	if got := h.settings(&twoCells().Cells[0], matrix.Hosts{}, 0).Machine; !maps.Equal(got, h.traits) {
 		t.Errorf("a host is told of the machine %v, want %v", got, h.traits)
 	}
 }
