@@ -131,7 +131,7 @@ func TestTimeLimitsInTheSpecFollowTheMachine(t *testing.T) {
 }
 
 func TestOnlyStepsOfTheHarnessAreItsOwn(t *testing.T) {
-	own := map[string]bool{"dev-nodes": true, "securityfs": true, "xen-dirs": true, "cpu-map-quirk": true}
+	own := map[string]bool{"dev-nodes": true, "network": true, "securityfs": true, "xen-dirs": true, "cpu-map-quirk": true}
 	for name, c := range compositions() {
 		spec, _, err := compose(c.parts, c.settings)
 		if err != nil {
