@@ -169,17 +169,22 @@ func (c *Client) DialUnix(ctx context.Context, path string) (net.Conn, error) {
 
 // OpenTTY opens a terminal device of L1 in raw mode.
 func (c *Client) OpenTTY(ctx context.Context, path string) (io.ReadWriteCloser, error) {
-	ch, err := await(ctx, func() (ssh.Channel, error) {
-		ch, requests, err := c.ssh.OpenChannel(channelTTY, ssh.Marshal(ttyRequest{path}))
+	ch, err := c.openOwn(ctx, channelTTY, ttyRequest{path})
+	if err != nil {
+		return nil, fmt.Errorf("cannot open terminal %s in L1: %w", path, err)
+	}
+	return ch, nil
+}
+
+// openOwn opens a channel of a type that only this agent has.
+func (c *Client) openOwn(ctx context.Context, channel string, payload any) (ssh.Channel, error) {
+	return await(ctx, func() (ssh.Channel, error) {
+		ch, requests, err := c.ssh.OpenChannel(channel, ssh.Marshal(payload))
 		if err == nil {
 			go ssh.DiscardRequests(requests)
 		}
 		return ch, err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("cannot open terminal %s in L1: %w", path, err)
-	}
-	return ch, nil
 }
 
 // Refused says that L1 answered and would not open what it was asked for, as an

@@ -46,7 +46,6 @@ const serviceWait = 2 * time.Minute
 // adaptations of the product to how it is run here, for the record.
 func compose(p Parts, s Settings) (spec agent.Spec, quirks []string, err error) {
 	spec = agent.Spec{
-		Hostname: "l1",
 		// The agent tells what is missing before it looks hung.
 		Patience: s.stall() / 2,
 		Root:     serialRoot,
@@ -55,9 +54,6 @@ func compose(p Parts, s Settings) (spec agent.Spec, quirks []string, err error) 
 		Files: []agent.File{
 			{Path: GuestKernel, From: GuestKernel},
 			{Path: GuestInitrd, From: GuestInitrd},
-			{Path: "/etc/hostname", Content: "l1\n"},
-			{Path: "/etc/hosts", Content: "127.0.0.1 localhost l1\n"},
-			{Path: "/etc/machine-id", Content: "7669727400006d617472697800000001\n"},
 		},
 	}
 	for _, m := range p.BootModules {
@@ -74,8 +70,9 @@ func compose(p Parts, s Settings) (spec agent.Spec, quirks []string, err error) 
 	} else {
 		quirks = append(quirks, composeKVM(&spec, s)...)
 	}
+	composePeers(&spec, s.Peers)
 	if s.emulated() {
-		quirks = append(quirks, roused)
+		quirks = append(quirks, kicked)
 	}
 	return spec, quirks, applySettings(&spec, p, s.Axes)
 }

@@ -49,13 +49,14 @@ func compositions() map[string]struct {
 	xen := native
 	xen.Xen = "/store/xen/xen"
 	kvmOnly := Settings{Name: "cell", Kind: matrix.KVM, Accel: "tcg", Scale: 1, CPUs: 2, MemoryMB: 2048, LogDir: "/run/logs"}
-	dom0, confined := kvmOnly, kvmOnly
+	dom0, confined, peer := kvmOnly, kvmOnly, kvmOnly
 	dom0.Kind = matrix.Xen
 	confined.Axes = []matrix.Setting{{Axis: "disk", Value: "scsi"}, {Axis: Security, Value: "apparmor"}}
+	peer.Peers = Peers{Role: 1, Count: 2}
 	return map[string]struct {
 		parts    Parts
 		settings Settings
-	}{"native": {native, kvmOnly}, "bundled": {bundled, kvmOnly}, "apparmor": {native, confined}, "xen": {xen, dom0}}
+	}{"peer": {native, peer}, "native": {native, kvmOnly}, "bundled": {bundled, kvmOnly}, "apparmor": {native, confined}, "xen": {xen, dom0}}
 }
 
 var emulator = Emulator{Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off", matrix.Xen: "max,cx16=off,smap=off"}}
@@ -80,7 +81,7 @@ func TestWhatTheAgentIsToldToDo(t *testing.T) {
 
 func TestTheEmulatorsCommandLine(t *testing.T) {
 	for name, c := range compositions() {
-		argv, err := commandLine(c.parts, c.settings, emulator, places{"/run/virtmatrix/vm-1", "/cache/vm-1", "/memory"}, false)
+		argv, err := commandLine(c.parts, c.settings, emulator, places{sockets: "/run/virtmatrix/vm-1", files: "/cache/vm-1", memory: "/memory", peer: "/run/virtmatrix/vm-2"}, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +92,7 @@ func TestTheEmulatorsCommandLine(t *testing.T) {
 func TestKVMNeedsNoTamedProcessor(t *testing.T) {
 	c := compositions()["native"]
 	c.settings.Accel = "kvm"
-	argv, err := commandLine(c.parts, c.settings, emulator, places{"/d", "/d", "/memory"}, false)
+	argv, err := commandLine(c.parts, c.settings, emulator, places{sockets: "/d", files: "/d", memory: "/memory"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +131,7 @@ func TestTimeLimitsInTheSpecFollowTheMachine(t *testing.T) {
 }
 
 func TestOnlyStepsOfTheHarnessAreItsOwn(t *testing.T) {
-	own := map[string]bool{"dev-nodes": true, "securityfs": true, "xen-dirs": true, "cpu-map-quirk": true}
+	own := map[string]bool{"dev-nodes": true, "network": true, "securityfs": true, "xen-dirs": true, "cpu-map-quirk": true}
 	for name, c := range compositions() {
 		spec, _, err := compose(c.parts, c.settings)
 		if err != nil {
@@ -148,7 +149,7 @@ func TestPathsWithSpacesAndCommas(t *testing.T) {
 	const odd = "/home/a b, c"
 	c := compositions()["native"]
 	c.parts.Kernel, c.parts.Root, c.settings.LogDir = odd+"/vmlinuz", odd+"/root.squashfs", odd+"/logs"
-	argv, err := commandLine(c.parts, c.settings, emulator, places{odd + "/vm", odd + "/vm", "/memory"}, false)
+	argv, err := commandLine(c.parts, c.settings, emulator, places{sockets: odd + "/vm", files: odd + "/vm", memory: "/memory"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +170,7 @@ func TestPathsWithSpacesAndCommas(t *testing.T) {
 	} {
 		x := compositions()["xen"]
 		x.parts.Kernel = c.kernel
-		if _, err := commandLine(x.parts, x.settings, emulator, places{"/vm", c.dir, "/memory"}, false); err == nil || !strings.Contains(err.Error(), "VIRTMATRIX_HOME") {
+		if _, err := commandLine(x.parts, x.settings, emulator, places{sockets: "/vm", files: c.dir, memory: "/memory"}, false); err == nil || !strings.Contains(err.Error(), "VIRTMATRIX_HOME") {
 			t.Errorf("%s: commandLine = %v, want a refusal with its cure", what, err)
 		}
 	}

@@ -22,8 +22,9 @@ func Contain(p Parts, s Settings, guestInitrd string) (spec agent.Spec, parts ma
 			return spec, nil, nil, errors.New("a container has no profiles of its own: " + axis.Axis + "=" + axis.Value + " takes a machine")
 		}
 	}
-	// Its processors are L0's, whatever those of a machine are.
-	s.Accel = ""
+	// Its processors are L0's, whatever those of a machine are, and its peers are
+	// reached by what it is shown.
+	s.Accel, s.Peers.Count = "", 1
 	spec, quirks, err = compose(p, s)
 	if err != nil {
 		return spec, nil, nil, err

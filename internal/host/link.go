@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 )
 
@@ -19,15 +21,15 @@ import (
 // with its agent, and the sockets of L0 that lead to sockets there.
 type Link struct {
 	// Way says where the link leads. It is set before the link is used.
-	Way   Way
+	Way   Transport
 	agent *agent.Client
 
 	mu       sync.Mutex
 	forwards []net.Listener
 }
 
-// Way is what a link knows of its host.
-type Way struct {
+// Transport is what a link knows of its host.
+type Transport struct {
 	// Dir is the folder for sockets on L0.
 	Dir string
 	// Limit scales a time limit to the machine.
@@ -38,6 +40,8 @@ type Way struct {
 	// Lost explains a connection to the host that broke: nil when it was not the
 	// host.
 	Lost func(context.Context) error
+	// Sched is how the host fared with L0's scheduler so far.
+	Sched func() owner.Sched
 }
 
 // Open opens the session with the agent at the other end of the connection,
@@ -103,6 +107,24 @@ func (l *Link) AwaitServices(ctx context.Context) error {
 		err = fault.Infraf("start services", "%s", res.Text())
 	}
 	return err
+}
+
+// Restart ends a daemon of L1 by a signal and starts it again as it was; its log goes
+// on. It returns when the daemon's socket is answered again. That it does not end, or
+// does not come back, is a product fault.
+func (l *Link) Restart(ctx context.Context, daemon string, signal syscall.Signal) error {
+	before := l.Way.Sched()
+	says, err := l.agent.Restart(ctx, daemon, signal)
+	switch {
+	case err == nil && says == "":
+		return nil
+	case err == nil:
+		return Died(agent.FaultLine+says, l.Way.Sched().Sub(before))
+	}
+	if dead := l.Way.Lost(ctx); dead != nil {
+		return dead
+	}
+	return fault.Infraf("restart "+daemon, "%w", err)
 }
 
 // openLimit bounds how long the agent may take to open a socket or terminal at

@@ -99,7 +99,7 @@ func talkingHost(t *testing.T) *Link {
 	}
 	dir := t.TempDir()
 	lives := func() error { return nil }
-	link := &Link{agent: client, Way: Way{
+	link := &Link{agent: client, Way: Transport{
 		Dir: dir, Limit: func(d time.Duration) time.Duration { return d },
 		Alive: lives, Lost: func(context.Context) error { return lives() },
 	}}

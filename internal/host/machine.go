@@ -15,8 +15,9 @@ import (
 )
 
 // places are where a running host has its things: the folders of its sockets, and
-// of its disk and initramfs, and the file that is its memory.
-type places struct{ sockets, files, memory string }
+// of its disk and initramfs, the file that is its memory, and the folder of the
+// sockets of its peer, if there is one.
+type places struct{ sockets, files, memory, peer string }
 
 // The files of a running host, in its places.
 const (
@@ -24,6 +25,7 @@ const (
 	fileScratch   = "scratch.img"
 	sockAgent     = "agent.sock"
 	sockQMP       = "qmp.sock"
+	sockNet       = "net.sock"
 )
 
 // kernelArgs of every L1 and dom0. A panic ends the emulator (-no-reboot)
@@ -62,11 +64,15 @@ func commandLine(p Parts, s Settings, em Emulator, at places, restored bool) ([]
 			"-drive", fmt.Sprintf("if=none,id=%s,format=raw,file=%s,readonly=%s,cache=unsafe", d.serial, value(d.file), onOff(d.readOnly)),
 			"-device", fmt.Sprintf("virtio-blk-pci,drive=%s,serial=%s", d.serial, d.serial))
 	}
+	network, err := peerArgs(s.Peers, at)
+	if err != nil {
+		return nil, err
+	}
 	boot, err := bootArgs(p, s, at.files)
 	if err != nil {
 		return nil, err
 	}
-	argv = append(argv, boot...)
+	argv = append(append(argv, network...), boot...)
 	if restored {
 		// Its processors stand still until all of its state has been verified.
 		argv = append(argv, "-S", "-incoming", "defer")

@@ -76,6 +76,10 @@ type Settings struct {
 	Scale float64
 	// CPUs and MemoryMB are L1's size.
 	CPUs, MemoryMB int
+	// Peers are the hosts that this one reaches.
+	Peers Peers
+	// Network lets a container make networks of its own; a machine always may.
+	Network bool
 	// ScratchDir is the folder for the host's disk and initramfs; empty means
 	// the run-time folder, which is often in memory.
 	ScratchDir string

@@ -48,7 +48,7 @@ func realBed(t *testing.T) *bed {
 	return b
 }
 
-func (b *bed) order() order { return order{b.runtime, b.parts, b.settings, b.emulator} }
+func (b *bed) options() options { return options{b.runtime, b.parts, b.settings, b.emulator} }
 
 // mute is a PID 1 that only sleeps.
 func mute(t *testing.T) string {
@@ -77,7 +77,7 @@ func emulators(runtime string) (pids []int) {
 
 func (b *bed) refuses(t *testing.T, v matrix.Verdict, layer matrix.Layer, words ...string) error {
 	t.Helper()
-	vm, err := b.order().launch(t.Context())
+	vm, err := b.options().launch(t.Context())
 	if err == nil {
 		vm.Close()
 	}
@@ -88,7 +88,7 @@ func (b *bed) refuses(t *testing.T, v matrix.Verdict, layer matrix.Layer, words 
 // up boots a host whose services may still be starting.
 func (b *bed) up(t *testing.T) *VM {
 	t.Helper()
-	vm, err := b.order().launch(t.Context())
+	vm, err := b.options().launch(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

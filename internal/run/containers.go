@@ -8,7 +8,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/accel"
 	"github.com/virtmatrix/virtmatrix/internal/container"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
-	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -51,19 +50,4 @@ func countsTruly(plan *matrix.Plan, l0 accel.Result) error {
 		}
 	}
 	return nil
-}
-
-// Contain starts a fresh host of a cell as a container; its logs go to logDir.
-func (h *Hosts) Contain(ctx context.Context, cell *matrix.Cell, logDir string) (*container.Host, error) {
-	parts, err := h.parts(cell)
-	if err != nil {
-		return nil, err
-	}
-	return container.Boot(ctx, container.Order{
-		Runtime: h.driver.config.Runtime, Home: h.driver.config.Home, Parts: parts,
-		Settings: host.Settings{
-			Name: cell.ID, Kind: cell.Kind, Axes: cell.Settings, Accel: h.probed.Accel, Scale: h.probed.Scale,
-			LogDir: logDir, ScratchDir: Scratch(h.driver.config.Home),
-		},
-	})
 }

@@ -142,7 +142,7 @@ func TestTheEmulatorOfAPlan(t *testing.T) {
 
 func TestTheMachineTellsWhichSnapshotsFitAHost(t *testing.T) {
 	h := &Hosts{driver: newDriver(t), traits: map[string]string{"kvm": "nested=0"}}
-	if got := h.settings(&twoCells().Cells[0], "logs").Machine; !maps.Equal(got, h.traits) {
+	if got := h.settings(&twoCells().Cells[0], matrix.Hosts{}, 0).Machine; !maps.Equal(got, h.traits) {
 		t.Errorf("a host is told of the machine %v, want %v", got, h.traits)
 	}
 }
@@ -224,7 +224,8 @@ func TestAnotherCatalogueIsReadFromItsFolder(t *testing.T) {
 }
 
 func TestWhatHostsNeed(t *testing.T) {
-	nested, container := need(&matrix.Cell{ID: "kvm_x", Tier: matrix.Nested}, "/home"), need(&matrix.Cell{Tier: matrix.Container}, "/home")
+	machine, contained := &matrix.Cell{ID: "kvm_x", Tier: matrix.Nested}, &matrix.Cell{Tier: matrix.Container}
+	nested, container := need(machine, matrix.Hosts{}, "/home"), need(contained, matrix.Hosts{}, "/home")
 	if nested.MemoryMB <= hostMemoryMB || nested.Processors != 1 || nested.What != "a host of kvm_x" {
 		t.Errorf("a machine needs %+v", nested)
 	}

@@ -35,13 +35,6 @@ type Hosts struct {
 	Snapshots *snapshot.Store
 }
 
-// The size of an L1: enough for two small guests, and few enough processors
-// that an emulated one does not starve itself.
-const (
-	hostCPUs     = 2
-	hostMemoryMB = 2048
-)
-
 // Hosts prepares to boot: it builds the guests' programs and finds out, by
 // booting, what accelerates L1 here.
 func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (_ *Hosts, err error) {
@@ -118,45 +111,6 @@ func (h *Hosts) Accel() accel.Result { return h.probed }
 
 // Emulator is the L0 emulator.
 func (h *Hosts) Emulator() host.Emulator { return h.emulator }
-
-// Boot boots a fresh host of a cell; its logs go to logDir.
-func (h *Hosts) Boot(ctx context.Context, cell *matrix.Cell, logDir string) (*host.VM, error) {
-	parts, err := h.parts(cell)
-	if err != nil {
-		return nil, err
-	}
-	return host.Boot(ctx, h.driver.config.Runtime, parts, h.settings(cell, logDir), h.emulator)
-}
-
-// Restores says whether a host of the cell has a snapshot to be restored from.
-func (h *Hosts) Restores(cell *matrix.Cell) bool {
-	parts, err := h.parts(cell)
-	return err == nil && host.Restores(parts, h.settings(cell, ""), h.emulator)
-}
-
-// Forget makes the next host of the cell one that boots.
-func (h *Hosts) Forget(cell *matrix.Cell) error {
-	if cell.Tier == matrix.Container {
-		return nil // containers have no snapshots
-	}
-	parts, err := h.parts(cell)
-	if err != nil {
-		return err
-	}
-	return host.Forget(parts, h.settings(cell, ""), h.emulator)
-}
-
-func (h *Hosts) settings(cell *matrix.Cell, logDir string) host.Settings {
-	settings := host.Settings{
-		Name: cell.ID, Kind: cell.Kind, Axes: cell.Settings, Accel: h.probed.Accel, Scale: h.probed.Scale,
-		CPUs: hostCPUs, MemoryMB: hostMemoryMB, LogDir: logDir, ScratchDir: Scratch(h.driver.config.Home),
-		Snapshots: h.Snapshots, Machine: h.traits,
-	}
-	if h.probed.Accel == accel.TCG {
-		settings.Turn = h.turn
-	}
-	return settings
-}
 
 // turn waits until no other emulated host boots: two that do starve each other,
 // and a kernel that calibrates its timers meanwhile may never come up.

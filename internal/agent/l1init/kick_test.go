@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestAThreadThatRousedProcessorsMayRunOnAllOfThem(t *testing.T) {
+func TestAThreadThatKickedProcessorsMayRunOnAllOfThem(t *testing.T) {
 	// The same thread, before and after.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -19,7 +19,7 @@ func TestAThreadThatRousedProcessorsMayRunOnAllOfThem(t *testing.T) {
 	if err := unix.Getrusage(unix.RUSAGE_THREAD, &was); err != nil {
 		t.Fatal(err)
 	}
-	if err := rouse(); err != nil {
+	if err := kick(); err != nil {
 		t.Fatal(err)
 	}
 	if err := unix.Getrusage(unix.RUSAGE_THREAD, &is); err != nil {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// roused is the quirk of hosts whose processors are emulated. QEMU's TCG notes the
+// kicked is the quirk of hosts whose processors are emulated. QEMU's TCG notes the
 // interrupts that wait for a processor in one word. As it starts a nested guest with
 // an interrupt of its own (helper_vmrun in QEMU 7.2's svm_helper.c, V_IRQ), it changes
 // that word without the lock that its other threads change it under, so that what they
@@ -14,25 +14,25 @@ import (
 // something from outside comes: its local APIC has the timer's vector in IRR, and
 // nothing serves it. A host with one processor stood still so in three of eight starts
 // of a guest, until somebody spoke to its agent.
-const roused = "nested guests on tcg: the processors of an idle host are interrupted once a second, because the emulator can lose an interrupt, which comes with the next"
+const kicked = "nested guests on tcg: the processors of an idle host are interrupted once a second, because the emulator can lose an interrupt, which comes with the next"
 
-// rousing is how often an idle host is roused. Each time costs one of two processors
+// kickInterval is how often an idle host is kicked. Each time costs one of two processors
 // some 12 ms.
-const rousing = time.Second
+const kickInterval = time.Second
 
-// idle says of what a host's emulator ran since it was last asked, rousing before,
+// idle says of what a host's emulator ran since it was last asked, kickInterval before,
 // whether the host is idle. One that does more has interrupts of its own.
-func idle(ran time.Duration) bool { return ran <= rousing/4 }
+func idle(ran time.Duration) bool { return ran <= kickInterval/4 }
 
-// rouse makes the processors of the host take interrupts, whenever it is idle, until it
+// kick makes the processors of the host take interrupts, whenever it is idle, until it
 // ends.
-func (vm *VM) rouse() {
+func (vm *VM) kick() {
 	had := vm.proc.Sched()
 	for {
 		select {
 		case <-vm.proc.Done():
 			return
-		case <-time.After(rousing):
+		case <-time.After(kickInterval):
 		}
 		has := vm.proc.Sched()
 		ran := has.Sub(had).Ran
@@ -42,7 +42,7 @@ func (vm *VM) rouse() {
 		}
 		// One at a time: it waits for a host that is slow, or that is stopped. An agent
 		// that cannot is ours, and answers nothing else either.
-		if err := vm.agent.Rouse(context.Background()); err != nil {
+		if err := vm.agent.Kick(context.Background()); err != nil {
 			return
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-func TestEmulatedProcessorsAreRousedAgainAndAgain(t *testing.T) {
-	o := fakeOrder(t)
+func TestEmulatedProcessorsAreKickedAgainAndAgain(t *testing.T) {
+	o := fakeOptions(t)
 	for _, which := range []string{"booted", "restored"} {
 		o.settings.LogDir = t.TempDir()
 		vm := boot(t, o)
@@ -16,7 +16,7 @@ func TestEmulatedProcessorsAreRousedAgainAndAgain(t *testing.T) {
 			t.Fatalf("%s: notes %q", which, vm.Notes())
 		}
 		for deadline := time.Now().Add(time.Minute); ; time.Sleep(poll) {
-			if b, _ := os.ReadFile(filepath.Join(o.settings.LogDir, rousedFile)); len(b) > 1 {
+			if b, _ := os.ReadFile(filepath.Join(o.settings.LogDir, kicksFile)); len(b) > 1 {
 				break
 			}
 			if time.Now().After(deadline) {

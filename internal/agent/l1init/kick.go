@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rouse makes each processor take an interrupt: a thread that moves to another is
+// kick makes each processor take an interrupt: a thread that moves to another is
 // announced to it by one.
-func rouse() error {
+func kick() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var all unix.CPUSet
