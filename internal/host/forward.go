@@ -20,8 +20,8 @@ import (
 // Side is who ended a connection.
 type Side string
 
-// A connection ends by its client on L0, by its daemon in L1, or with the link
-// between them: the host died, or the harness ended it.
+// A connection ends by its client on L0, by its daemon in L1, or by the link between
+// them: the host died, the harness ended it, or it cannot carry what was said.
 const (
 	ByClient Side = "client"
 	ByDaemon Side = "daemon"
@@ -132,10 +132,7 @@ func (l *Link) relay(client net.Conn, f *forward) {
 			f.record(h)
 		})
 	}
-	join(
-		&end{Conn: client, said: calls.Sent, ended: func(err error) { ended(ByClient, err) }},
-		&end{Conn: daemon, said: calls.Answered, ended: func(err error) { ended(ByDaemon, err) }},
-	)
+	join(&end{client, ByClient, calls.Sent, ended}, &end{daemon, ByDaemon, calls.Answered, ended})
 }
 
 // ping says why the session with the agent is lost, if it is.
@@ -155,16 +152,21 @@ func (f *forward) record(h HangUp) {
 // end is one end of a forwarded connection.
 type end struct {
 	net.Conn
-	// said takes what comes from there, ended that no more will, or may go there.
-	said  func([]byte)
-	ended func(error)
+	side Side
+	// check looks at what comes from there and says why it cannot be relayed.
+	check func([]byte) error
+	// ended is told who ended the connection, and how.
+	ended func(Side, error)
 }
 
 func (e *end) Read(b []byte) (int, error) {
 	n, err := e.Conn.Read(b)
-	e.said(b[:n])
+	if unfit := e.check(b[:n]); unfit != nil {
+		e.ended(ByLink, unfit)
+		return 0, unfit
+	}
 	if err != nil {
-		e.ended(err)
+		e.ended(e.side, err)
 	}
 	return n, err
 }
@@ -172,7 +174,7 @@ func (e *end) Read(b []byte) (int, error) {
 func (e *end) Write(b []byte) (int, error) {
 	n, err := e.Conn.Write(b)
 	if err != nil {
-		e.ended(err)
+		e.ended(e.side, err)
 	}
 	return n, err
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/libvirtrpc"
 )
 
 func TestAClientThatHasSaidAllIsStillAnswered(t *testing.T) {
@@ -194,6 +196,14 @@ func TestItIsKnownWhoEndedAConnection(t *testing.T) {
 			hangUp: func(_ *Link, _, client *net.UnixConn) { _, _ = client.Write(call(7)); client.Close() },
 			by:     ByClient, orderly: true, unanswered: []string{"virDomainReset"},
 		},
+		"a call that hands files over": {
+			hangUp: func(_ *Link, _, client *net.UnixConn) {
+				withFDs := call(7)
+				withFDs[19] = 4 // VIR_NET_CALL_WITH_FDS
+				_, _ = client.Write(withFDs)
+			},
+			by: ByLink,
+		},
 		"a host that dies": {
 			hangUp: func(_ *Link, wire, _ *net.UnixConn) { wire.Close() },
 			by:     ByLink,
@@ -266,6 +276,43 @@ func TestATapStandsInForTheServer(t *testing.T) {
 	link.Tap(path, nil)
 	if got := ask(); got != "SAID" {
 		t.Errorf("without a tap the client was answered %q", got)
+	}
+}
+
+func TestAProxyThatHangsUpIsTakenForTheDaemon(t *testing.T) {
+	link := talkingHost(t)
+	path := serveOn(t, func(c *net.UnixConn) {
+		defer c.Close()
+		for {
+			b := make([]byte, len(call(0)))
+			if _, err := io.ReadFull(c, b); err != nil {
+				return
+			}
+			b[19] = 1 // VIR_NET_REPLY
+			_, _ = c.Write(b)
+		}
+	})
+	var proxy libvirtrpc.Proxy
+	link.Tap(path, proxy.Wrap)
+	local, err := link.Forward(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := dial(t, local)
+	reply := make([]byte, len(call(0)))
+	_, _ = client.Write(call(1))
+	if _, err := io.ReadFull(client, reply); err != nil {
+		t.Fatalf("a proxy without faults lets nothing pass: %v", err)
+	}
+	if _, err := proxy.Inject(libvirtrpc.CloseAfter("virDomainReset")); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = client.Write(call(2))
+	if _, err := io.ReadFull(client, reply); err != io.EOF {
+		t.Fatalf("Read = %v, want the end", err)
+	}
+	if got := hungUp(t, link, local); got.By != ByDaemon || !slices.Equal(got.Unanswered, []string{"virDomainReset"}) {
+		t.Errorf("%s, want by the daemon under virDomainReset", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package libvirtrpc
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -14,30 +15,43 @@ type Calls struct {
 	waiting        map[uint32]procedure
 }
 
-// Sent takes what the client said.
-func (c *Calls) Sent(b []byte) {
+// Sent takes what the client said. The error is about a call that hands file
+// descriptors over, which only a socket of one machine can.
+func (c *Calls) Sent(b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sent.scan(b, func(m message) {
-		if t := m.word(wordType); t != typeCall && t != typeCallWithFDs {
-			return
+	return c.sent.scan(b, func(m message) error {
+		switch m.word(wordType) {
+		case typeCallWithFDs:
+			return handsOver(m)
+		case typeCall:
+			if c.waiting == nil {
+				c.waiting = map[uint32]procedure{}
+			}
+			c.waiting[m.word(wordSerial)] = m.procedure()
 		}
-		if c.waiting == nil {
-			c.waiting = map[uint32]procedure{}
-		}
-		c.waiting[m.word(wordSerial)] = m.procedure()
+		return nil
 	})
 }
 
-// Answered takes what the daemon said.
-func (c *Calls) Answered(b []byte) {
+// Answered takes what the daemon said. The error is about a reply that hands file
+// descriptors over.
+func (c *Calls) Answered(b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.answered.scan(b, func(m message) {
-		if t := m.word(wordType); t == typeReply || t == typeReplyWithFDs {
+	return c.answered.scan(b, func(m message) error {
+		switch m.word(wordType) {
+		case typeReplyWithFDs:
+			return handsOver(m)
+		case typeReply:
 			delete(c.waiting, m.word(wordSerial))
 		}
+		return nil
 	})
+}
+
+func handsOver(m message) error {
+	return fmt.Errorf("cannot relay %s: it hands file descriptors over, which do not leave a machine", m.procedure())
 }
 
 // Unanswered are the names of the calls under way, oldest first.
@@ -57,7 +71,7 @@ type scanner struct {
 	lost   bool
 }
 
-func (s *scanner) scan(b []byte, found func(message)) {
+func (s *scanner) scan(b []byte, found func(message) error) error {
 	for len(b) > 0 && !s.lost {
 		if s.skip > 0 {
 			n := min(s.skip, len(b))
@@ -69,13 +83,16 @@ func (s *scanner) scan(b []byte, found func(message)) {
 		s.header = append(s.header, b[:n]...)
 		b = b[n:]
 		if len(s.header) < headerLen {
-			return
+			return nil
 		}
 		if s.lost = s.header.check() != nil; s.lost {
-			return
+			return nil
 		}
-		found(s.header)
+		if err := found(s.header); err != nil {
+			return err
+		}
 		s.skip = int(s.header.word(wordLength)) - headerLen
 		s.header = s.header[:0]
 	}
+	return nil
 }

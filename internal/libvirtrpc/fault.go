@@ -56,7 +56,7 @@ func (p *Proxy) answer(call message) ([]byte, error) {
 // domainOf is the remote_nonnull_domain at the start of a call: name, UUID and ID.
 func domainOf(payload []byte) ([]byte, error) {
 	if len(payload) >= 4 {
-		if n := uint64(padded(binary.BigEndian.Uint32(payload))) + 4 + 16 + 4; n <= uint64(len(payload)) {
+		if n := padded(binary.BigEndian.Uint32(payload)) + 4 + 16 + 4; n <= uint64(len(payload)) {
 			return payload[:n], nil
 		}
 	}

@@ -209,20 +209,38 @@ func TestProceduresAreThoseOfTheProtocol(t *testing.T) {
 
 func TestCallsUnderWayAreKnown(t *testing.T) {
 	var c Calls
-	for _, b := range words(t, "virDomainSuspend", typeCall, 1, statusOK, []byte("payload")) {
-		c.Sent([]byte{b})
+	expect := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Error(err)
+		}
 	}
-	c.Sent(slices.Concat(words(t, "virDomainReset", typeCall, 2, statusOK, nil), words(t, "virDomainGetState", typeCall, 3, statusOK, nil)))
-	c.Sent(words(t, "virDomainReset", 3, 4, 2, []byte("stream")))
-	c.Answered(words(t, lifecycle, typeEvent, 2, statusOK, []byte("event")))
-	c.Answered(words(t, "virDomainReset", typeReply, 2, statusError, []byte("why")))
+	for _, b := range words(t, "virDomainSuspend", typeCall, 1, statusOK, []byte("payload")) {
+		expect(c.Sent([]byte{b}))
+	}
+	expect(c.Sent(slices.Concat(words(t, "virDomainReset", typeCall, 2, statusOK, nil), words(t, "virDomainGetState", typeCall, 3, statusOK, nil))))
+	expect(c.Sent(words(t, "virDomainReset", 3, 4, 2, []byte("stream"))))
+	expect(c.Answered(words(t, lifecycle, typeEvent, 2, statusOK, []byte("event"))))
+	expect(c.Answered(words(t, "virDomainReset", typeReply, 2, statusError, []byte("why"))))
 	if got := c.Unanswered(); !slices.Equal(got, []string{"virDomainSuspend", "virDomainGetState"}) {
 		t.Errorf("Unanswered = %q", got)
 	}
 	var other Calls
-	other.Sent([]byte(strings.Repeat("this is something else entirely\n", 10)))
+	expect(other.Sent([]byte(strings.Repeat("this is something else entirely\n", 10))))
 	if got := other.Unanswered(); got != nil {
 		t.Errorf("what is no RPC has calls %q", got)
+	}
+}
+
+func TestFileDescriptorsAreToldOf(t *testing.T) {
+	var c Calls
+	for _, err := range []error{
+		c.Sent(words(t, "virDomainCreateXMLWithFiles", typeCallWithFDs, 1, statusOK, nil)),
+		c.Answered(words(t, "virDomainCreateXMLWithFiles", typeReplyWithFDs, 1, statusOK, nil)),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "virDomainCreateXMLWithFiles") {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 
