@@ -151,6 +151,19 @@ func (c *Client) run(ctx context.Context, command string, stdin io.Reader, stdou
 	return s.Run(command)
 }
 
+// Ping returns nil when the agent has answered. It answers a request that it does not
+// know, too (RFC 4254, 4).
+func (c *Client) Ping(ctx context.Context) error {
+	err := until(ctx, func() error {
+		_, _, err := c.ssh.SendRequest("ping@virtmatrix", true, nil)
+		return err
+	})
+	if err != nil {
+		return because(ctx, "reach agent", err)
+	}
+	return nil
+}
+
 func abbreviate(s string) string {
 	if len(s) > 120 {
 		return s[:117] + "..."

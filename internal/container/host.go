@@ -120,7 +120,7 @@ func create(o Options) (_ *Host, err error) {
 	if h.folder, err = s.Peers.Folder(o.Runtime, FolderPrefix); err != nil {
 		return nil, fault.Infraf(op, "%w", disk.Explain(err, o.Runtime))
 	}
-	h.Way = host.Transport{Dir: h.folder.Path, Limit: s.Limit, Alive: h.Alive, Lost: h.lost, Sched: h.Sched}
+	h.Transport = host.Transport{Dir: h.folder.Path, Limit: s.Limit, Alive: h.Alive, Lost: h.lost, Sched: h.Sched}
 	if h.bulk, err = owner.NewFolder(s.ScratchDir, FolderPrefix); err != nil {
 		h.folder.Remove()
 		return nil, fault.Infraf(op, "%w", disk.Explain(err, s.ScratchDir))

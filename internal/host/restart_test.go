@@ -40,7 +40,7 @@ func TestADaemonThatDoesNotComeBackIsTheProducts(t *testing.T) {
 		l0, l1 := socket(t)
 		go func() { _ = server.Listen(wire{l1}) }()
 		var had owner.Sched
-		link := &Link{Way: Transport{
+		link := &Link{Transport: Transport{
 			Lost:  func(context.Context) error { return fault.Infraf("run host", "%w", died) },
 			Sched: func() owner.Sched { now := had; had = tc.had; return now },
 		}}

@@ -138,7 +138,7 @@ func (o options) create(quirks []string) (_ *VM, err error) {
 		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, o.runtime))
 	}
 	vm := &VM{settings: s, folder: folder, bulk: folder, quirks: quirks}
-	vm.Way = Transport{Dir: folder.Path, Limit: s.Limit, Alive: vm.Alive, Lost: vm.whyLost, Sched: vm.Sched}
+	vm.Transport = Transport{Dir: folder.Path, Limit: s.Limit, Alive: vm.Alive, Lost: vm.whyLost, Sched: vm.Sched}
 	vm.life.console = console.NewWatch(vm.Console())
 	defer func() {
 		if err != nil {
