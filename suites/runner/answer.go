@@ -79,7 +79,7 @@ func (f *Family) ask(ctx context.Context, p matrix.PlannedCheck, c *check.Check,
 			return
 		}
 		// Nor may a state that was saved of a host that was ill already.
-		if err := f.run.Boot.Forget(f.Cell); err != nil {
+		if err := f.run.Boot.ForgetAll(f.Cell, f.want); err != nil {
 			earlier = append(earlier, err.Error())
 		}
 		earlier = append(earlier, fmt.Sprintf("attempt %d ended in our own fault: %s", rec.Attempts, firstLine(rec.Reason)))
@@ -231,7 +231,7 @@ func (a *attempt) keepEvidence(rec *journal.Record, dir string, cause error, fil
 // keepLastBoot keeps the console of a host that never came up.
 func (a *attempt) keepLastBoot(dir string) {
 	for _, f := range []string{host.ConsoleFile, host.EmulatorFile, host.QMPFile} {
-		if b, err := os.ReadFile(filepath.Join(a.hostFolder(0), f)); err == nil {
+		if b, err := os.ReadFile(filepath.Join(a.hostFolder(), f)); err == nil {
 			steps.KeepEvidence(dir, "l1-"+f, b)
 		}
 	}

@@ -46,13 +46,9 @@ func (f *Family) folder(names ...string) string {
 	return filepath.Join(append([]string{f.run.Dir, "cells", f.Cell.ID}, names...)...)
 }
 
-// hostFolder is where the logs of the i-th host of a boot go.
-func (f *Family) hostFolder(i int) string {
-	name := fmt.Sprintf("host-%s-%d", strings.ReplaceAll(f.Name, "/", "-"), f.booted)
-	if i > 0 {
-		name += fmt.Sprintf("-%d", i)
-	}
-	return f.folder(name)
+// hostFolder is where the logs of the hosts of a boot go.
+func (f *Family) hostFolder() string {
+	return f.folder(fmt.Sprintf("host-%s-%d", strings.ReplaceAll(f.Name, "/", "-"), f.booted))
 }
 
 // longWait is how long a wait for room is at least that is noted with an answer.
@@ -77,7 +73,7 @@ func (f *Family) admit(ctx context.Context, want matrix.Hosts) (note string, err
 		return "", nil
 	}
 	said, start := "", time.Now()
-	f.place, err = f.run.Boot.Admit(ctx, f.Cell, want, func(why string) {
+	f.place, err = f.run.Boot.Reserve(ctx, f.Cell, want, func(why string) {
 		said = why
 		f.tell(progress.Event{Phase: progress.Waiting, Text: why})
 	})
@@ -106,7 +102,7 @@ func (f *Family) boot(ctx context.Context) (notes []string, err error) {
 	}
 	f.booted++
 	f.tell(progress.Event{Phase: progress.Booting, Text: fmt.Sprintf("host %d", f.booted)})
-	hosts, err := f.run.Boot.Boot(ctx, f.Cell, f.want, f.hostFolder)
+	hosts, err := f.run.Boot.Start(ctx, f.Cell, f.want, f.hostFolder())
 	if err != nil {
 		return notes, err
 	}

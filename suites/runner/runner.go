@@ -18,14 +18,14 @@ import (
 
 // Booter boots fresh hosts of cells.
 type Booter interface {
-	// Admit waits until the machine has room for the hosts, all of them at once. tell is
-	// told why it waits, in words that follow "waiting".
-	Admit(ctx context.Context, c *matrix.Cell, want matrix.Hosts, tell func(why string)) (Place, error)
-	// Boot boots hosts; the logs of the i-th go to logDir(i).
-	Boot(ctx context.Context, c *matrix.Cell, want matrix.Hosts, logDir func(i int) string) ([]steps.Host, error)
-	// Forget makes the next hosts of the cell ones that boot: no saved state of an
-	// earlier one counts any more.
-	Forget(c *matrix.Cell) error
+	// Reserve waits until the machine has room for the hosts, all of them at once. tell
+	// is told why it waits, in words that follow "waiting".
+	Reserve(ctx context.Context, c *matrix.Cell, want matrix.Hosts, tell func(why string)) (Place, error)
+	// Start boots or restores hosts; their logs go below logDir.
+	Start(ctx context.Context, c *matrix.Cell, want matrix.Hosts, logDir string) ([]steps.Host, error)
+	// ForgetAll makes the next hosts ones that boot: no saved state of earlier ones
+	// counts any more.
+	ForgetAll(c *matrix.Cell, want matrix.Hosts) error
 	// KernelRelease is what uname -r prints under the cell's kernel.
 	KernelRelease(c *matrix.Cell) (string, error)
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
-	"github.com/virtmatrix/virtmatrix/suites/steps"
 )
 
 // Suite is what one Ginkgo process works with.
@@ -188,23 +187,8 @@ func (s *Suite) takeOver(process int) (progress.Sink, error) {
 // booter hands the driver's hosts to the families.
 type booter struct{ *run.Hosts }
 
-func (b booter) Boot(ctx context.Context, c *matrix.Cell, want matrix.Hosts, logDir func(int) string) ([]steps.Host, error) {
-	if c.Tier == matrix.Container {
-		contained, err := b.Contain(ctx, c, logDir(0))
-		if err != nil {
-			return nil, err
-		}
-		return []steps.Host{contained}, nil
-	}
-	vm, err := b.Hosts.Boot(ctx, c, logDir(0))
-	if err != nil {
-		return nil, err
-	}
-	return []steps.Host{vm}, nil
-}
-
-func (b booter) Admit(ctx context.Context, c *matrix.Cell, want matrix.Hosts, tell func(why string)) (Place, error) {
-	claim, err := b.Hosts.Admit(ctx, c, tell)
+func (b booter) Reserve(ctx context.Context, c *matrix.Cell, want matrix.Hosts, tell func(why string)) (Place, error) {
+	claim, err := b.Hosts.Reserve(ctx, c, want, tell)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +206,7 @@ func (s *Suite) equip(ctx context.Context, cat *matrix.Catalog, process int, eve
 		return err
 	}
 	s.closers = append(s.closers, hosts.Close)
-	if s.Cells, err = ordered(s.dir, s.Plan, hosts.Restores); err != nil {
+	if s.Cells, err = ordered(s.dir, s.Plan, func(c *matrix.Cell) bool { return hosts.Restorable(c, matrix.Hosts{}) }); err != nil {
 		return err
 	}
 	answers, err := journal.Open(s.dir.Path(), process)

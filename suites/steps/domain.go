@@ -37,7 +37,7 @@ func (t *T) NewGuest() domain.Guest {
 	token := hex.EncodeToString(raw[:])
 	return domain.Guest{
 		Name: "l2-" + token[:6], Token: token,
-		Kernel: host.GuestKernel, Initrd: host.GuestInitrd,
+		Kernel: host.GuestKernel, Initrd: host.GuestInitrd, Faults: t.guestFaults,
 	}
 }
 

@@ -3,12 +3,10 @@ package steps
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
-	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
@@ -119,15 +117,7 @@ func (x *Xenstore) Fired() (e xenstore.Event) {
 func (t *T) XlGuest() *Guest {
 	g := t.NewGuest()
 	file := host.ScratchDir + "/" + g.Name + ".cfg"
-	t.Put(file, fmt.Sprintf(`name = %q
-type = "pv"
-kernel = %q
-ramdisk = %q
-extra = "console=hvc0 loglevel=5 %s%s"
-memory = %d
-vcpus = 1
-on_crash = "preserve"
-`, g.Name, g.Kernel, g.Initrd, l2.TokenArg, g.Token, domain.MemoryMB))
+	t.Put(file, domain.XLConfig(g))
 	t.Cleanup(func() { t.Run("xl destroy " + g.Name + " 2>/dev/null; rm -f " + file) })
 	guest := &Guest{t: t, Name: g.Name, Token: g.Token, log: domain.XenConsoleLog(g.Name)}
 	guest.dial = func() (io.ReadWriteCloser, error) {
