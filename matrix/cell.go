@@ -165,17 +165,25 @@ func (c *Cell) String() string { return c.ID }
 // PlannedCheck is one question that a cell must answer.
 type PlannedCheck struct {
 	ID string `json:"id"`
-	// Title is the behaviour in a short sentence.
-	Title string `json:"title,omitempty"`
+	// Asserts is the behaviour in one sentence.
+	Asserts string `json:"asserts,omitempty"`
+	// Family is the folder of its body below suites.
+	Family string `json:"family,omitempty"`
 	// Tier is the cell's: where the check is exercised.
 	Tier Tier `json:"tier"`
 	// Unsupported holds the reason why the check does not apply to the cell.
 	// Empty when it applies.
 	Unsupported string `json:"unsupported,omitempty"`
-	// Needs are the checks of the same cell, in its order, whose failure blocks
-	// this one: the cell's boot check, and whatever it builds on. Only checks
-	// that are planned and apply are listed.
-	Needs []string `json:"needs,omitempty"`
+	// AskedIn is the cell of the plan that answers for this one, because what the
+	// answer depends on is the same there. Empty when this cell answers itself.
+	AskedIn string `json:"asked_in,omitempty"`
+	// Depends are the axes that the answer depends on; nil is all.
+	Depends []string `json:"depends,omitempty"`
+	// Boot says that the check answers for the boot of this cell's hosts. It is the
+	// cell's first.
+	Boot bool `json:"boot,omitempty"`
+	// Hosts are those that the check works on.
+	Hosts Hosts `json:"hosts,omitzero"`
 	// Isolation says what the check shares its host with.
 	Isolation Isolation `json:"isolation,omitempty"`
 }
@@ -193,13 +201,3 @@ const (
 
 // Isolations lists them, the default first.
 func Isolations() []Isolation { return []Isolation{IsolateCell, IsolateCheck} }
-
-// Blocker returns the first need of the check that was answered and did not pass.
-func (p *PlannedCheck) Blocker(answers map[string]Verdict) (id string, blocked bool) {
-	for _, need := range p.Needs {
-		if v, ok := answers[need]; ok && v != Pass {
-			return need, true
-		}
-	}
-	return "", false
-}

@@ -56,7 +56,7 @@ type ExcludedTuple struct {
 // Cells calls the cells that count by kind, and by tier unless that is Nested:
 // "kvm", "kvm container", "kvm in place of container".
 func (c *Coverage) Cells() string {
-	name := footing{c.Tier, c.Kind}.String()
+	name := hostType{c.Tier, c.Kind}.String()
 	if c.Instead != "" {
 		name += " in place of " + string(c.Instead)
 	}

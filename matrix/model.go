@@ -65,7 +65,7 @@ func (c *Catalog) grid(cov Cover, pinned map[string]string) (*grid, error) {
 // asked is the tier that the profile asks for.
 func (g *grid) asked() Tier { return cmp.Or(g.instead, g.tier) }
 
-func (g *grid) footing() footing { return footing{g.tier, g.kind} }
+func (g *grid) hostType() hostType { return hostType{g.tier, g.kind} }
 
 func (g *grid) axis(name string) *cover.Axis {
 	for i := range g.axes {
@@ -145,7 +145,7 @@ func (g *grid) forbid(k *Constraint) error {
 	for _, t := range tuples {
 		rule := CoverageRule{Tuple: g.sorted(t), Why: k.Why, Source: k.Source}
 		if len(t) == 0 {
-			return fmt.Errorf("no %s cell can be: %s", g.footing(), rule.reason())
+			return fmt.Errorf("no %s cell can be: %s", g.hostType(), rule.reason())
 		}
 		g.rules = append(g.rules, rule)
 	}
@@ -250,7 +250,7 @@ func (g *grid) contradiction(c *cover.Contradiction) error {
 	if len(c.Wanted) > 0 {
 		what = "have " + c.Wanted.String()
 	}
-	return fmt.Errorf("no %s cell can %s: %s", g.footing(), what, reasons(c.By))
+	return fmt.Errorf("no %s cell can %s: %s", g.hostType(), what, reasons(c.By))
 }
 
 // reasons joins the reasons of rules, each once.

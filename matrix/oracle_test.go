@@ -85,8 +85,7 @@ func (o *oracle) mustBeAllowed(t *testing.T, cells []Cell) {
 func randomCatalog(rng *rand.Rand) *Catalog {
 	releases := []string{"r1", "r2", "r3"}
 	c := &Catalog{
-		boot:   map[footing]string{{Nested, KVM}: "BOOT", {Container, KVM}: "BOOT", {Nested, Xen}: "BOOT"},
-		Checks: []Check{{ID: "BOOT", Kinds: Kinds(), Tiers: Tiers()}},
+		Checks: []Check{{ID: "BOOT", Boot: true}},
 	}
 	for _, r := range releases {
 		c.Releases = append(c.Releases, Release{Name: r, Source: "apt"})

@@ -11,7 +11,7 @@ import (
 )
 
 // PlanVersion is the format of plan.json. A plan of another version is refused.
-const PlanVersion = 2
+const PlanVersion = 3
 
 // Plan is the frozen list of cells and checks that a run must answer. It is
 // content-addressed: Hash covers everything else in it.

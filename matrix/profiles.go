@@ -39,7 +39,7 @@ func (c *Catalog) Profile(name string) (*Profile, error) {
 
 // Has says whether the profile asks for hosts of the tier.
 func (p *Profile) Has(tier Tier) bool {
-	return slices.ContainsFunc(Kinds(), func(kind Kind) bool { return p.asks(footing{tier, kind}) })
+	return slices.ContainsFunc(Kinds(), func(kind Kind) bool { return p.asks(hostType{tier, kind}) })
 }
 
 func (c *loader) readProfiles() []key {
@@ -88,7 +88,7 @@ func (c *loader) readCell(n node, p *Profile) error {
 	}
 	values := map[string]string{}
 	tier := Nested
-	keys := []key{required("kind", word(&kind, "kind", Kinds())), optional("tier", c.readTier(&tier, kind))}
+	keys := []key{required("kind", word(&kind, "kind", Kinds())), optional("tier", readTier(&tier, kind))}
 	for _, comp := range kind.Components() {
 		keys = append(keys, required(string(comp), func(n node) (err error) {
 			values[string(comp)], err = c.readCellValue(n, string(comp))

@@ -22,6 +22,9 @@ type Request struct {
 	// Budget is the largest number of cells, 0 for as many as it takes. Under it
 	// those that cover most are taken.
 	Budget int
+	// Everywhere asks each check in each cell, also where another cell of the plan
+	// has everything that the answer depends on.
+	Everywhere bool
 	// Change plans the cells in which a change can matter, each with its baseline,
 	// instead of the profile's own; nil if there is none.
 	Change *Change
@@ -43,7 +46,8 @@ type Request struct {
 //
 // A cell's boot check is planned whenever a check that applies to the cell is;
 // nothing else is added to what was asked for. A check that does not apply is
-// planned with the reason. The plan has no images yet and is not sealed.
+// planned with the reason, and one that another cell answers with that cell. The
+// plan has no images yet and is not sealed.
 func New(c *Catalog, r Request) (*Plan, error) {
 	p, err := c.plan(r)
 	if err != nil {
@@ -66,10 +70,14 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot choose cells of profile %s: %w", profile.Name, err)
 	}
-	if err := c.ask(plan, profile, r, wishes); err != nil {
+	want, err := c.ask(plan, profile, r, wishes)
+	if err != nil {
 		return nil, err
 	}
 	plan.arrange()
+	if !r.Everywhere {
+		plan.askOnce(want)
+	}
 	for _, s := range sweeps {
 		counted, err := s.coverage(plan.Cells)
 		if err != nil {
@@ -83,11 +91,11 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 }
 
 // ask puts the cells into the plan, each with its checks, as far as they are
-// selected.
-func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, wishes []wish) error {
-	wishes, err := c.selected(profile, r, wishes)
-	if err != nil {
-		return err
+// selected. It returns what was asked of each cell, without the boot check that
+// comes along.
+func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, wishes []wish) (want map[string][]string, err error) {
+	if wishes, err = c.selected(profile, r, wishes); err != nil {
+		return nil, err
 	}
 	var offered []string
 	for i := range wishes {
@@ -95,10 +103,10 @@ func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, wishes []wish) er
 	}
 	chosen, err := Select(r.Checks, keep(c.CheckIDs(), offered))
 	if err != nil {
-		return fmt.Errorf("cannot select checks of profile %s: %w", profile.Name, err)
+		return nil, fmt.Errorf("cannot select checks of profile %s: %w", profile.Name, err)
 	}
 	var cells []Cell
-	want := map[string][]string{}
+	want = map[string][]string{}
 	for _, w := range wishes {
 		want[w.cell.ID] = append(want[w.cell.ID], keep(c.offered(profile, &w), chosen)...)
 		cell := w.cell
@@ -118,7 +126,7 @@ func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, wishes []wish) er
 		}
 	}
 	plan.Fallback = r.fallbacks(plan, wishes)
-	return nil
+	return want, nil
 }
 
 // isolate gives the checks hosts of their own that are to have them: all of them
@@ -127,7 +135,7 @@ func (c *Catalog) isolate(checks []PlannedCheck, all Isolation) {
 	for i := range checks {
 		p := &checks[i]
 		check, err := c.Check(p.ID)
-		if p.Unsupported == "" && err == nil && cmp.Or(all, check.Isolation) == IsolateCheck {
+		if p.Unsupported == "" && err == nil && cmp.Or(all, check.isolation()) == IsolateCheck {
 			p.Isolation = IsolateCheck
 		}
 	}
@@ -189,29 +197,30 @@ func keep(names, also []string) []string {
 
 // planned turns the wanted checks into questions to a cell.
 func (c *Catalog) planned(cell *Cell, want []string) []PlannedCheck {
-	var applying, excused []string
-	for i := range c.Checks {
-		id := c.Checks[i].ID
-		switch {
-		case !slices.Contains(want, id):
-		case c.Checks[i].inapplicable(cell) == "":
-			applying = append(applying, id)
-		default:
-			excused = append(excused, id)
-		}
-	}
-	if len(applying) > 0 {
-		applying = append(applying, c.boot[cell.footing()])
-	}
 	var checks []PlannedCheck
-	for _, check := range c.order(cell.footing()) {
-		switch {
-		case slices.Contains(applying, check.ID):
-			needs := keep(c.prerequisites(check.ID, cell.footing()), applying)
-			checks = append(checks, PlannedCheck{ID: check.ID, Title: check.Title, Tier: cell.Tier, Needs: needs})
-		case slices.Contains(excused, check.ID):
-			checks = append(checks, PlannedCheck{ID: check.ID, Title: check.Title, Tier: cell.Tier, Unsupported: check.inapplicable(cell)})
+	applies := false
+	boot := c.bootCheck(cell)
+	for i := range c.Checks {
+		check := &c.Checks[i]
+		if check.ID == boot || !slices.Contains(want, check.ID) {
+			continue
 		}
+		planned := check.plan(cell)
+		applies = applies || planned.Unsupported == ""
+		checks = append(checks, planned)
+	}
+	if check, err := c.Check(boot); err == nil && (applies || slices.Contains(want, boot)) {
+		first := check.plan(cell)
+		first.Boot = true
+		checks = slices.Insert(checks, 0, first)
 	}
 	return checks
+}
+
+// plan is the check as it is asked of a cell.
+func (c *Check) plan(cell *Cell) PlannedCheck {
+	return PlannedCheck{
+		ID: c.ID, Asserts: c.Asserts, Family: c.Family, Tier: cell.Tier, Unsupported: c.inapplicable(cell),
+		Depends: c.Depends, Hosts: c.Hosts,
+	}
 }

@@ -77,51 +77,6 @@ func TestSmokeAsksEveryCellEveryCheck(t *testing.T) {
 	}
 }
 
-func TestNeedsStandEarlierInTheCell(t *testing.T) {
-	for _, cell := range plan(t, Request{Profile: "smoke"}).Cells {
-		earlier := map[string]bool{}
-		for _, k := range cell.Checks {
-			for _, n := range k.Needs {
-				if !earlier[n] {
-					t.Errorf("%s: %s needs %s, which is not answered by then", cell.ID, k.ID, n)
-				}
-			}
-			if k.Unsupported == "" {
-				if boot := cell.Checks[0].ID; k.ID != boot && !slices.Contains(k.Needs, boot) {
-					t.Errorf("%s: %s does not need %s", cell.ID, k.ID, boot)
-				}
-				earlier[k.ID] = true
-			} else if len(k.Needs) > 0 {
-				t.Errorf("%s: %s does not apply, but needs %v", cell.ID, k.ID, k.Needs)
-			}
-		}
-	}
-}
-
-func TestNeedsOfAGuestThatStarts(t *testing.T) {
-	p := plan(t, Request{Profile: "smoke"})
-	for id, want := range map[string]string{
-		"kvm_linux-6.1_qemu-7.2_libvirt-9.0": "IK-BOOT IK-KVM O-CONN O-DEF O-START",
-		"xen_linux-6.1_xen-4.17_libvirt-9.0": "IX-BOOT IX-ABI O-CONN O-DEF O-START",
-	} {
-		checks := p.Cell(id).Checks
-		i := slices.IndexFunc(checks, func(k PlannedCheck) bool { return k.ID == "O-SAVE" })
-		if got := strings.Join(checks[i].Needs, " "); got != want {
-			t.Errorf("%s: O-SAVE needs %s, want %s", id, got, want)
-		}
-	}
-}
-
-func TestNeedsThroughAnUnplannedCheckStillBlock(t *testing.T) {
-	p := plan(t, Request{Profile: "smoke", Cells: []string{"kvm*11.3"}, Checks: []string{"O-CONN", "O-SAVE"}})
-	if got, want := questions(&p.Cells[0]), "IK-BOOT O-CONN O-SAVE"; got != want {
-		t.Fatalf("asks %s, want %s", got, want)
-	}
-	if got := p.Cells[0].Checks[2].Needs; !slices.Equal(got, []string{"IK-BOOT", "O-CONN"}) {
-		t.Errorf("O-SAVE needs %v", got)
-	}
-}
-
 func TestCIAsksOnlyItsChecks(t *testing.T) {
 	p := plan(t, Request{Profile: "ci"})
 	want := map[string]string{

@@ -289,7 +289,7 @@ func (s *covering) least() (n int, why string) {
 	case s.fixed+len(s.outside) > 0:
 		why = fixedIn(s.profile)
 	default:
-		why = fmt.Sprintf("for a cover of %s", s.footing())
+		why = fmt.Sprintf("for a cover of %s", s.hostType())
 	}
 	return n, why
 }
