@@ -18,7 +18,6 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/internal/headers" // says what is missing
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
-	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/cell"
 	"github.com/virtmatrix/virtmatrix/suites/inbound"
@@ -109,13 +108,13 @@ func (s *suite) describe(plan *matrix.Cell, turn ginkgo.SpecPriority) error {
 		ginkgo.BeforeAll(func() { ginkgo.DeferCleanup(c.Discard) })
 		for _, p := range plan.Checks {
 			if rec, ok := s.cached[[2]string{plan.ID, p.ID}]; ok {
-				ginkgo.It(p.ID+" "+p.Title, ginkgo.Label(p.ID), func() { report(rec) })
+				ginkgo.It(p.ID+" "+p.Asserts, ginkgo.Label(p.ID), func() { report(rec) })
 				continue
 			}
-			if p.Unsupported != "" || s.answered[plan.ID][p.ID] != "" {
+			if !p.Asked() || s.answered[plan.ID][p.ID] != "" {
 				continue
 			}
-			ginkgo.It(p.ID+" "+p.Title, ginkgo.Label(p.ID), func(ctx ginkgo.SpecContext) {
+			ginkgo.It(p.ID+" "+p.Asserts, ginkgo.Label(p.ID), func(ctx ginkgo.SpecContext) {
 				rec, err := c.Answer(ctx, p, all[p.ID])
 				gomega.Expect(err).NotTo(gomega.HaveOccurred())
 				report(rec)
@@ -162,13 +161,17 @@ func TestEveryCheckHasABody(t *testing.T) {
 	}
 }
 
-// TestChecksAreInThePackageOfTheirFamily keeps the cache of verdicts right: a
+// TestChecksAreBelowTheFolderOfTheirFamily keeps the cache of verdicts right: a
 // check's answer is kept under the version of that package.
-func TestChecksAreInThePackageOfTheirFamily(t *testing.T) {
-	for folder, checks := range map[string]map[string]cell.Body{"suites/inbound": inbound.Checks, "suites/outbound": outbound.Checks} {
+func TestChecksAreBelowTheFolderOfTheirFamily(t *testing.T) {
+	cat, err := matrix.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for folder, checks := range map[string]map[string]cell.Body{"inbound": inbound.Checks, "outbound": outbound.Checks} {
 		for id := range checks {
-			if got := run.CheckPackage(id); got != folder {
-				t.Errorf("%s is in %s, and looked for in %s", id, folder, got)
+			if check, err := cat.Check(id); err != nil || !strings.HasPrefix(check.Family, folder+"/") {
+				t.Errorf("%s is in %s, and its family is %v, %v", id, folder, check, err)
 			}
 		}
 	}

@@ -81,11 +81,15 @@ func (d *Driver) buildImage(ctx context.Context, plan *matrix.Plan, ref matrix.I
 	return img, err
 }
 
-// refsOf lists each image of a plan once, the emulator first.
+// refsOf lists each image of a plan once, the emulator first. A cell that is asked
+// nothing has no host, and needs none.
 func refsOf(plan *matrix.Plan) []matrix.ImageRef {
 	refs := []matrix.ImageRef{plan.Emulator}
 	seen := map[matrix.ImageRef]bool{plan.Emulator: true}
 	for _, c := range plan.Cells {
+		if c.Asked() == 0 {
+			continue
+		}
 		for _, ref := range c.Images {
 			if !seen[ref] {
 				seen[ref] = true

@@ -98,15 +98,11 @@ type recaller struct {
 
 func (r *recaller) recall(earlier map[string]matrix.Verdict) Recalled {
 	var out Recalled
-	verdicts, cached := map[string]matrix.Verdict{}, map[string]*journal.Cached{}
-	for id, v := range earlier {
-		verdicts[id] = v
-	}
 	for _, check := range r.cell.Checks {
-		if check.Unsupported != "" || earlier[check.ID] != "" {
+		if !check.Asked() || earlier[check.ID] != "" {
 			continue
 		}
-		rec, err := r.answer(check, verdicts, cached)
+		rec, err := r.answer(check)
 		switch {
 		case errors.Is(err, verdict.ErrNone):
 			continue
@@ -114,24 +110,13 @@ func (r *recaller) recall(earlier map[string]matrix.Verdict) Recalled {
 			out.Problems = append(out.Problems, fmt.Errorf("%s of %s: %w", check.ID, r.cell.ID, err))
 			continue
 		}
-		verdicts[check.ID], cached[check.ID] = rec.Verdict, rec.Cached
 		out.Records = append(out.Records, rec)
 	}
 	return out
 }
 
-// answer is the cache's answer to one check. What a kept failure blocks is blocked
-// again, without asking.
-func (r *recaller) answer(check matrix.PlannedCheck, verdicts map[string]matrix.Verdict, cached map[string]*journal.Cached) (journal.Record, error) {
-	if need, blocked := check.Blocker(verdicts); blocked {
-		if cached[need] == nil {
-			return journal.Record{}, verdict.ErrNone // a suite gave that answer, and decides
-		}
-		rec := journal.Ask(r.plan, r.cell, check)
-		rec.Harness, rec.Cached = r.harness, cached[need]
-		rec.Block(need, verdicts[need])
-		return rec, nil
-	}
+// answer is the cache's answer to one check.
+func (r *recaller) answer(check matrix.PlannedCheck) (journal.Record, error) {
 	q, err := r.question(r.cell, check)
 	if err != nil {
 		return journal.Record{}, verdict.ErrNone // the image is built, and the check asked

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,7 +50,7 @@ type Verdicts struct {
 	// well for them; empty when the plan has none, or nothing makes any.
 	docker    string
 	contained map[string]string
-	// code is the version of the code of each package of checks, and of all that
+	// code is the version of the code of each family of checks, and of all that
 	// carries it out; state tells whether any of it was touched.
 	code  map[string]string
 	state string
@@ -57,19 +58,30 @@ type Verdicts struct {
 	doubt error
 }
 
-// The packages of the checks.
-const (
-	inboundChecks  = "suites/inbound"
-	outboundChecks = "suites/outbound"
-)
-
-// CheckPackage is the package that has a check's behaviour, by the family in its
-// ID.
-func CheckPackage(id string) string {
-	if strings.HasPrefix(id, "O-") {
-		return outboundChecks
+// familyPackages are the packages that have the behaviours of all checks, by family:
+// the family's folder below suites, or the nearest one above it that there is in
+// the checkout.
+func familyPackages(source string) (map[string]string, error) {
+	cat, err := matrix.Default()
+	if err != nil {
+		return nil, err
 	}
-	return inboundChecks
+	packages := map[string]string{}
+	for _, family := range matrix.Families(cat.Checks) {
+		packages[family] = familyPackage(source, family)
+	}
+	return packages, nil
+}
+
+func familyPackage(source, family string) string {
+	folder := path.Join("suites", family)
+	for folder != "suites" {
+		if info, err := os.Stat(filepath.Join(source, folder)); err == nil && info.IsDir() {
+			return folder
+		}
+		folder = path.Dir(folder)
+	}
+	return path.Join("suites", family)
 }
 
 // answering are the packages that give any answer: those that hold the checks
@@ -84,7 +96,7 @@ func answering() []string {
 
 // throughTheCell are files that are built in and count only by what of them is in
 // a cell, its checks, and the recipes of its images.
-var throughTheCell = []string{"matrix/*.yaml", "fixtures/recipes.yaml"}
+var throughTheCell = []string{"matrix/*.yaml", "matrix/checks.json", "fixtures/recipes.yaml"}
 
 // ErrNotProbed says that nobody knows what runs hosts here: Driver.Probe finds out.
 var ErrNotProbed = errors.New("what runs hosts here was not found out since the machine booted; a run does")
@@ -184,29 +196,37 @@ func (d *Driver) builtImages(plan *matrix.Plan) *Images {
 }
 
 func (v *Verdicts) readCode(ctx context.Context, source string) error {
-	tree, err := readCode(ctx, source)
+	tree, families, err := readCode(ctx, source)
 	if err != nil {
 		return err
 	}
 	v.state = tree.State()
-	for _, p := range []string{inboundChecks, outboundChecks} {
-		if v.code[p], err = tree.Version(append(answering(), p)...); err != nil {
+	for family, p := range families {
+		if v.code[family], err = tree.Version(append(answering(), p)...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func readCode(ctx context.Context, source string) (*code.Tree, error) {
-	return code.Read(ctx, code.Options{
-		Root: source, Tags: Tags, Packages: append(answering(), inboundChecks, outboundChecks), Ignore: throughTheCell,
+// readCode reads the code that gives answers, and says which package each family of
+// checks is in.
+func readCode(ctx context.Context, source string) (*code.Tree, map[string]string, error) {
+	families, err := familyPackages(source)
+	if err != nil {
+		return nil, nil, err
+	}
+	tree, err := code.Read(ctx, code.Options{
+		Root: source, Tags: Tags, Ignore: throughTheCell,
+		Packages: append(answering(), sorted(slices.Collect(maps.Values(families)))...),
 	})
+	return tree, families, err
 }
 
 // CodeState is what CodeEnv is to hold for suites of the checkout that are compiled
 // after this.
 func CodeState(ctx context.Context, source string) (string, error) {
-	tree, err := readCode(ctx, source)
+	tree, _, err := readCode(ctx, source)
 	if err != nil {
 		return "", err
 	}
@@ -216,7 +236,7 @@ func CodeState(ctx context.Context, source string) (string, error) {
 // question is all that can influence the answer of a cell to a check. Without the
 // images it cannot be asked.
 func (v *Verdicts) question(cell *matrix.Cell, check matrix.PlannedCheck) (verdict.Question, error) {
-	q := verdict.Question{Check: check, Cell: *cell, Code: v.code[CheckPackage(check.ID)], Machine: v.traits}
+	q := verdict.Question{Check: check, Cell: *cell, Code: v.code[check.Family], Machine: v.traits}
 	for _, ref := range cell.Images {
 		img, err := v.image(ref)
 		if err != nil {

@@ -27,8 +27,8 @@ const checkLimit = 30 * time.Minute
 func (c *Cell) Answer(ctx context.Context, p matrix.PlannedCheck, body Body) (journal.Record, error) {
 	c.tell(progress.Event{Phase: progress.Checking, Check: p.ID})
 	rec := c.record(p)
-	if need, blocked := p.Blocker(c.verdicts); blocked {
-		rec.Block(need, c.verdicts[need])
+	if boot, blocked := c.unbooted(p); blocked {
+		rec.Block(boot, c.verdicts[boot])
 	} else {
 		c.attempt(ctx, p, body, &rec)
 	}
@@ -37,6 +37,14 @@ func (c *Cell) Answer(ctx context.Context, p matrix.PlannedCheck, body Body) (jo
 	c.verdicts[p.ID] = rec.Verdict
 	c.tell(progress.Event{Phase: progress.Finished, Check: p.ID, Verdict: rec.Verdict, Seconds: rec.Seconds, Text: firstLine(rec.Reason)})
 	return rec, c.run.Journal.Append(rec)
+}
+
+// unbooted returns the check that answers for the boot of the cell's hosts, if it
+// did not pass: then no other has a host to ask.
+func (c *Cell) unbooted(p matrix.PlannedCheck) (boot string, blocked bool) {
+	first := c.Plan.Checks[0]
+	verdict := c.verdicts[first.ID]
+	return first.ID, first.Boot && first.ID != p.ID && verdict != "" && verdict != matrix.Pass
 }
 
 func firstLine(s string) string {

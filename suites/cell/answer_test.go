@@ -166,26 +166,18 @@ func TestAMistakeOfTheHarnessIsInfraWithItsPlace(t *testing.T) {
 	b.wants(rec, matrix.Infra, matrix.LayerHarness, "the harness panicked: assignment to entry in nil map", "answer_test.go")
 }
 
-func TestACheckIsBlockedByTheFirstNeedThatDidNotHold(t *testing.T) {
+func TestACheckIsBlockedByTheBootAlone(t *testing.T) {
 	b := newBench(t)
 	b.answer(soon(t), "IK-BOOT", holds)
 	b.answer(soon(t), "O-START", func(_ context.Context, t *T) { t.Fail(matrix.LayerManagement, "no") })
+	b.wants(b.answer(soon(t), "O-SAVE", holds), matrix.Pass, "")
+	b.Cell = New(b.run, b.Plan, map[string]matrix.Verdict{"IK-BOOT": matrix.Fail, "O-START": matrix.Pass})
 	ran := false
 	rec := b.answer(soon(t), "O-SAVE", func(context.Context, *T) { ran = true })
-	b.wants(rec, matrix.Blocked, "", "needs O-START, which ended in FAIL")
-	if rec.BlockedBy != "O-START" || rec.Attempts != 0 || ran || rec.Evidence != "" {
+	b.wants(rec, matrix.Blocked, "", "needs IK-BOOT, which ended in FAIL")
+	if rec.BlockedBy != "IK-BOOT" || rec.Attempts != 0 || ran || rec.Evidence != "" {
 		t.Errorf("blocked by %q after %d attempts, ran: %v", rec.BlockedBy, rec.Attempts, ran)
 	}
-	if n := len(b.booter.hosts); n != 1 {
-		t.Errorf("%d hosts were booted for it", n-1)
-	}
-}
-
-func TestAnswersOfAResumedRunCountForNeeds(t *testing.T) {
-	b := newBench(t)
-	b.Cell = New(b.run, b.Plan, map[string]matrix.Verdict{"IK-BOOT": matrix.Pass, "O-START": matrix.Fail})
-	rec := b.answer(soon(t), "O-SAVE", holds)
-	b.wants(rec, matrix.Blocked, "", "O-START")
 	last := b.events[len(b.events)-1]
 	if last.Done != 3 || last.Total != 3 {
 		t.Errorf("done %d of %d, want 3 of 3", last.Done, last.Total)

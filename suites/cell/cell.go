@@ -222,7 +222,7 @@ func (c *Cell) tell(e progress.Event) {
 func (c *Cell) planned() int {
 	n := 0
 	for _, p := range c.Plan.Checks {
-		if p.Unsupported == "" {
+		if p.Asked() {
 			n++
 		}
 	}
@@ -232,7 +232,7 @@ func (c *Cell) planned() int {
 func (c *Cell) answered() int {
 	n := 0
 	for _, p := range c.Plan.Checks {
-		if _, ok := c.verdicts[p.ID]; ok && p.Unsupported == "" {
+		if _, ok := c.verdicts[p.ID]; ok && p.Asked() {
 			n++
 		}
 	}

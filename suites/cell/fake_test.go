@@ -179,7 +179,7 @@ func newBench(t *testing.T) *bench {
 			{Component: matrix.QEMU, Version: "7.2", Package: "1:7.2+dfsg-7"},
 		},
 		Images: []matrix.ImageRef{{Role: "userland-kvm", Release: "bookworm", Packages: "set-1"}},
-		Checks: []matrix.PlannedCheck{{ID: "IK-BOOT"}, {ID: "O-START", Needs: []string{"IK-BOOT"}}, {ID: "O-SAVE", Needs: []string{"IK-BOOT", "O-START"}}, {ID: "O-X", Unsupported: "not here"}},
+		Checks: []matrix.PlannedCheck{{ID: "IK-BOOT", Boot: true, Family: "inbound/kernel"}, {ID: "O-START", Family: "outbound/lifecycle"}, {ID: "O-SAVE", Family: "outbound/save"}, {ID: "O-X", Unsupported: "not here"}},
 	}
 	b := &bench{t: t, booter: &fakeBooter{t: t, banner: "[    0.0] Linux version 6.1\n"}, journal: &fakeJournal{}}
 	run := &Run{

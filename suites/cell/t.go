@@ -47,7 +47,7 @@ type T struct {
 type stop struct{ err error }
 
 func newT(c *Cell, p matrix.PlannedCheck, attempt int) *T {
-	t := &T{cell: c, check: p, attempt: attempt, layer: layerOf(p.ID)}
+	t := &T{cell: c, check: p, attempt: attempt, layer: p.Layer()}
 	t.gomega = gomega.NewGomega(func(message string, _ ...int) {
 		panic(stop{fault.Productf(t.layer, "hold "+p.ID, "%s", strings.TrimSpace(message))})
 	}).(*gomega.WithT)
@@ -55,18 +55,6 @@ func newT(c *Cell, p matrix.PlannedCheck, attempt int) *T {
 		t.Note("in a container of %s", c.run.Engine)
 	}
 	return t
-}
-
-// layerOf is the layer that a check's own assertions speak about, by the
-// family in its ID.
-func layerOf(id string) matrix.Layer {
-	switch {
-	case strings.HasPrefix(id, "IK-"):
-		return matrix.LayerKernel
-	case strings.HasPrefix(id, "IQ-"), strings.HasPrefix(id, "IX-"):
-		return matrix.LayerHypervisor
-	}
-	return matrix.LayerManagement
 }
 
 // Expect asserts something about the product.
