@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -98,7 +99,16 @@ func (p *Plan) Write(w io.Writer) error {
 // ReadPlan reads a sealed plan and verifies it. An unknown key, anything after
 // the plan, and a plan that was edited since it was sealed are errors.
 func ReadPlan(r io.Reader) (*Plan, error) {
-	d := json.NewDecoder(r)
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read plan: %w", err)
+	}
+	// Another format has other keys.
+	var head struct{ Version int }
+	if json.Unmarshal(text, &head) == nil && head.Version != PlanVersion {
+		return nil, (&Plan{Version: head.Version}).Verify()
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	var p Plan
 	if err := d.Decode(&p); err != nil {

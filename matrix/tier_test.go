@@ -83,15 +83,15 @@ func TestChecksOfAContainer(t *testing.T) {
 		got[k.ID] = k
 	}
 	for id, want := range map[string]PlannedCheck{
-		"O-CONN": {},
-		"O-START":    {},
-		"IQ-QMP":     {},
-		"IK-BOOT":    {Unsupported: kernel},
-		"IK-KVM":     {Unsupported: "asks KVM of the host's own kernel, and a container has that of L0"},
-		"IK-DMESG":   {Unsupported: kernel},
-		"IK-NFT":     {Unsupported: kernel},
-		"IK-CG":      {Unsupported: kernel},
-		"IX-BOOT":    {Unsupported: "there is no Xen in the kvm stack"},
+		"O-CONN":   {},
+		"O-START":  {},
+		"IQ-QMP":   {},
+		"IK-BOOT":  {Unsupported: kernel},
+		"IK-KVM":   {Unsupported: "asks KVM of the host's own kernel, and a container has that of L0"},
+		"IK-DMESG": {Unsupported: kernel},
+		"IK-NFT":   {Unsupported: kernel},
+		"IK-CG":    {Unsupported: kernel},
+		"IX-BOOT":  {Unsupported: "there is no Xen in the kvm stack"},
 	} {
 		k := got[id]
 		if k.Unsupported != want.Unsupported {

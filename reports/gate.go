@@ -42,7 +42,7 @@ type Decision struct {
 }
 
 // Gate decides whether what was tested may be released. It counts the results
-// itself and trusts no stored total. In order of weight:
+// itself, each answer once, and trusts no stored total. In order of weight:
 //
 //   - a matrix that cannot be judged (no cells, nothing executed, a cell
 //     without any record, strays) is NoAnswer, whatever else it holds;
@@ -98,7 +98,7 @@ func unfit(m *Matrix) []string {
 	executed, answered := 0, map[string]bool{}
 	for i := range m.Results {
 		r := &m.Results[i]
-		answered[r.Cell] = answered[r.Cell] || r.Record != nil
+		answered[r.Cell] = answered[r.Cell] || r.Record != nil || r.AskedIn != "" && r.Verdict != matrix.Missing
 		switch r.Verdict {
 		case matrix.Pass, matrix.Fail, matrix.Known, matrix.Fixed:
 			executed++
@@ -135,6 +135,7 @@ func sift(m *Matrix, p Policy) sifted {
 	for i := range m.Results {
 		r := &m.Results[i]
 		switch {
+		case r.AskedIn != "": // it counts where it was asked
 		case r.Retried():
 			g.retried = append(g.retried, r)
 		case r.Verdict == matrix.Infra || r.Verdict == matrix.Missing:

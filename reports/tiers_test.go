@@ -110,8 +110,8 @@ func TestAContainerAnswersNothingOfANestedCover(t *testing.T) {
 		records []journal.Record
 		want    string
 	}{
-		{"both answered", records, "kvm: 1 of 1 pair answered"},
-		{"the container answered", records[:2], "kvm: 0 of 1 pair answered, 1 lost with cells that gave no answer"},
+		{"both answered", records, "kvm: 1 of 1 pair in cells, 2 of 2 answered, counted by check"},
+		{"the container answered", records[:2], "kvm: 1 of 1 pair in cells, 0 of 2 answered, counted by check"},
 	} {
 		m := Judge(p, c.records, nil)
 		counted, err := m.coverage()
@@ -122,7 +122,7 @@ func TestAContainerAnswersNothingOfANestedCover(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.about, got, c.want)
 		}
 		lost := cover.Tuple{{Axis: "linux", Level: "6.1"}, {Axis: "qemu", Level: "7.2"}}
-		told := strings.Contains(strings.Join(Gate(m, DefaultPolicy()).Reasons, "\n"), "without an answer: 1 pair of kvm cells, {"+lost.String()+"}")
+		told := strings.Contains(strings.Join(Gate(m, DefaultPolicy()).Reasons, "\n"), "without an answer, counted by check: 2 pairs of kvm cells, O-CONN {"+lost.String()+"}, ")
 		if want := len(c.records) == 2; told != want {
 			t.Errorf("%s: the gate tells of the lost pair: %v", c.about, told)
 		}

@@ -242,7 +242,7 @@ func flaws(plan *matrix.Plan, records []journal.Record) (list []string, err erro
 		for _, check := range c.Checks {
 			rec, ok := given[question{c.ID, check.ID}]
 			switch {
-			case check.Unsupported != "":
+			case !check.Asked():
 				continue
 			case !ok:
 				return nil, fmt.Errorf("%s of %s has no answer", check.ID, c.ID)

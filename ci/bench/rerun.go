@@ -71,7 +71,7 @@ func keepAll(ctx context.Context, d *run.Driver, home string, plan *matrix.Plan)
 	for i := range plan.Cells {
 		c := &plan.Cells[i]
 		for _, check := range c.Checks {
-			if check.Unsupported != "" {
+			if !check.Asked() {
 				continue
 			}
 			rec := journal.Ask(plan, c, check)

@@ -34,8 +34,7 @@ const (
 func (r *runner) ginkgo() []string {
 	checks := 0
 	for i := range r.plan.Cells {
-		n, _ := countChecks(&r.plan.Cells[i])
-		checks += n
+		checks += r.plan.Cells[i].Asked()
 	}
 	limit := roomLimit + baseLimit + time.Duration(len(r.plan.Cells))*cellLimit + time.Duration(checks)*checkLimit
 	argv := []string{

@@ -80,8 +80,7 @@ func (a *app) showKept(plan *matrix.Plan) error {
 	}
 	checks := 0
 	for i := range plan.Cells {
-		n, _ := countChecks(&plan.Cells[i])
-		checks += n
+		checks += plan.Cells[i].Asked()
 	}
 	found := verdicts.Recall("", "", nil)
 	for _, problem := range found.Problems {
@@ -107,7 +106,7 @@ func recalledWords(plan *matrix.Plan, records []journal.Record, now time.Time) s
 	cells, all, partly, checks := 0, 0, 0, 0
 	for i := range plan.Cells {
 		c := &plan.Cells[i]
-		asked, _ := countChecks(c)
+		asked := c.Asked()
 		if asked == 0 {
 			continue
 		}

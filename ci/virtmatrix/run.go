@@ -196,7 +196,7 @@ func (r *runner) rows() (rows []progress.Row, left int, err error) {
 		c := &r.plan.Cells[i]
 		row := progress.Row{Cell: c.ID}
 		for _, check := range c.Checks {
-			if check.Unsupported != "" {
+			if !check.Asked() {
 				continue
 			}
 			row.Checks++
@@ -204,7 +204,9 @@ func (r *runner) rows() (rows []progress.Row, left int, err error) {
 				row.Done++
 			}
 		}
-		rows, left = append(rows, row), left+row.Checks-row.Done
+		if row.Checks > 0 { // a cell that is asked nothing has no host
+			rows, left = append(rows, row), left+row.Checks-row.Done
+		}
 	}
 	return rows, left, nil
 }

@@ -87,13 +87,13 @@ func samplePlan(t *testing.T) *matrix.Plan {
 		PackageSets: map[string]matrix.PackageSet{host.Key(): host, emulator.Key(): emulator},
 		Cells: []matrix.Cell{
 			cell(matrix.KVM, "userland-kvm", []matrix.PlannedCheck{
-				{ID: "IK-BOOT", Tier: matrix.Nested},
-				{ID: "O-START", Tier: matrix.Nested, Needs: []string{"IK-BOOT"}},
-				{ID: "O-SAVE", Tier: matrix.Nested, Needs: []string{"IK-BOOT", "O-START"}},
+				{ID: "IK-BOOT", Family: "inbound/kernel", Tier: matrix.Nested, Boot: true},
+				{ID: "O-START", Family: "outbound/lifecycle", Tier: matrix.Nested},
+				{ID: "O-SAVE", Family: "outbound/save", Tier: matrix.Nested},
 			}, "6.1", "7.2", "9.0"),
 			cell(matrix.Xen, "userland-xen", []matrix.PlannedCheck{
-				{ID: "IX-BOOT", Tier: matrix.Nested},
-				{ID: "O-SAVE", Tier: matrix.Nested, Unsupported: "libxl cannot save this guest"},
+				{ID: "IX-BOOT", Family: "inbound/xen", Tier: matrix.Nested, Boot: true},
+				{ID: "O-SAVE", Family: "outbound/save", Tier: matrix.Nested, Unsupported: "libxl cannot save this guest"},
 			}, "6.1", "4.17", "9.0"),
 		},
 	}

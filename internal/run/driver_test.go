@@ -105,11 +105,13 @@ func ref(role, release string) matrix.ImageRef {
 }
 
 func twoCells() *matrix.Plan {
+	asked := []matrix.PlannedCheck{{ID: "O-CONN"}}
 	return &matrix.Plan{
 		Emulator: ref("qemu", "bookworm"),
 		Cells: []matrix.Cell{
-			{ID: "a", Images: []matrix.ImageRef{ref("userland-kvm", "bookworm"), ref("kernel-cloud", "bookworm")}},
-			{ID: "b", Images: []matrix.ImageRef{ref("userland-kvm", "bookworm"), ref("kernel-cloud", "trixie"), ref("qemu", "bookworm"), ref("qemu", "trixie")}},
+			{ID: "a", Checks: asked, Images: []matrix.ImageRef{ref("userland-kvm", "bookworm"), ref("kernel-cloud", "bookworm")}},
+			{ID: "b", Checks: asked, Images: []matrix.ImageRef{ref("userland-kvm", "bookworm"), ref("kernel-cloud", "trixie"), ref("qemu", "bookworm"), ref("qemu", "trixie")}},
+			{ID: "c", Checks: []matrix.PlannedCheck{{ID: "O-CONN", AskedIn: "a"}}, Images: []matrix.ImageRef{ref("qemu", "sid")}},
 		},
 	}
 }

@@ -96,9 +96,6 @@ func TestAFailureInARunOfFewChecksReplacesThePassOfARunOfAll(t *testing.T) {
 	one := newVerdicts(resolved(t, few, nil), dir)
 	answerAll(t, one, "O-SAVE")
 	cell := all.plan.Cells[0]
-	if asked := one.plan.Cells[0].Checks; slices.Equal(asked[len(asked)-1].Needs, cell.Checks[len(cell.Checks)-1].Needs) {
-		t.Fatalf("%+v needs the same in both runs; that proves nothing", asked)
-	}
 	if got := journal.Answered(all.plan, all.Recall(t.TempDir(), "v2", nil).Records)[cell.ID]["O-SAVE"]; got != matrix.Fail {
 		t.Errorf("the run of all checks is answered %s from the cache, want FAIL", got)
 	}

@@ -55,7 +55,12 @@ func newVerdicts(plan *matrix.Plan, dir string) *Verdicts {
 	v := &Verdicts{
 		store: verdict.In(dir), plan: plan, images: map[matrix.ImageRef]verdict.Image{}, accel: "tcg",
 		emulator: host.Emulator{Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max"}},
-		traits:   map[string]string{"kernel": "6.1"}, code: map[string]string{inboundChecks: "in", outboundChecks: "out"}, state: "now",
+		traits:   map[string]string{"kernel": "6.1"}, code: map[string]string{}, state: "now",
+	}
+	for _, c := range plan.Cells {
+		for _, check := range c.Checks {
+			v.code[check.Family] = "code of " + check.Family
+		}
 	}
 	for _, ref := range refsOf(plan) {
 		v.images[ref] = verdict.Image{Role: ref.Role, Key: ref.Packages, Content: "built of " + ref.Packages}
@@ -71,7 +76,7 @@ func answerAll(t *testing.T, v *Verdicts, fail ...string) {
 	for i := range v.plan.Cells {
 		c := &v.plan.Cells[i]
 		for _, check := range c.Checks {
-			if check.Unsupported != "" {
+			if !check.Asked() {
 				continue
 			}
 			rec := journal.Ask(v.plan, c, check)
@@ -94,7 +99,7 @@ func answerAll(t *testing.T, v *Verdicts, fail ...string) {
 	}
 }
 
-var wholeGrid = matrix.Request{Profile: "full", Cells: []string{"kvm"}, Checks: []string{"IK-BOOT", "O-CONN", "O-SAVE"}}
+var wholeGrid = matrix.Request{Profile: "full", Cells: []string{"kvm"}, Checks: []string{"IK-BOOT", "O-CONN", "O-SAVE"}, Everywhere: true}
 
 func TestOneChangedPackageSetMissesExactlyItsCells(t *testing.T) {
 	dir := t.TempDir()
@@ -128,7 +133,7 @@ func TestOneChangedPackageSetMissesExactlyItsCells(t *testing.T) {
 	}
 }
 
-// pair is one cell with five checks: O-SAVE needs what O-START shows.
+// pair is one cell with four checks.
 var pair = matrix.Request{Profile: "smoke", Cells: []string{"kvm_linux-6.1_qemu-7.2_libvirt-9.0"}, Checks: []string{"IK-BOOT", "O-CONN", "O-START", "O-SAVE"}}
 
 func TestWhatCarriesTheAnswerOutCounts(t *testing.T) {
@@ -137,22 +142,22 @@ func TestWhatCarriesTheAnswerOutCounts(t *testing.T) {
 		other func(*Verdicts)
 		want  []string
 	}{
-		"nothing else":           {func(*Verdicts) {}, all},
-		"code of inbound":        {func(v *Verdicts) { v.code[inboundChecks] = "new" }, []string{"O-CONN", "O-START", "O-SAVE"}},
-		"code of outbound":       {func(v *Verdicts) { v.code[outboundChecks] = "new" }, []string{"IK-BOOT"}},
-		"the accelerator":        {func(v *Verdicts) { v.accel = "kvm" }, nil},
-		"the machine":            {func(v *Verdicts) { v.traits["kernel"] = "6.12" }, nil},
-		"the L0 machine type":    {func(v *Verdicts) { v.emulator.Machine = "pc-q35-10.0" }, nil},
-		"the L0 processor":       {func(v *Verdicts) { v.emulator.CPU[matrix.KVM] = "max,cx16=off" }, nil},
-		"the L0 emulator":        {func(v *Verdicts) { v.images[v.plan.Emulator] = verdict.Image{Role: "qemu", Content: "other"} }, nil},
-		"an image, built again":  {func(v *Verdicts) { rebuild(v, v.plan.Cells[0].Images[0]) }, nil},
-		"an image is not built":  {func(v *Verdicts) { delete(v.images, v.plan.Cells[0].Images[1]) }, nil},
-		"no emulator is built":   {func(v *Verdicts) { delete(v.images, v.plan.Emulator) }, nil},
-		"another plan":           {func(v *Verdicts) { v.plan.Hash = "another" }, all},
-		"another reason":         {func(v *Verdicts) { v.plan.Cells[0].Why = []string{"because"} }, all},
-		"a check less":           {func(v *Verdicts) { v.plan.Cells[0].Checks = v.plan.Cells[0].Checks[:3] }, []string{"IK-BOOT", "O-CONN", "O-START"}},
-		"a check is alone":       {func(v *Verdicts) { v.plan.Cells[0].Checks[0].Isolation = matrix.IsolateCheck }, []string{"O-CONN", "O-START", "O-SAVE"}},
-		"a check needs one less": {func(v *Verdicts) { v.plan.Cells[0].Checks[3].Needs = []string{"IK-BOOT"} }, all},
+		"nothing else":          {func(*Verdicts) {}, all},
+		"code of a family":      {func(v *Verdicts) { v.code["outbound/save"] = "new" }, []string{"IK-BOOT", "O-CONN", "O-START"}},
+		"the accelerator":       {func(v *Verdicts) { v.accel = "kvm" }, nil},
+		"the machine":           {func(v *Verdicts) { v.traits["kernel"] = "6.12" }, nil},
+		"the L0 machine type":   {func(v *Verdicts) { v.emulator.Machine = "pc-q35-10.0" }, nil},
+		"the L0 processor":      {func(v *Verdicts) { v.emulator.CPU[matrix.KVM] = "max,cx16=off" }, nil},
+		"the L0 emulator":       {func(v *Verdicts) { v.images[v.plan.Emulator] = verdict.Image{Role: "qemu", Content: "other"} }, nil},
+		"an image, built again": {func(v *Verdicts) { rebuild(v, v.plan.Cells[0].Images[0]) }, nil},
+		"an image is not built": {func(v *Verdicts) { delete(v.images, v.plan.Cells[0].Images[1]) }, nil},
+		"no emulator is built":  {func(v *Verdicts) { delete(v.images, v.plan.Emulator) }, nil},
+		"another plan":          {func(v *Verdicts) { v.plan.Hash = "another" }, all},
+		"another reason":        {func(v *Verdicts) { v.plan.Cells[0].Why = []string{"because"} }, all},
+		"a check less":          {func(v *Verdicts) { v.plan.Cells[0].Checks = v.plan.Cells[0].Checks[:3] }, []string{"IK-BOOT", "O-CONN", "O-START"}},
+		"a check is alone":      {func(v *Verdicts) { v.plan.Cells[0].Checks[0].Isolation = matrix.IsolateCheck }, []string{"O-CONN", "O-START", "O-SAVE"}},
+		"another dependency":    {func(v *Verdicts) { v.plan.Cells[0].Checks[3].Depends = []string{"libvirt"} }, all},
+		"asked in another cell": {func(v *Verdicts) { v.plan.Cells[0].Checks[3].AskedIn = "another" }, []string{"IK-BOOT", "O-CONN", "O-START"}},
 	} {
 		dir := t.TempDir()
 		answerAll(t, newVerdicts(resolved(t, pair, nil), dir))
@@ -189,7 +194,7 @@ func TestWhatMakesContainersCountsForThemAlone(t *testing.T) {
 		"the L0 kernel":      {func(v *Verdicts) { v.traits["kernel"] = "6.12" }, 0, 0},
 		"another userland":   {func(v *Verdicts) { rebuild(v, v.plan.Cells[1].Images[0]) }, 0, 0},
 		"the accelerator":    {func(v *Verdicts) { v.accel = "kvm" }, 0, 0},
-		"the code of guests": {func(v *Verdicts) { v.code[outboundChecks] = "new" }, 1, 0},
+		"the code of checks": {func(v *Verdicts) { v.code["outbound/connection"] = "new" }, 3, 0},
 	} {
 		dir := t.TempDir()
 		answerAll(t, mixed(t, dir))
@@ -223,7 +228,7 @@ func TestTheCodeThatAnswersIsAllThereIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, err := readCode(t.Context(), root)
+	tree, families, err := readCode(t.Context(), root)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +236,7 @@ func TestTheCodeThatAnswersIsAllThereIs(t *testing.T) {
 	if err := v.readCode(t.Context(), root); err != nil {
 		t.Fatal(err)
 	}
-	if v.state != tree.State() || v.code[inboundChecks] == v.code[outboundChecks] {
+	if v.state != tree.State() || len(v.code) != len(families) || v.code["inbound/kernel"] == v.code["outbound/save"] {
 		t.Errorf("state %s of %s, code %v", v.state, tree.State(), v.code)
 	}
 	// What guests run, what boots them, and what asks.

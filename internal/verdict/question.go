@@ -63,13 +63,12 @@ type Host struct {
 }
 
 // ask returns the question in its canonical form. Out of it goes what is said to
-// people alone, and what the plan says of other questions: why the cell is there,
-// what it is judged against, its other checks, and which of them are needed. A need
-// decides whether a check is carried out and never how, and a run of a few checks
-// names fewer: it is to renew the answers of a run of all.
+// people alone, and what the plan says of where and why a question is asked: why the
+// cell is there, what it is judged against, its other checks, and which cells
+// share an answer. None of it decides how a check is carried out.
 func (q Question) ask() ([]byte, error) {
 	q.Format = format
-	q.Check.Asserts = ""
+	q.Check.Asserts, q.Check.AskedIn, q.Check.Depends = "", "", nil
 	q.Cell.Why, q.Cell.Baseline, q.Cell.Checks = nil, "", nil
 	text, err := json.Marshal(q)
 	if err != nil {

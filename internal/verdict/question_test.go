@@ -16,7 +16,9 @@ func testQuestion() Question {
 	return Question{
 		Format: format,
 		Check: matrix.PlannedCheck{
-			ID: "O-SAVE", Title: "A guest survives a save", Tier: matrix.Nested, Unsupported: "-", Needs: []string{"IK-BOOT"}, Isolation: matrix.IsolateCheck,
+			ID: "O-SAVE", Asserts: "A guest survives a save", Family: "outbound/save", Tier: matrix.Nested, Unsupported: "-",
+			AskedIn: "kvm_linux-6.1_qemu-5.2_libvirt-9.0", Depends: []string{"libvirt"}, Boot: true, Isolation: matrix.IsolateCheck,
+			Hosts: matrix.Hosts{Count: 2, CPUs: 1, MemoryMB: 512, Cold: true, Network: true, Packages: []string{"swtpm"}},
 		},
 		Cell: matrix.Cell{
 			ID: "kvm_linux-6.1_qemu-7.2_libvirt-9.0", Kind: matrix.KVM, Tier: matrix.Nested, Composition: matrix.Native,
@@ -37,7 +39,7 @@ func testQuestion() Question {
 }
 
 // saysNothing are the fields that cannot influence an answer, with what is below.
-var saysNothing = []string{".Format", ".Check.Title", ".Check.Needs", ".Cell.Why", ".Cell.Baseline", ".Cell.Checks"}
+var saysNothing = []string{".Format", ".Check.Asserts", ".Check.AskedIn", ".Check.Depends", ".Cell.Why", ".Cell.Baseline", ".Cell.Checks"}
 
 func TestEverythingButWhatSaysNothingIsInTheKey(t *testing.T) {
 	want := keyOfQuestion(t, testQuestion())

@@ -102,11 +102,14 @@ func cells(runs string, argv []string) count {
 	return sum
 }
 
-// verdicts counts the results of a matrix. What does not apply is neither
-// passed nor failed, and everything without a good answer is a failure.
+// verdicts counts the results of a matrix, each answer once. What does not apply is
+// neither passed nor failed, and everything without a good answer is a failure.
 func verdicts(m *reports.Matrix) count {
 	var c count
 	for i := range m.Results {
+		if m.Results[i].AskedIn != "" {
+			continue
+		}
 		switch m.Results[i].Verdict {
 		case matrix.Pass, matrix.Known:
 			c.passed++
