@@ -187,9 +187,12 @@ func (r *runner) show(rows []progress.Row) (sink progress.Sink, done func()) {
 // rows are the cells of the plan with the checks they must answer, less those
 // that have an answer, and how many checks are left.
 func (r *runner) rows() (rows []progress.Row, left int, err error) {
-	records, _, err := run.Answers(r.dir)
+	records, damage, err := run.Answers(r.dir)
 	if err != nil {
 		return nil, 0, err
+	}
+	if err := damage.Err(); err != nil {
+		return nil, 0, fmt.Errorf("cannot go on with %s: %w", short(r.dir.Path()), err)
 	}
 	answered := journal.Answered(r.plan, records)
 	for i := range r.plan.Cells {
