@@ -32,12 +32,7 @@ const (
 
 // ginkgo is the command that runs the suites.
 func (r *runner) ginkgo() []string {
-	checks := 0
-	for i := range r.plan.Cells {
-		n, _ := countChecks(&r.plan.Cells[i])
-		checks += n
-	}
-	limit := roomLimit + baseLimit + time.Duration(len(r.plan.Cells))*cellLimit + time.Duration(checks)*checkLimit
+	limit := roomLimit + baseLimit + time.Duration(len(r.plan.Cells))*cellLimit + time.Duration(planned(r.plan))*checkLimit
 	argv := []string{
 		"sh", "-c", compileAndRun, "sh",
 		"run", fmt.Sprintf("--procs=%d", r.processes()),
@@ -66,7 +61,7 @@ func (r *runner) environment(source, code string) []string {
 	if r.parallel > 0 {
 		env = append(env, fmt.Sprintf("%s=%d", run.ParallelEnv, r.parallel))
 	}
-	if r.wish.Keep {
+	if r.options.Keep {
 		env = append(env, run.KeepEnv+"=1")
 	}
 	return env

@@ -38,7 +38,7 @@ func sumOf(before string, text []byte) string {
 var (
 	errTorn  = errors.New("the line ends in the middle; its process was killed while writing it")
 	errNoSum = errors.New("the line is no record: it does not begin with its sum")
-	errChain = errors.New("the line does not follow from the one before: it was edited, or lines before it were removed, moved or added")
+	errChain = errors.New("the line was edited, or lines before it were removed, moved or added")
 )
 
 // Unseal reads a line that Seal made into v, and returns its sum. A line that is

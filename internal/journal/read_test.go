@@ -44,7 +44,7 @@ func TestReadSaysWhereAJournalIsNotAsItWasWritten(t *testing.T) {
 	all := chained(t, answer("a", "O-CONN", matrix.Pass, 0), answer("a", "O-START", matrix.Fail, 1), answer("a", "O-SAVE", matrix.Pass, 2))
 	conn, start, save, end := all[0], all[1], all[2], all[3]
 	other := chained(t, answer("b", "O-CONN", matrix.Pass, 0))
-	const broken = "the line does not follow from the one before"
+	const broken = "the line was edited, or lines before it were"
 	tests := []struct {
 		name  string
 		lines []string

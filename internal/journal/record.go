@@ -89,9 +89,9 @@ func (r *Record) Block(need string, ended matrix.Verdict) {
 
 // Answers says whether the record is an answer of the plan that a resumed run
 // need not seek again. Our own faults, and what waited for another check, are
-// none, unless what it waited for has its final answer from the cache.
+// none.
 func (r *Record) Answers(plan *matrix.Plan) bool {
-	return r.Plan == plan.Hash && r.Verdict != matrix.Infra && (r.Verdict != matrix.Blocked || r.Cached != nil)
+	return r.Plan == plan.Hash && r.Verdict != matrix.Infra && r.Verdict != matrix.Blocked
 }
 
 // Answers are verdicts by cell and check.

@@ -107,7 +107,7 @@ func TestAFileThatIsNotAsItWasWrittenIsNotContinued(t *testing.T) {
 	dir := t.TempDir()
 	all := chained(t, answer("a", "O-CONN", matrix.Fail, 0))
 	writeFile(t, dir, "journal-1.ndjson", strings.Replace(all[0], "FAIL", "PASS", 1), "")
-	if _, err := Open(dir, 1); err == nil || !strings.Contains(err.Error(), "journal-1.ndjson:1: the line does not follow") {
+	if _, err := Open(dir, 1); err == nil || !strings.Contains(err.Error(), "journal-1.ndjson:1: the line was edited, or") {
 		t.Errorf("Open = %v, want an error that names file and line", err)
 	}
 }
