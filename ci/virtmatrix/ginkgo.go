@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/run"
@@ -209,15 +209,9 @@ func (s *suites) ended(err error, interrupted bool, began time.Time) (cut string
 
 // lastWords returns the end of the runner's log.
 func (s *suites) lastWords() string {
-	const lines = 25
-	text, err := os.ReadFile(s.dir.Log())
-	if err != nil {
-		return err.Error()
-	}
-	all := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 	var b strings.Builder
-	for _, line := range all[max(0, len(all)-lines):] {
-		fmt.Fprintf(&b, "  | %s\n", printable(string(line)))
+	for line := range strings.SplitSeq(console.Log{Path: s.dir.Log()}.Tail(25), "\n") {
+		fmt.Fprintf(&b, "  | %s\n", printable(line))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -72,13 +72,11 @@ func (s *Store) Put(key string, r journal.Record, run string) error {
 	if !Tells(&r) {
 		return nil
 	}
-	if r.Verdict == matrix.Pass {
-		if old, err := s.Get(key); err == nil && !old.Answers() {
-			return nil
-		}
-		if r.Attempts != 1 {
-			return s.Forget(key)
-		}
+	if r.Verdict == matrix.Pass && r.Attempts != 1 {
+		return s.Forget(key)
+	}
+	if r.Verdict == matrix.Pass && s.failed(key) {
+		return nil
 	}
 	if err := s.write(key, Entry{r, run}); err != nil {
 		return errors.Join(fmt.Errorf("cannot keep verdict: %w", disk.Explain(err, s.dir)), s.Forget(key))
@@ -101,8 +99,17 @@ func (s *Store) write(key string, e Entry) error {
 	})
 }
 
-// Forget removes what is kept under a key, if there is something.
+// failed says whether a failure is kept under a key.
+func (s *Store) failed(key string) bool {
+	e, err := s.Get(key)
+	return err == nil && !e.Answers()
+}
+
+// Forget removes the PASS that is kept under a key, if there is one. A failure stays.
 func (s *Store) Forget(key string) error {
+	if s.failed(key) {
+		return nil
+	}
 	if err := gone(os.Remove(s.path(key))); err != nil {
 		return fmt.Errorf("cannot forget verdict: %w", err)
 	}
