@@ -93,7 +93,8 @@ func (t *Tree) read(ctx context.Context, o Options) error {
 	t.toolchain = string(env) + sum
 	fmt.Fprintln(t.state, t.toolchain)
 	argv := []string{"go", "list", "-deps", "-json=ImportPath,Dir,Standard,Module,GoFiles,CgoFiles,EmbedFiles,Deps", "-tags", o.Tags, "--"}
-	out, _, err := tool.Run(ctx, tool.Command{Argv: append(argv, o.Packages...), Dir: o.Root})
+	// In one order, whatever that of the packages: the state is of the sequence.
+	out, _, err := tool.Run(ctx, tool.Command{Argv: append(argv, slices.Sorted(slices.Values(o.Packages))...), Dir: o.Root})
 	if err != nil {
 		return err
 	}
@@ -136,30 +137,28 @@ func (t *Tree) sum(p *pkg, o Options) (string, error) {
 		}
 	}
 	slices.Sort(files)
-	return t.digest(p.Dir, slices.DeleteFunc(slices.Compact(files), func(name string) bool {
-		rel, err := filepath.Rel(o.Root, filepath.Join(p.Dir, name))
-		return err == nil && slices.ContainsFunc(o.Ignore, func(glob string) bool {
-			ok, err := path.Match(glob, filepath.ToSlash(rel))
-			return ok && err == nil
-		})
-	}))
+	files = slices.DeleteFunc(slices.Compact(files), func(name string) bool { return o.ignores(filepath.Join(p.Dir, name)) })
+	if err := t.touched(p.Dir); err != nil { // a file may be added and removed again
+		return "", err
+	}
+	return t.digest(p.Dir, files)
 }
 
-// digest is the digest of files of a folder. When they and their folders were
-// changed last goes to the state. It is the time of the inode, which cannot be set
-// back as that of the content can. Building writes elsewhere.
+func (o *Options) ignores(file string) bool {
+	rel, err := filepath.Rel(o.Root, file)
+	return err == nil && slices.ContainsFunc(o.Ignore, func(glob string) bool {
+		ok, err := path.Match(glob, filepath.ToSlash(rel))
+		return ok && err == nil
+	})
+}
+
+// digest is the digest of files of a folder.
 func (t *Tree) digest(dir string, names []string) (string, error) {
 	all := sha256.New()
 	for _, name := range names {
 		file := filepath.Join(dir, name)
-		for _, touched := range []string{filepath.Dir(file), file} {
-			info, err := os.Stat(touched)
-			if err != nil {
-				return "", err
-			}
-			if st, ok := info.Sys().(*syscall.Stat_t); ok {
-				fmt.Fprintln(t.state, touched, st.Ino, st.Ctim.Nano())
-			}
+		if err := t.touched(file); err != nil {
+			return "", err
 		}
 		sum, _, err := disk.Digest(file)
 		if err != nil {
@@ -168,6 +167,20 @@ func (t *Tree) digest(dir string, names []string) (string, error) {
 		fmt.Fprintf(all, "%q %s\n", name, sum)
 	}
 	return hex.EncodeToString(all.Sum(nil)), nil
+}
+
+// touched puts into the state when a file, or a folder's list of files, was changed
+// last: by the time of the inode, which cannot be set back as that of the content
+// can. Building writes elsewhere.
+func (t *Tree) touched(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		fmt.Fprintln(t.state, path, st.Ino, st.Ctim.Nano())
+	}
+	return nil
 }
 
 // Version is the hash of the code of some of the packages, by import path, and of
