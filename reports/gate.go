@@ -45,10 +45,10 @@ type Decision struct {
 // itself, each answer once, and trusts no stored total. In order of weight:
 //
 //   - a matrix that cannot be judged (no cells, nothing executed, a cell
-//     without any record, strays) is NoAnswer, whatever else it holds;
+//     without any record, strays, a journal that is not as it was written) is
+//     NoAnswer, whatever else it holds;
 //   - a verdict that the policy blocks on is Hold;
-//   - INFRA, MISSING, an unreadable journal line, and BLOCKED behind one of
-//     them are NoAnswer;
+//   - INFRA, MISSING, and BLOCKED behind one of them are NoAnswer;
 //   - the rest is Ship.
 func Gate(m *Matrix, p Policy) Decision {
 	g := sift(m, p)
@@ -94,6 +94,9 @@ func unfit(m *Matrix) []string {
 		s := m.Stray[0]
 		reasons = append(reasons, fmt.Sprintf("%s of the journal answer no question of this plan (first: %s of %s: %s); judge with the plan that was run",
 			number(n, "record"), oneline(s.Check, 80), oneline(s.Cell, 80), oneline(s.Problem, 200)))
+	}
+	if broken := damage(m, false); len(broken) > 0 {
+		reasons = append(reasons, fmt.Sprintf("the journal is not as it was written, so its answers prove nothing: %s; run again", some(broken, 3)))
 	}
 	executed, answered := 0, map[string]bool{}
 	for i := range m.Results {
@@ -153,7 +156,9 @@ func sift(m *Matrix, p Policy) sifted {
 	g.remarks = tolerated.reasons("FIXED (tolerated)", "BLOCKED (tolerated)", "KNOWN (tolerated)")
 	g.uncovered(m)
 	g.retries(p)
-	g.damage(m)
+	if torn := damage(m, true); len(torn) > 0 {
+		g.remarks = append(g.remarks, "the journal ends early, and what it lacks is MISSING: "+some(torn, 3))
+	}
 	if n := len(m.Run.Harness); n > 1 {
 		g.remarks = append(g.remarks, fmt.Sprintf("%d revisions of virtmatrix gave the answers: %s", n, oneline(some(m.Run.Harness, 3), 400)))
 	}
@@ -174,25 +179,16 @@ func (g *sifted) retries(p Policy) {
 	g.remarks = append(g.remarks, reason)
 }
 
-// damage reports lines of the journal that could not be read. A torn line was
-// never an answer, any other may have been one.
-func (g *sifted) damage(m *Matrix) {
-	var broken, torn []string
+// damage lists where the journal is not as it was written: what a kill tore, which
+// answers nothing, or what makes the rest doubtful.
+func damage(m *Matrix, torn bool) []string {
+	var places []string
 	for _, d := range m.Damage {
-		if d.Torn {
-			torn = append(torn, fmt.Sprintf("%s:%d", oneline(d.File, 80), d.Line))
-		} else {
-			broken = append(broken, oneline(d.String(), 200))
+		if d.Torn == torn {
+			places = append(places, oneline(d.String(), 200))
 		}
 	}
-	if len(broken) > 0 {
-		g.unanswered = append(g.unanswered, fmt.Sprintf("%s of the journal cannot be read, an answer may be lost: %s",
-			number(len(broken), "line"), some(broken, 3)))
-	}
-	if len(torn) > 0 {
-		g.remarks = append(g.remarks, fmt.Sprintf("%s of the journal was cut short by a kill and answers nothing: %s",
-			number(len(torn), "line"), some(torn, 3)))
-	}
+	return places
 }
 
 // blames follows a BLOCKED result to the step that blocked it and says whether

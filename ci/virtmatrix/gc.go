@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/virtmatrix/virtmatrix/fixtures"
 	"github.com/virtmatrix/virtmatrix/internal/container"
@@ -22,12 +23,11 @@ import (
 )
 
 type gcVerb struct {
-	Images    []string `placeholder:"NAME" help:"Remove these images; the next build makes them again."`
-	Snapshots bool     `help:"Remove all snapshots of ready hosts; the next boots make them again."`
-	Cache     bool     `help:"Remove the images and packages that the plan of no run in the runs folder names, and the snapshots that need an image which is gone."`
-	// Verdicts is a length of time, "30d" or as time.ParseDuration reads it.
-	Verdicts string `placeholder:"AGE" help:"Remove the kept verdicts that are older: 30d, 12h; 0 removes all."`
-	DryRun   bool   `help:"Only say what would be removed."`
+	Images    []string       `placeholder:"NAME" help:"Remove these images; the next build makes them again."`
+	Snapshots bool           `help:"Remove all snapshots of ready hosts; the next boots make them again."`
+	Cache     bool           `help:"Remove the images and packages that the plan of no run in the runs folder names, and the snapshots that need an image which is gone."`
+	Verdicts  *time.Duration `placeholder:"AGE" help:"Remove the kept verdicts that are older: 720h; 0 removes all."`
+	DryRun    bool           `help:"Only say what would be removed."`
 }
 
 // Help is what virtmatrix gc --help says beyond the flags.
@@ -38,16 +38,12 @@ Examples:
   virtmatrix gc
   virtmatrix gc -cache -dry-run
   virtmatrix gc -snapshots
-  virtmatrix gc -verdicts 30d
+  virtmatrix gc -verdicts 720h
   virtmatrix gc -images qemu-trixie-0123456789ab`
 }
 
 // Run removes what is not needed.
 func (v *gcVerb) Run(a *app) error {
-	age, err := v.age()
-	if err != nil {
-		return err
-	}
 	g := &collector{app: a, dry: v.DryRun}
 	// Without a Docker there is nothing of it to remove.
 	if engine, err := container.Connect(a.ctx); err == nil {
@@ -87,8 +83,10 @@ func (v *gcVerb) Run(a *app) error {
 	if err := g.derived(kept); err != nil {
 		return err
 	}
-	if err := g.verdicts(age); err != nil {
-		return err
+	if v.Verdicts != nil {
+		if err := g.verdicts(*v.Verdicts); err != nil {
+			return err
+		}
 	}
 	return g.sizes()
 }

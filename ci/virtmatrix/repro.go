@@ -30,7 +30,7 @@ func (v *reproVerb) Run(a *app) error {
 	if len(words) != 2 {
 		return fmt.Errorf("cannot repeat %q: give [RUN] CELL CHECK", v.Words)
 	}
-	r := &runner{app: a, began: time.Now(), wish: rundir.Wish{Fresh: true, Keep: true}}
+	r := &runner{app: a, began: time.Now(), options: rundir.Options{Fresh: true, Keep: true}}
 	want := selection{Profile: v.Profile, Cells: words[:1], Checks: words[1:]}
 	plan, err := a.repeat(run, want)
 	if err != nil {

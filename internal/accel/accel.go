@@ -156,7 +156,7 @@ func awaitLine(ctx context.Context, proc *owner.Process, con console.Log, log st
 		}
 		select {
 		case <-proc.Done():
-			said, _ := os.ReadFile(log)
+			said, _ := console.Log{Path: log}.Last(console.MaxBytes)
 			how := proc.Err()
 			if how == nil {
 				how = errors.New("the kernel rebooted or powered off")

@@ -93,9 +93,22 @@ type Result struct {
 // OK says whether the command ended with status 0.
 func (r Result) OK() bool { return r.Code == 0 && r.Signal == "" }
 
+// Whole says why the outputs are not all that the command printed, or nil when they
+// are. What is parsed of a part is no answer of the command.
+func (r Result) Whole() error {
+	if r.Dropped == 0 {
+		return nil
+	}
+	return fmt.Errorf("cannot read the whole output of the command: of more than %d MiB the last %d bytes were dropped", MaxOutput>>20, r.Dropped)
+}
+
 // Text is both outputs for a person to read.
 func (r Result) Text() string {
-	return strings.TrimSpace(strings.TrimSpace(string(r.Stdout)) + "\n" + strings.TrimSpace(string(r.Stderr)))
+	text := strings.TrimSpace(strings.TrimSpace(string(r.Stdout)) + "\n" + strings.TrimSpace(string(r.Stderr)))
+	if err := r.Whole(); err != nil {
+		text += "\n(" + err.Error() + ")"
+	}
+	return text
 }
 
 // Exec runs a shell command in L1. The error is about the connection only; a

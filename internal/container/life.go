@@ -97,8 +97,7 @@ const partLimit = 10 * time.Second
 // whyEnded explains a container that is no more.
 func (h *Host) whyEnded() error {
 	const op = "run container"
-	text, _ := h.Console().Since(0)
-	said := console.Tail(text, 5)
+	said := h.Console().Tail(5)
 	select {
 	case end := <-h.over:
 		h.over <- end

@@ -113,12 +113,12 @@ func (s *Suite) prepare(ctx context.Context, cat *matrix.Catalog) (progress.Sink
 		return nil, err
 	}
 	fmt.Fprintf(os.Stderr, "virtmatrix: the run is in %s; judge it with `bin/virtmatrix report`\n", s.dir.Path())
-	// The wish comes first: a folder without a plan is no run.
-	wish, err := s.dir.AddWish(rundir.Wish{Fresh: os.Getenv(run.FreshEnv) != ""})
+	// The options come first: a folder without a plan is no run.
+	options, err := s.dir.AddOptions(rundir.Options{Fresh: os.Getenv(run.FreshEnv) != ""})
 	if err != nil {
 		return nil, err
 	}
-	if err := s.dir.WritePlan(s.Plan); err != nil || wish.Fresh {
+	if err := s.dir.WritePlan(s.Plan); err != nil || options.Fresh {
 		return events, err
 	}
 	return events, s.recall(ctx, root)
@@ -132,7 +132,7 @@ func (s *Suite) recall(ctx context.Context, root string) error {
 		fmt.Fprintf(os.Stderr, "virtmatrix: %v\n", err)
 		return nil
 	}
-	records, err := verdicts.Answer(ctx, s.dir, s.note)
+	records, err := verdicts.Answer(s.dir, s.note)
 	if err != nil {
 		return err
 	}
