@@ -29,7 +29,7 @@ const containedDiskMB = 1024
 // for one guest. home is the cache, whose disk has the scratch folders; none when
 // nobody asks about disks.
 func need(cell *matrix.Cell, home string) admit.Need {
-	n := admit.Need{What: "a host of " + cell.ID, MemoryMB: hostMemoryMB + emulatorMB, Processors: 1}
+	n := admit.Need{What: "a host of " + cell.ID, MemoryMB: hostMemoryMB + emulatorMB, Processors: 1, Timed: true}
 	if cell.Tier == matrix.Container {
 		n.MemoryMB, n.Disk, n.DiskMB = containedMB, home, containedDiskMB
 	}
