@@ -35,7 +35,7 @@ func main() {
 		sum = silent("format", "gofmt", "-l", ".").plus(silent("vet", "go", "vet", "./..."))
 		// Without root what mounts is skipped, and rightly.
 		all := os.Getenv("CI") != "" && os.Geteuid() == 0
-		sum = sum.plus(tests(all, "-race", "-short", "./..."))
+		sum = sum.plus(tests(all, "-race", "-short", "-timeout=30m", "./..."))
 	}
 	if flag.NArg() > 0 {
 		sum = sum.plus(cells(*runs, flag.Args()))
