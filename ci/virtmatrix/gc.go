@@ -274,17 +274,6 @@ func (g *collector) packages() error {
 	return g.remove(number(gone, "package"), bytes, func() error { return nil })
 }
 
-// digests are the SHA-256 of all files of images.
-func digests(images []store.Image) map[string]bool {
-	sums := map[string]bool{}
-	for _, i := range images {
-		for _, f := range i.Meta.Files {
-			sums[f.SHA256] = true
-		}
-	}
-	return sums
-}
-
 // snapshots removes all of them, or those that no host can be restored from any
 // more: what they need is not among the images, or they are no good.
 func (g *collector) snapshots(v *gcVerb, images []store.Image) error {

@@ -49,7 +49,9 @@ type Unmet struct {
 }
 
 // Error names the requirement and why it is not met.
-func (u *Unmet) Error() string { return fmt.Sprintf("requires %s, and none could be had: %v", u.What, u.Err) }
+func (u *Unmet) Error() string {
+	return fmt.Sprintf("requires %s, and none could be had: %v", u.What, u.Err)
+}
 
 // Unwrap returns the cause.
 func (u *Unmet) Unwrap() error { return u.Err }

@@ -183,9 +183,9 @@ func TestAPlanThatIsNotResolvedIsRefused(t *testing.T) {
 	}
 }
 
-func TestProgramsAreBuiltFromSource(t *testing.T) {
+func TestRealProgramsAreBuiltFromSource(t *testing.T) {
 	if testing.Short() {
-		t.Skip("compiles four programs")
+		t.Skip("compiles four programs; leave -short out to run it")
 	}
 	dir := t.TempDir()
 	built, err := Programs(t.Context(), dir)

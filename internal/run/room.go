@@ -34,7 +34,7 @@ const containedDiskMB = 1024
 // has the scratch folders; none when nobody asks about disks.
 func need(cell *matrix.Cell, want matrix.Hosts, home string) admit.Need {
 	count := max(want.Count, 1)
-	n := admit.Need{What: "a host of " + cell.ID, MemoryMB: cmp.Or(want.MemoryMB, hostMemoryMB) + emulatorMB, Processors: min(count, runtime.NumCPU())}
+	n := admit.Need{What: "a host of " + cell.ID, MemoryMB: cmp.Or(want.MemoryMB, hostMemoryMB) + emulatorMB, Processors: min(count, runtime.NumCPU()), Timed: true}
 	if cell.Tier == matrix.Container {
 		n.MemoryMB, n.Disk, n.DiskMB = cmp.Or(want.MemoryMB, containedMB), home, containedDiskMB*count
 	}
