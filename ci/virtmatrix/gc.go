@@ -64,7 +64,7 @@ func (v *gcVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	chosen, err := v.choose(a, images)
+	chosen, err := v.choose(a, st, images)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (v *gcVerb) Run(a *app) error {
 }
 
 // choose returns the names of the images that go.
-func (v *gcVerb) choose(a *app, images []store.Image) ([]string, error) {
+func (v *gcVerb) choose(a *app, st *store.Store, images []store.Image) ([]string, error) {
 	var names, chosen []string
 	for _, i := range images {
 		names = append(names, i.Name)
@@ -108,7 +108,7 @@ func (v *gcVerb) choose(a *app, images []store.Image) ([]string, error) {
 	if !v.Cache {
 		return chosen, nil
 	}
-	used, err := a.usedImages()
+	used, err := a.usedImages(st)
 	if err != nil {
 		return nil, err
 	}
@@ -142,8 +142,9 @@ func (a *app) plans() ([]*matrix.Plan, error) {
 	return plans, nil
 }
 
-// usedImages are the names of the images that the plans of runs are made of.
-func (a *app) usedImages() (map[string]bool, error) {
+// usedImages are the names of the images that the plans of runs are made of, and of
+// their layouts.
+func (a *app) usedImages(st *store.Store) (map[string]bool, error) {
 	plans, err := a.plans()
 	if err != nil {
 		return nil, err
@@ -160,8 +161,13 @@ func (a *app) usedImages() (map[string]bool, error) {
 		}
 		for _, ref := range refs {
 			// A recipe that is gone makes no image any more.
-			if spec, err := recipes.Spec(ref, p.PackageSets[ref.Packages]); err == nil {
-				used[spec.Name()] = true
+			spec, err := recipes.Spec(ref, p.PackageSets[ref.Packages])
+			if err != nil {
+				continue
+			}
+			used[spec.Name()] = true
+			if image, err := st.Look(spec); err == nil {
+				used[fixtures.LayoutSpec(image).Name()] = true
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -33,6 +34,22 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+// debian is the layout of a root of Debian 12, whatever its kind.
+func debian() layout.Manifest {
+	return layout.Manifest{
+		Image: "userland-bookworm", KernelModules: "/usr/lib/modules", LibvirtConfig: "/etc/libvirt", CPUMap: "/usr/share/libvirt/cpu_map",
+		Programs: map[string]string{
+			"qemu-system-x86_64": "/usr/bin/qemu-system-x86_64", "qemu-img": "/usr/bin/qemu-img", "apparmor_parser": "/usr/sbin/apparmor_parser",
+			"xenstored": "/usr/lib/xen-4.17/bin/xenstored", "xen-init-dom0": "/usr/lib/xen-4.17/bin/xen-init-dom0", "xenconsoled": "/usr/lib/xen-4.17/bin/xenconsoled",
+		},
+		Daemons: []layout.Daemon{
+			{Name: "libvirtd", Path: "/usr/sbin/libvirtd", Socket: "/run/libvirt/libvirt-sock"},
+			{Name: "virtlogd", Path: "/usr/sbin/virtlogd", Socket: "/run/libvirt/virtlogd-sock"},
+		},
+		Profiles: []string{"/etc/apparmor.d/usr.lib.libvirt.virt-aa-helper", "/etc/apparmor.d/usr.sbin.libvirtd"},
+	}
+}
+
 // The ways a host is composed.
 func compositions() map[string]struct {
 	parts    Parts
@@ -42,10 +59,14 @@ func compositions() map[string]struct {
 		Kernel: "/store/kernel/vmlinuz", Modules: "/store/kernel/modules.squashfs", Root: "/store/root/root.squashfs",
 		BootModules: []string{"/store/kernel/boot/virtio_blk.ko", "/store/kernel/boot/squashfs.ko"},
 		Agent:       "/bin/l1init", Launcher: "/bin/launch", Tools: map[string]string{"l1probe": "/bin/l1probe"},
-		Guest: GuestParts{Kernel: "/store/kernel/vmlinuz", Init: "/bin/l2init"},
+		Guest:  GuestParts{Kernel: "/store/kernel/vmlinuz", Init: "/bin/l2init"},
+		Layout: debian(),
 	}
 	bundled := native
-	bundled.QEMU = "/store/qemu/usr.squashfs"
+	bundled.QEMU, bundled.Bundle = "/store/qemu/usr.squashfs", layout.Manifest{
+		Image: "qemu-trixie", Loader: "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", QEMUModules: "/usr/lib/x86_64-linux-gnu/qemu",
+		Programs: map[string]string{"qemu-system-x86_64": "/usr/bin/qemu-system-x86_64", "qemu-system-i386": "/usr/bin/qemu-system-i386", "qemu-img": "/usr/bin/qemu-img", "qemu-io": "/usr/bin/qemu-io", "qemu-nbd": "/usr/bin/qemu-nbd"},
+	}
 	xen := native
 	xen.Xen = "/store/xen/xen"
 	kvmOnly := Settings{Name: "cell", Kind: matrix.KVM, Accel: "tcg", Scale: 1, CPUs: 2, MemoryMB: 2048, LogDir: "/run/logs"}
@@ -58,7 +79,7 @@ func compositions() map[string]struct {
 	}{"native": {native, kvmOnly}, "bundled": {bundled, kvmOnly}, "apparmor": {native, confined}, "xen": {xen, dom0}}
 }
 
-var emulator = Emulator{Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off", matrix.Xen: "max,cx16=off,smap=off"}}
+var emulator = Emulator{Program: "/usr/bin/qemu-system-x86_64", Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off", matrix.Xen: "max,cx16=off,smap=off"}}
 
 func TestWhatTheAgentIsToldToDo(t *testing.T) {
 	for name, c := range compositions() {

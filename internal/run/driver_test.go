@@ -129,7 +129,7 @@ func TestTheEmulatorOfAPlan(t *testing.T) {
 		plan.Emulator.Packages: {Packages: []matrix.Package{{Name: "qemu-system-x86", Version: "1:7.2+dfsg-7+deb12u16"}}},
 	}
 	images := &Images{byRef: map[matrix.ImageRef]store.Image{plan.Emulator: {Dir: "/store/qemu-bookworm-1"}}}
-	em := emulator(plan, images)
+	em := newDriver(t).emulator(plan, images)
 	if em.Usr != "/store/qemu-bookworm-1/usr.squashfs" || em.Version != "1:7.2+dfsg-7+deb12u16" || !strings.HasPrefix(em.Machine, "pc-q35-") {
 		t.Errorf("emulator %+v", em)
 	}

@@ -32,9 +32,11 @@ func (t *T) NewGuest() domain.Guest {
 	var raw [6]byte
 	_, _ = rand.Read(raw[:])
 	token := hex.EncodeToString(raw[:])
+	// A host whose guests are to have UEFI was not composed without it.
+	firmware, _ := t.vm.Layout().UEFI()
 	return domain.Guest{
 		Name: "l2-" + token[:6], Token: token,
-		Kernel: host.GuestKernel, Initrd: host.GuestInitrd,
+		Kernel: host.GuestKernel, Initrd: host.GuestInitrd, Firmware: firmware,
 	}
 }
 

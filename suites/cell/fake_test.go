@@ -16,6 +16,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -47,6 +48,11 @@ func (h *fakeHost) Sched() owner.Sched { h.mu.Lock(); defer h.mu.Unlock(); retur
 func (h *fakeHost) Quirks() []string   { return []string{"a quirk"} }
 func (h *fakeHost) Notes() []string    { return h.notes }
 func (h *fakeHost) LogDir() string     { return h.logDir }
+
+func (h *fakeHost) Layout() layout.Manifest {
+	return layout.Manifest{Firmware: []layout.Firmware{{Code: "/usr/share/OVMF/OVMF_CODE_4M.fd", Vars: "/usr/share/OVMF/OVMF_VARS_4M.fd", Format: "raw"}}}
+}
+
 func (h *fakeHost) Close() error {
 	if h.closed++; h.closed == 1 {
 		close(h.gone)

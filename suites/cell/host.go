@@ -7,6 +7,7 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/console"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 )
 
@@ -65,6 +66,8 @@ type Record interface {
 	Quirks() []string
 	// Notes tell how it came to be, where that is not a plain boot.
 	Notes() []string
+	// Layout is where it has its things.
+	Layout() layout.Manifest
 	// LogDir is where its logs are on L0.
 	LogDir() string
 }
