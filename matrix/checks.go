@@ -61,7 +61,7 @@ func (c *Check) inapplicable(cell *Cell) string {
 	}
 	for _, s := range cell.Stack {
 		since, ok := c.Since[s.Component]
-		if ok && Compare(s.Version, since) < 0 {
+		if ok && Compare(s.Upstream(), since) < 0 {
 			return fmt.Sprintf("needs %s %s, the cell has %s", s.Component, since, s.Version)
 		}
 	}
@@ -261,7 +261,7 @@ func (c *Catalog) canBoot(id string, on footing) bool {
 		if err != nil || !asks {
 			continue
 		}
-		if slices.ContainsFunc(axis.names(), func(v string) bool { return Compare(v, since) < 0 }) {
+		if slices.ContainsFunc(axis.Values, func(v Value) bool { return Compare(v.series(), since) < 0 }) {
 			return false
 		}
 	}

@@ -110,11 +110,11 @@ func (t *T) Native() bool { return t.cell.Plan.Composition == matrix.Native }
 // Contained says that the cell's host is a container.
 func (t *T) Contained() bool { return t.cell.contained() }
 
-// Version is the version of a component as the matrix names it ("9.0").
+// Version is the upstream number of a component ("9.0").
 func (t *T) Version(c matrix.Component) string {
 	ch, err := t.cell.choice(c)
 	t.must(err, "ask for version")
-	return ch.Version
+	return ch.Upstream()
 }
 
 // Package is the full version of a component's leading package.
