@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -206,19 +207,25 @@ func (f *finder) firmware() (found []Firmware) {
 	return found
 }
 
-// accounts are the defaults that libvirt was built with: its files of configuration
-// have them as comments.
+// emulatorAccounts are what distributions call the user and the group that libvirt
+// runs emulators as. Its own configuration does not always say: the comments of 7.0
+// name root.
+var emulatorAccounts = []string{"libvirt-qemu", "qemu"}
+
 func (f *finder) accounts() Accounts {
-	qemu, daemon := f.text(config+"/qemu.conf"), f.text(config+"/libvirtd.conf")
 	return Accounts{
-		EmulatorUser: defaultOf(qemu, "user"), EmulatorGroup: defaultOf(qemu, "group"), SocketGroup: defaultOf(daemon, "unix_sock_group"),
+		EmulatorUser:  f.account("/etc/passwd", emulatorAccounts...),
+		EmulatorGroup: f.account("/etc/group", emulatorAccounts...),
+		SocketGroup:   f.account("/etc/group", "libvirt"),
 	}
 }
 
-func defaultOf(config []byte, key string) string {
-	at := regexp.MustCompile(`(?m)^#?` + key + ` = "([^"]*)"\s*$`).FindSubmatch(config)
-	if at == nil {
+// account is the first of the names that a file of accounts has.
+func (f *finder) account(file string, names ...string) string {
+	text := "\n" + string(f.text(file))
+	i := slices.IndexFunc(names, func(name string) bool { return strings.Contains(text, "\n"+name+":") })
+	if i < 0 {
 		return ""
 	}
-	return string(at[1])
+	return names[i]
 }

@@ -54,8 +54,8 @@ var debian = files{
 	"/usr/bin/qemu-system-x86_64": "-> qemu-system-amd64", "/usr/bin/qemu-system-amd64": "", "/usr/bin/qemu-img": "", "/usr/bin/virsh": "",
 	"/usr/bin/virt-admin": "-> gone",
 	"/usr/sbin/libvirtd":  "", "/usr/sbin/virtlogd": "", "/usr/sbin/virtlockd": "",
-	"/etc/libvirt/libvirt.conf": "", "/etc/libvirt/libvirtd.conf": "#unix_sock_group = \"libvirt\"\n",
-	"/etc/libvirt/qemu.conf":              "#       user = \"qemu\"   # A user named \"qemu\"\n#user = \"libvirt-qemu\"\n#group = \"libvirt-qemu\"\n",
+	"/etc/libvirt/libvirt.conf": "", "/etc/libvirt/libvirtd.conf": "",
+	"/etc/passwd": "root:x:0:0::/root:/bin/sh\nlibvirt-qemu:x:64055:105::/var/lib/libvirt:/bin/false\n", "/etc/group": "qemu:x:104:\nlibvirt:x:105:\n",
 	"/usr/lib/xen-4.17/bin/xen-init-dom0": "", "/usr/lib/xen-4.17/bin/xenstored": "", "/usr/sbin/xenstored": "", "/usr/sbin/xenconsoled": "",
 	"/etc/apparmor.d/usr.sbin.libvirtd": "", "/etc/apparmor.d/usr.lib.libvirt.virt-aa-helper": "", "/etc/apparmor.d/usr.sbin.mysqld": "",
 	"/usr/share/qemu/firmware/50-secure.json": strings.Replace(plainUEFI, "acpi-s3", "secure-boot", 1),
@@ -84,7 +84,7 @@ func TestWhatIsFoundInARoot(t *testing.T) {
 		},
 		Firmware: []Firmware{uefi("50-secure.json", "secure-boot"), uefi("60-plain.json", "acpi-s3")},
 		Profiles: []string{"/etc/apparmor.d/usr.lib.libvirt.virt-aa-helper", "/etc/apparmor.d/usr.sbin.libvirtd"},
-		Accounts: Accounts{"libvirt-qemu", "libvirt-qemu", "libvirt"},
+		Accounts: Accounts{"libvirt-qemu", "qemu", "libvirt"},
 	}
 	got := find(t, debian)
 	if diff := cmp.Diff(want, got); diff != "" {
