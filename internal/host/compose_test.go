@@ -2,6 +2,7 @@ package host
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -245,5 +246,54 @@ func TestSettingsOfHosts(t *testing.T) {
 		if _, _, err := compose(host.parts, host.settings); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s host with %s: %v, want %q", s.name, s.value, err, want)
 		}
+	}
+}
+
+func TestAnImageThatLacksWhatAHostNeedsIsNamed(t *testing.T) {
+	for item, c := range map[string]struct {
+		composition string
+		spoil       func(*Parts)
+	}{
+		"folder for kernel modules":     {"native", func(p *Parts) { p.Layout.KernelModules = "" }},
+		"daemon virtlogd":               {"native", func(p *Parts) { p.Layout.Daemons = p.Layout.Daemons[:1] }},
+		"daemon libvirtd or virtxend":   {"xen", func(p *Parts) { p.Layout.Daemons = p.Layout.Daemons[1:] }},
+		"program xenstored":             {"xen", func(p *Parts) { delete(p.Layout.Programs, "xenstored") }},
+		"CPU map of libvirt":            {"xen", func(p *Parts) { p.Layout.CPUMap = "" }},
+		"AppArmor profiles of libvirt":  {"apparmor", func(p *Parts) { p.Layout.Profiles = nil }},
+		"program qemu-system-x86_64":    {"bundled", func(p *Parts) { delete(p.Bundle.Programs, "qemu-system-x86_64") }},
+		"folder of libvirt's configura": {"bundled", func(p *Parts) { p.Layout.LibvirtConfig = "" }},
+	} {
+		host := compositions()[c.composition]
+		c.spoil(&host.parts)
+		image := "userland-bookworm"
+		if strings.Contains(item, "qemu-system") {
+			image = "qemu-trixie"
+		}
+		_, _, err := compose(host.parts, host.settings)
+		var missing *layout.MissingError
+		if !errors.As(err, &missing) || !strings.Contains(err.Error(), "image "+image+" has no "+item) {
+			t.Errorf("without %s: %v", item, err)
+		}
+	}
+}
+
+func TestEachOfSeveralDaemonsIsStartedOnceThoseBeforeAreThere(t *testing.T) {
+	c := compositions()["native"]
+	for _, name := range []string{"virtqemud", "virtnetworkd", "virtproxyd"} {
+		c.parts.Layout.Daemons = append(c.parts.Layout.Daemons, layout.Daemon{Name: name, Path: "/usr/sbin/" + name, Socket: "/run/libvirt/" + name + "-sock"})
+	}
+	spec, _, err := compose(c.parts, c.settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var started []string
+	for _, s := range spec.Services[1:] {
+		started = append(started, s.Name)
+		if s.Wait == "" || s.Argv[0] != "/usr/sbin/"+s.Name {
+			t.Errorf("%s is %+v", s.Name, s)
+		}
+	}
+	if got := strings.Join(started, " "); got != "virtlogd virtnetworkd virtproxyd virtqemud" {
+		t.Errorf("started %s", got)
 	}
 }
