@@ -99,7 +99,7 @@ func compose(p Parts, s Settings) (spec agent.Spec, quirks []string, err error) 
 func (p Parts) complete() error {
 	switch m := p.Layout; {
 	case m.KernelModules == "":
-		return &layout.MissingError{Image: m.Image, Item: "folder for kernel modules"}
+		return &layout.MissingError{Image: m.Image, Item: "folder for modules (/lib)"}
 	case m.LibvirtConfig == "":
 		return &layout.MissingError{Image: m.Image, Item: "folder of libvirt's configuration"}
 	}

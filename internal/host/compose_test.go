@@ -254,7 +254,7 @@ func TestAnImageThatLacksWhatAHostNeedsIsNamed(t *testing.T) {
 		composition string
 		spoil       func(*Parts)
 	}{
-		"folder for kernel modules":     {"native", func(p *Parts) { p.Layout.KernelModules = "" }},
+		"folder for modules (/lib)":     {"native", func(p *Parts) { p.Layout.KernelModules = "" }},
 		"daemon virtlogd":               {"native", func(p *Parts) { p.Layout.Daemons = p.Layout.Daemons[:1] }},
 		"daemon libvirtd or virtxend":   {"xen", func(p *Parts) { p.Layout.Daemons = p.Layout.Daemons[1:] }},
 		"program xenstored":             {"xen", func(p *Parts) { delete(p.Layout.Programs, "xenstored") }},

@@ -48,12 +48,16 @@ func Find(image string, t Tree) (Manifest, error) {
 	f := finder{Tree: t}
 	m := Manifest{
 		Image: image, Vendor: f.vendor(), Programs: f.programs(), Toolstack: f.toolstack(),
-		KernelModules: f.real("/lib/modules"), Loader: f.real(loader),
+		Loader: f.real(loader),
 		LibvirtConfig: f.folderOf(config + "/libvirt.conf"), CPUMap: f.folderOf("/usr/share/libvirt/cpu_map/index.xml"),
 		Daemons: f.daemons(), Firmware: f.firmware(), Accounts: f.accounts(),
 	}
 	for _, pattern := range profiles {
 		m.Profiles = append(m.Profiles, f.glob(pattern)...)
+	}
+	// The folder itself comes with a kernel.
+	if lib := f.real("/lib"); lib != "" {
+		m.KernelModules = lib + "/modules"
 	}
 	if m.Loader != "" {
 		m.QEMUModules = f.there(path.Dir(m.Loader) + "/qemu")

@@ -46,7 +46,7 @@ const plainUEFI = `{"interface-types": ["uefi"], "mapping": {"device": "flash",
 
 // debian is a root with the monolithic daemon, in which no unit starts it.
 var debian = files{
-	"/lib": "-> usr/lib", "/lib64": "-> usr/lib64", "/usr/lib/modules": "",
+	"/lib": "-> usr/lib", "/lib64": "-> usr/lib64", "/usr/lib": "",
 	"/usr/lib64/ld-linux-x86-64.so.2":                "-> /lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
 	"/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2": "", "/usr/lib/x86_64-linux-gnu/qemu": "",
 	"/etc/os-release":             "-> ../usr/lib/os-release",
