@@ -28,8 +28,11 @@ type Axis struct {
 
 // Value is one value of an axis.
 type Value struct {
-	// Name is a component's upstream series ("6.12") or a setting's word ("uefi").
+	// Name is a setting's word ("uefi"), or what a build of a component is called
+	// ("9.0-rebuild").
 	Name string
+	// Series is the upstream number of such a build ("9.0"), empty when it is the name.
+	Series string
 	// Releases serve a component's version, the preferred one first.
 	Releases []string
 	// Weight says how much the value matters when a budget leaves some out; 1

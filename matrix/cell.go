@@ -1,7 +1,9 @@
 package matrix
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -43,7 +45,8 @@ const (
 	// Native cells take every package from one release, installed by the
 	// package manager in one root. They are the control for bundled cells.
 	Native Composition = "native"
-	// Bundled cells take at least one component from another release.
+	// Bundled cells take at least one component from another release, or are put
+	// together as if they did.
 	Bundled Composition = "bundled"
 )
 
@@ -52,12 +55,17 @@ type Choice struct {
 	Component Component `json:"component"`
 	// Version is the version as the matrix names it ("6.12"), the axis value.
 	Version string `json:"version"`
+	// Series is its upstream number where that is not its name.
+	Series string `json:"series,omitempty"`
 	// Release is the distribution release that serves this version.
 	Release string `json:"release"`
 	// Package is the full version of the component's leading package as the
 	// source resolved it ("1:10.0.2+ds-2+deb13u1"). Empty until resolved.
 	Package string `json:"package,omitempty"`
 }
+
+// Upstream is the upstream number of the version: what versions are compared by.
+func (c Choice) Upstream() string { return cmp.Or(c.Series, c.Version) }
 
 // ImageRef names one image that a cell's host is composed from.
 type ImageRef struct {
@@ -121,6 +129,23 @@ func CellID(kind Kind, tier Tier, stack []Choice, settings []Setting) string {
 		fmt.Fprintf(&b, "_%s-%s", TierAxis, tier)
 	}
 	return b.String()
+}
+
+// identity is the cell's ID on a tier: that of its stack and settings, and of its
+// composition where that is not what would be chosen for them.
+func (c *Cell) identity(tier Tier) string {
+	id := CellID(c.Kind, tier, c.Stack, c.Settings)
+	if c.Twin() {
+		id += fmt.Sprintf("_%s-%s", CompositionAxis, c.Composition)
+	}
+	return id
+}
+
+// Twin says whether the cell is the bundled twin of a native one: all of its packages
+// are of one release, put together as if they were of two. It is the control of
+// bundling.
+func (c *Cell) Twin() bool {
+	return c.Composition == Bundled && !slices.ContainsFunc(c.Stack, func(s Choice) bool { return s.Release != c.Userland })
 }
 
 // Value returns the cell's value on an axis, component or setting; ok is false

@@ -43,7 +43,12 @@ func (c *Catalog) resolve(change Change) (Change, error) {
 		*value = v.Name
 	}
 	if change.From == change.To {
-		return Change{}, fmt.Errorf("%s is %s before and after; name two values", change.Axis, change.From)
+		err := fmt.Errorf("%s is %s before and after; name two values", change.Axis, change.From)
+		if isComponent(a) {
+			err = fmt.Errorf("%w: another build of that version has a name of its own in components.yaml, such as %s-rebuild: {series: %s, releases: [...]}",
+				err, change.From, change.From)
+		}
+		return Change{}, err
 	}
 	return change, nil
 }

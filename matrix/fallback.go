@@ -12,14 +12,14 @@ type wish struct {
 }
 
 // name is the identity of the cell as the profile asks for it.
-func (w *wish) name() string { return CellID(w.cell.Kind, w.of, w.cell.Stack, w.cell.Settings) }
+func (w *wish) name() string { return w.cell.identity(w.of) }
 
 // onTier returns a cell of a profile as it can be planned: nested where it should
 // have a container and there are none.
 func (r *Request) onTier(cell Cell) Cell {
 	if cell.Tier == Container && r.NoContainers != "" {
 		cell.Tier = Nested
-		cell.ID = CellID(cell.Kind, cell.Tier, cell.Stack, cell.Settings)
+		cell.ID = cell.identity(cell.Tier)
 	}
 	return cell
 }

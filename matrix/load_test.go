@@ -156,7 +156,7 @@ func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
 		{"unknown axis", "profiles.yaml", "qemu: 7.2", "qemuu: 7.2",
 			`profiles.yaml:5:33: unknown key "qemuu"; did you mean "qemu"?`},
 		{"axis of another kind", "profiles.yaml", "qemu: 7.2", "xen: 4.17",
-			`profiles.yaml:5:33: unknown key "xen"; there are kind, tier, linux, qemu, libvirt, machine, disk`},
+			`profiles.yaml:5:33: unknown key "xen"; there are kind, tier, linux, qemu, libvirt, composition, machine, disk`},
 		{"axis left out", "profiles.yaml", "qemu: 7.2, ", "",
 			`profiles.yaml:5:10: the key "qemu" is missing`},
 		{"unknown version", "profiles.yaml", "qemu: 7.2", "qemu: 7.3",

@@ -178,7 +178,7 @@ func (g *grid) unvaried(a *Axis, s *stack) string {
 	if v, ok := g.pinned[a.Name]; ok {
 		return v
 	}
-	return a.defaultWith(s.versions)
+	return g.catalog.defaultOf(a, s.versions)
 }
 
 // forbiddenStacks returns the shortest tuples of components all of whose cells

@@ -252,7 +252,7 @@ func (s *pairing) pins(c *Catalog, to, from Cover) ([]map[string]string, error) 
 func (g *grid) defaults(a *Axis) []string {
 	var out []string
 	for i := range g.stacks {
-		if v := a.defaultWith(g.stacks[i].versions); !slices.Contains(out, v) {
+		if v := g.catalog.defaultOf(a, g.stacks[i].versions); !slices.Contains(out, v) {
 			out = append(out, v)
 		}
 	}

@@ -95,6 +95,12 @@ func (c *loader) readCell(n node, p *Profile) error {
 			return err
 		}))
 	}
+	keys = append(keys, optional(CompositionAxis, func(n node) error {
+		var as Composition
+		err := word(&as, CompositionAxis, []Composition{Native, Bundled})(n)
+		values[CompositionAxis] = string(as)
+		return err
+	}))
 	for _, a := range c.KindAxes(kind) {
 		if isSetting(a) {
 			keys = append(keys, optional(a.Name, func(n node) (err error) {

@@ -117,7 +117,7 @@ func (r Requirement) unmet(cell *Cell) string {
 		switch {
 		case !ok:
 			return fmt.Sprintf("%s is no component of the %s stack", comp, cell.Kind)
-		case Compare(has.Version, version) < 0:
+		case Compare(has.Upstream(), version) < 0:
 			return fmt.Sprintf("needs %s %s, the cell has %s", comp, version, has.Version)
 		}
 		return ""

@@ -228,7 +228,8 @@ func (c *Catalog) covering(p *Profile, r Request, cov Cover, strength int) (*cov
 			continue
 		}
 		cell = r.onTier(cell)
-		if row, ok := g.tuple(&cell); ok && allowed(&cell, cov.Exclude) == nil {
+		// A row of a cover is composed as is chosen for it.
+		if row, ok := g.tuple(&cell); ok && !cell.Twin() && allowed(&cell, cov.Exclude) == nil {
 			s.must = append(s.must, row)
 		} else {
 			s.outside = append(s.outside, fixedCell(p, cell))

@@ -60,7 +60,7 @@ func (v *gcVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	chosen, err := v.choose(a, images)
+	chosen, err := v.choose(a, st, images)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (v *gcVerb) Run(a *app) error {
 }
 
 // choose returns the names of the images that go.
-func (v *gcVerb) choose(a *app, images []store.Image) ([]string, error) {
+func (v *gcVerb) choose(a *app, st *store.Store, images []store.Image) ([]string, error) {
 	var names, chosen []string
 	for _, i := range images {
 		names = append(names, i.Name)
@@ -106,7 +106,7 @@ func (v *gcVerb) choose(a *app, images []store.Image) ([]string, error) {
 	if !v.Cache {
 		return chosen, nil
 	}
-	used, err := a.usedImages()
+	used, err := a.usedImages(st)
 	if err != nil {
 		return nil, err
 	}
@@ -140,8 +140,9 @@ func (a *app) plans() ([]*matrix.Plan, error) {
 	return plans, nil
 }
 
-// usedImages are the names of the images that the plans of runs are made of.
-func (a *app) usedImages() (map[string]bool, error) {
+// usedImages are the names of the images that the plans of runs are made of, and of
+// their layouts.
+func (a *app) usedImages(st *store.Store) (map[string]bool, error) {
 	plans, err := a.plans()
 	if err != nil {
 		return nil, err
@@ -158,8 +159,13 @@ func (a *app) usedImages() (map[string]bool, error) {
 		}
 		for _, ref := range refs {
 			// A recipe that is gone makes no image any more.
-			if spec, err := recipes.Spec(ref, p.PackageSets[ref.Packages]); err == nil {
-				used[spec.Name()] = true
+			spec, err := recipes.Spec(ref, p.PackageSets[ref.Packages])
+			if err != nil {
+				continue
+			}
+			used[spec.Name()] = true
+			if image, err := st.Look(spec); err == nil {
+				used[fixtures.LayoutSpec(image).Name()] = true
 			}
 		}
 	}

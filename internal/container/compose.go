@@ -23,6 +23,7 @@ func (h *Host) compose(o Options) ([]mount.Mount, error) {
 		return nil, err
 	}
 	h.quirks = quirks
+	h.layout, _ = o.Parts.Found() // Contain has seen the error
 	spec.Call = agent.CallInContainer + "/" + socket
 	if err := host.WriteGuestInitramfs(initrd, o.Parts.Guest); err != nil {
 		return nil, err

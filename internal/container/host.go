@@ -16,6 +16,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 )
@@ -42,6 +43,7 @@ type Host struct {
 	folder, bulk *owner.Folder
 	console      *console.Watch
 	quirks       []string
+	layout       layout.Manifest
 	id           string
 	// release gives the unpacked bundle back; nil for a host without one.
 	release func()
@@ -248,6 +250,9 @@ func (h *Host) Console() console.Log {
 
 // Quirks are the adaptations of the product that this host runs with.
 func (h *Host) Quirks() []string { return h.quirks }
+
+// Layout is where the host has its things.
+func (h *Host) Layout() layout.Manifest { return h.layout }
 
 // Notes tell how the host came to be.
 func (h *Host) Notes() []string { return nil }

@@ -31,6 +31,7 @@ func realOptions(t *testing.T) Options {
 	return Options{
 		Runtime: realtest.Runtime(t), Home: store.Home(),
 		Parts: host.Parts{
+			Layout: bed.Layout,
 			Kernel: bed.Kernel, Root: bed.Root, Sums: map[string]string{bed.Root: sum},
 			Agent: realtest.Compile(t, "../agent/l1init"),
 			Guest: host.GuestParts{Kernel: bed.Kernel, Init: realtest.Compile(t, "../../fixtures/l2/init"), Modules: bed.GuestModules},

@@ -33,7 +33,7 @@ func Contain(p Parts, s Settings, guestInitrd string) (spec agent.Spec, parts ma
 	// Docker makes them, and they cannot be replaced.
 	spec.Files = slices.DeleteFunc(spec.Files, func(f agent.File) bool { return f.Path == "/etc/hostname" || f.Path == "/etc/hosts" })
 	for setting, why := range confinements(p) {
-		spec.Files, quirks = configured(spec.Files, setting), append(quirks, "container: "+why)
+		spec.Files, quirks = configured(spec.Files, qemuConf(p.Layout), setting), append(quirks, "container: "+why)
 	}
 	parts = map[string]string{GuestKernel: p.Guest.Kernel, GuestInitrd: guestInitrd}
 	for name, file := range p.Tools {
@@ -57,10 +57,10 @@ func confinements(p Parts) iter.Seq2[string, string] {
 }
 
 // configured adds a setting to what libvirtd reads of how to run emulators.
-func configured(files []agent.File, setting string) []agent.File {
-	at := slices.IndexFunc(files, func(f agent.File) bool { return f.Path == qemuConf })
+func configured(files []agent.File, config, setting string) []agent.File {
+	at := slices.IndexFunc(files, func(f agent.File) bool { return f.Path == config })
 	if at < 0 {
-		return append(files, agent.File{Path: qemuConf, Mode: 0o600, Content: setting + "\n"})
+		return append(files, agent.File{Path: config, Mode: 0o600, Content: setting + "\n"})
 	}
 	files[at].Content += setting + "\n"
 	return files

@@ -65,6 +65,7 @@ func realParts(t *testing.T) Parts {
 		return path
 	}
 	return Parts{
+		Layout: debian(), Bundle: compositions()["bundled"].parts.Bundle,
 		Kernel: file("vmlinuz"), Modules: file("modules"), Root: file("root"), QEMU: file("qemu"),
 		BootModules: []string{file("b.ko"), file("a.ko")}, Agent: file("agent"), Launcher: file("launch"),
 		Tools: map[string]string{"probe": file("tool")},

@@ -256,7 +256,7 @@ func TestLimitsFollowTheMachineAndTheSettings(t *testing.T) {
 
 func TestARuntimeFolderTooDeepForSocketsIsRefused(t *testing.T) {
 	deep := filepath.Join(t.TempDir(), strings.Repeat("d", 100))
-	_, err := Boot(t.Context(), deep, Parts{}, Settings{LogDir: t.TempDir()}, Emulator{})
+	_, err := Boot(t.Context(), deep, Parts{Layout: debian()}, Settings{Kind: matrix.KVM, LogDir: t.TempDir()}, Emulator{})
 	want(t, "deep folder", err, matrix.Infra, matrix.LayerHarness, "107 bytes", "VIRTMATRIX_RUNTIME")
 	if left, _ := filepath.Glob(filepath.Join(deep, "*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)

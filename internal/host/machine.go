@@ -43,7 +43,7 @@ func commandLine(p Parts, s Settings, em Emulator, at places, restored bool) ([]
 		cpu = "max"
 	}
 	argv := []string{
-		"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-name", "virtmatrix-" + s.Name,
+		em.Program, "-nodefaults", "-no-user-config", "-name", "virtmatrix-" + s.Name,
 		"-machine", em.Machine + ",accel=" + s.Accel + ",memory-backend=ram", "-cpu", cpu,
 		"-smp", fmt.Sprint(s.CPUs), "-m", fmt.Sprint(s.MemoryMB),
 		// A file, so that a snapshot's can be mapped instead of loaded; a host that

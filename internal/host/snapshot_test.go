@@ -39,7 +39,7 @@ func fakeOptions(t *testing.T) options {
 	p.Modules, p.Root, p.QEMU, p.Xen = p.Kernel, p.Kernel, "", ""
 	return options{sockets, p, Settings{
 		Name: "cell", Kind: matrix.KVM, Accel: "tcg", CPUs: 1, MemoryMB: 1024, LogDir: t.TempDir(), ScratchDir: scratch, Snapshots: store,
-	}, Emulator{Version: "1:7.2", Machine: "pc-q35-7.2"}}
+	}, Emulator{Program: emulatorName, Version: "1:7.2", Machine: "pc-q35-7.2"}}
 }
 
 func check(t *testing.T, err error) {

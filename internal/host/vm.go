@@ -13,6 +13,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/qmp"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
@@ -51,6 +52,7 @@ type VM struct {
 	qmpLog  *os.File
 	quirks  []string
 	notes   []string
+	layout  layout.Manifest
 	life    life
 }
 
@@ -138,6 +140,7 @@ func (o options) create(quirks []string) (_ *VM, err error) {
 		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, o.runtime))
 	}
 	vm := &VM{settings: s, folder: folder, bulk: folder, quirks: quirks}
+	vm.layout, _ = o.parts.Found() // whoever composed the host has seen the error
 	vm.Transport = Transport{Dir: folder.Path, Limit: s.Limit, Alive: vm.Alive, Lost: vm.whyLost, Sched: vm.Sched}
 	vm.life.console = console.NewWatch(vm.Console())
 	defer func() {
@@ -272,6 +275,9 @@ func (vm *VM) Console() console.Log {
 
 // Quirks are the adaptations of the product that this host runs with.
 func (vm *VM) Quirks() []string { return vm.quirks }
+
+// Layout is where the host has its things.
+func (vm *VM) Layout() layout.Manifest { return vm.layout }
 
 // Notes tell how the host came to be, where that is not a plain boot.
 func (vm *VM) Notes() []string { return vm.notes }

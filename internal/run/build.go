@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/probe"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/source"
@@ -47,16 +48,20 @@ func (d *Driver) Build(ctx context.Context, cat *matrix.Catalog, plan *matrix.Pl
 	if err != nil {
 		return nil, err
 	}
-	images := &Images{byRef: map[matrix.ImageRef]store.Image{}}
+	images := &Images{byRef: map[matrix.ImageRef]store.Image{}, layouts: map[matrix.ImageRef]layout.Manifest{}}
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(buildsAtOnce, runtime.GOMAXPROCS(0)))
 	for _, ref := range refsOf(plan) {
 		group.Go(func() error {
 			img, err := d.buildImage(ctx, plan, ref, sources)
+			if err != nil {
+				return err
+			}
+			found, err := fixtures.Layout(ctx, img, d.store)
 			mu.Lock()
 			defer mu.Unlock()
-			images.byRef[ref] = img
+			images.byRef[ref], images.layouts[ref] = img, found
 			return err
 		})
 	}
@@ -111,9 +116,20 @@ func (d *Driver) tellBuild(e fixtures.Event) {
 	}
 }
 
-// Images are the built images of a plan.
+// Images are the built images of a plan, and what was found in them.
 type Images struct {
-	byRef map[matrix.ImageRef]store.Image
+	byRef   map[matrix.ImageRef]store.Image
+	layouts map[matrix.ImageRef]layout.Manifest
+}
+
+// layout is the manifest of a cell's image with one of the roles.
+func (im *Images) layout(cell *matrix.Cell, roles ...string) layout.Manifest {
+	for _, role := range roles {
+		if ref, ok := cell.Image(role); ok {
+			return im.layouts[ref]
+		}
+	}
+	return layout.Manifest{}
 }
 
 // file returns a file of a cell's image with one of the roles.

@@ -14,6 +14,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/admit"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/probe"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
@@ -131,7 +132,7 @@ func TestTheEmulatorOfAPlan(t *testing.T) {
 		plan.Emulator.Packages: {Packages: []matrix.Package{{Name: "qemu-system-x86", Version: "1:7.2+dfsg-7+deb12u16"}}},
 	}
 	images := &Images{byRef: map[matrix.ImageRef]store.Image{plan.Emulator: {Dir: "/store/qemu-bookworm-1"}}}
-	em := emulator(plan, images)
+	em := newDriver(t).emulator(plan, images)
 	if em.Usr != "/store/qemu-bookworm-1/usr.squashfs" || em.Version != "1:7.2+dfsg-7+deb12u16" || !strings.HasPrefix(em.Machine, "pc-q35-") {
 		t.Errorf("emulator %+v", em)
 	}
@@ -240,5 +241,23 @@ func TestWhatHostsNeed(t *testing.T) {
 		if err != nil || fit.Need.MemoryMB != want.MemoryMB {
 			t.Errorf("of %d cells those are counted that need %d MiB (%v), want %d", i+1, fit.Need.MemoryMB, err, want.MemoryMB)
 		}
+	}
+}
+
+func TestACellThatWantsWhatItsImageLacksIsRefused(t *testing.T) {
+	lacks := host.Parts{Layout: layout.Manifest{Image: "userland-kvm-bookworm-1"}}
+	has := lacks
+	has.Layout.Firmware = []layout.Firmware{{Code: "/c", Vars: "/v", Format: "raw"}}
+	cell := &matrix.Cell{ID: "kvm_x", Settings: []matrix.Setting{{Axis: "firmware", Value: "bios"}}}
+	if err := wantsFirmware(cell, lacks); err != nil {
+		t.Errorf("guests with a BIOS: %v", err)
+	}
+	cell.Settings[0].Value = "uefi"
+	if err := wantsFirmware(cell, has); err != nil {
+		t.Errorf("there is firmware: %v", err)
+	}
+	err := wantsFirmware(cell, lacks)
+	if v, _ := fault.Classify(err); v != matrix.Infra || !strings.Contains(err.Error(), "compose kvm_x: image userland-kvm-bookworm-1 has no UEFI firmware") {
+		t.Errorf("there is none: %v", err)
 	}
 }

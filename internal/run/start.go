@@ -14,6 +14,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/container"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"golang.org/x/sync/errgroup"
@@ -66,6 +67,8 @@ type Record interface {
 	Notes() []string
 	// LogDir is where its logs are on L0.
 	LogDir() string
+	// Layout is where it has its things.
+	Layout() layout.Manifest
 }
 
 // The size of an L1: enough for two small guests, and few enough processors

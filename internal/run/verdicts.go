@@ -81,7 +81,7 @@ var ErrNotProbed = errors.New("what runs hosts here was not found out since the 
 // asked.
 func (d *Driver) Verdicts(ctx context.Context, plan *matrix.Plan, source string) (*Verdicts, error) {
 	images := d.builtImages(plan)
-	em := emulator(plan, images)
+	em := d.emulator(plan, images)
 	probed, ok := accel.Kept(accelCache(d.config.Home), em)
 	if !ok {
 		return nil, fmt.Errorf("cannot look up verdicts: %w", ErrNotProbed)

@@ -11,7 +11,7 @@ func testQuestion() Question {
 		Check: matrix.PlannedCheck{ID: "O-SAVE", Asserts: "A guest survives a save", Tier: matrix.Nested, Isolation: matrix.IsolateCheck},
 		Cell: matrix.Cell{
 			ID: "kvm_linux-6.1_qemu-7.2_libvirt-9.0", Kind: matrix.KVM, Tier: matrix.Nested, Composition: matrix.Native,
-			Stack:    []matrix.Choice{{Component: matrix.QEMU, Version: "7.2", Release: "bookworm", Package: "1:7.2+dfsg-7"}},
+			Stack:    []matrix.Choice{{Component: matrix.QEMU, Version: "7.2", Series: "7.2", Release: "bookworm", Package: "1:7.2+dfsg-7"}},
 			Settings: []matrix.Setting{{Axis: "firmware", Value: "bios", Default: true}},
 			Userland: "bookworm",
 			Images:   []matrix.ImageRef{{Role: "userland-kvm", Release: "bookworm", Packages: "5e7"}},

@@ -35,8 +35,10 @@ func (t *T) NewGuest() domain.Guest {
 	var raw [6]byte
 	_, _ = rand.Read(raw[:])
 	token := hex.EncodeToString(raw[:])
+	// A host whose guests are to have UEFI was not composed without it.
+	firmware, _ := t.s.Host.Layout().UEFI()
 	return domain.Guest{
-		Name: "l2-" + token[:6], Token: token,
+		Name: "l2-" + token[:6], Token: token, Firmware: firmware,
 		Kernel: host.GuestKernel, Initrd: host.GuestInitrd, Faults: t.guestFaults,
 	}
 }

@@ -134,8 +134,8 @@ func (t *T) Kind() matrix.Kind { return t.Cell.Kind }
 // Contained says that the cell's hosts are containers.
 func (t *T) Contained() bool { return t.Cell.Tier == matrix.Container }
 
-// Version is the version of a component as the matrix names it ("9.0").
-func (t *T) Version(c matrix.Component) string { return t.choice(c).Version }
+// Version is the upstream number of a component ("9.0").
+func (t *T) Version(c matrix.Component) string { return t.choice(c).Upstream() }
 
 // Package is the full version of a component's leading package.
 func (t *T) Package(c matrix.Component) string { return t.choice(c).Package }
