@@ -43,7 +43,7 @@ func TestAVersionsNameIsItsOwnAndItsSeriesAProperty(t *testing.T) {
 		t.Errorf("the default machine is %s", machine)
 	}
 	for since, applies := range map[string]bool{"7.2": true, "7.3": false} {
-		check := Check{Since: map[Component]string{QEMU: since}}
+		check := Check{Requires: []Requirement{Since(QEMU, since)}}
 		if why := check.inapplicable(&cell); (why == "") != applies {
 			t.Errorf("a check since %s: %q", since, why)
 		}
