@@ -1,6 +1,7 @@
 package cell
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -187,18 +188,30 @@ func (g *Guest) Kept(ctx context.Context) (word string) {
 	return word
 }
 
-// Write puts a text on the guest's first disk.
-func (g *Guest) Write(ctx context.Context, text string) {
-	g.ask(ctx, guestAnswer, "write to its disk", func(ctx context.Context, c *l2.Client) error { return c.Write(ctx, text) })
+// disk is the name of the guest's first disk.
+func (g *Guest) disk() string {
+	if g.t.Kind() == matrix.Xen {
+		return "xvda"
+	}
+	return g.t.Settings().DiskName
 }
 
-// Read returns what the guest's first disk starts with.
-func (g *Guest) Read(ctx context.Context) (text string) {
+// Write puts a text on the guest's first disk, with a zero behind it.
+func (g *Guest) Write(ctx context.Context, text string) {
+	g.ask(ctx, guestAnswer, "write to its disk", func(ctx context.Context, c *l2.Client) error {
+		return c.WriteDisk(ctx, g.disk(), 0, append([]byte(text), 0))
+	})
+}
+
+// Read returns the text that the guest's first disk starts with.
+func (g *Guest) Read(ctx context.Context) string {
+	var sector []byte
 	g.ask(ctx, guestAnswer, "read from its disk", func(ctx context.Context, c *l2.Client) (err error) {
-		text, err = c.Read(ctx)
+		sector, err = c.ReadDisk(ctx, g.disk(), 0, 512)
 		return err
 	})
-	return text
+	text, _, _ := bytes.Cut(sector, []byte{0})
+	return string(text)
 }
 
 // PowerOff makes the guest power off by itself.

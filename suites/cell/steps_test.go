@@ -201,7 +201,12 @@ func (h *fakeHost) talks(token string, silent bool) {
 				if json.Unmarshal(in.Bytes(), &req) != nil || silent {
 					continue
 				}
-				b, _ := json.Marshal(l2.Message{Re: req.ID, Facts: &l2.Facts{Token: token, Kernel: "6.1"}, Tick: &l2.Tick{Count: 3, BootID: "b"}})
+				var value any = l2.Facts{Token: token, Kernel: "6.1"}
+				if req.Do == l2.DoTick {
+					value = l2.Tick{Count: 3, BootID: "b"}
+				}
+				b, _ := json.Marshal(value)
+				b, _ = json.Marshal(l2.Message{Re: req.ID, Value: b})
 				fmt.Fprintf(guest, "\n%s%s\n", l2.Prefix, b)
 			}
 		}()
