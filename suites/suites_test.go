@@ -7,6 +7,7 @@ package suites
 
 import (
 	"fmt"
+	"path"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -72,7 +73,7 @@ func describe(u runner.Unit, turn ginkgo.SpecPriority) {
 	if len(u.Checks) == 0 {
 		return
 	}
-	ginkgo.Describe(u.Cell.ID+" "+u.Name, turn, ginkgo.Ordered, ginkgo.ContinueOnFailure, ginkgo.Label(u.Cell.ID, u.Name), func() {
+	ginkgo.Describe(u.Cell.ID+" "+u.Name, turn, ginkgo.Ordered, ginkgo.ContinueOnFailure, ginkgo.Label(u.Cell.ID, path.Base(u.Name)), func() {
 		ginkgo.BeforeAll(func() { ginkgo.DeferCleanup(u.Discard) })
 		for _, p := range u.Checks {
 			ginkgo.It(p.ID+" "+p.Asserts, ginkgo.Label(p.ID), func(ctx ginkgo.SpecContext) {

@@ -168,8 +168,10 @@ func early(p Parts) []earlyFile {
 // guestEarly lists the files that L2's initramfs is made of.
 func guestEarly(g GuestParts) []earlyFile {
 	files := []earlyFile{{"/init", 0o755, g.Init}}
-	for _, m := range g.Modules {
-		files = append(files, earlyFile{bootModule(m), 0o644, m})
+	for _, m := range slices.Concat(g.Modules, g.SCSI) {
+		if f := (earlyFile{bootModule(m), 0o644, m}); !slices.Contains(files, f) {
+			files = append(files, f)
+		}
 	}
 	return files
 }
@@ -187,12 +189,16 @@ func packGuestInitramfs(w io.Writer, g GuestParts) error {
 	// Xen asks a guest to shut down by way of this path.
 	a.link("/sbin/poweroff", "/init")
 	a.link("/sbin/reboot", "/init")
-	var list strings.Builder
-	for _, m := range g.Modules {
-		fmt.Fprintln(&list, filepath.Base(m))
-	}
-	a.add("/modules/load", 0o644, []byte(list.String()))
+	a.add("/modules/load", 0o644, moduleList(g.Modules))
+	a.add("/modules/scsi", 0o644, moduleList(g.SCSI))
 	return a.close()
+}
+
+func moduleList(modules []string) (list []byte) {
+	for _, m := range modules {
+		list = fmt.Appendln(list, filepath.Base(m))
+	}
+	return list
 }
 
 func writeTo(path string, pack func(io.Writer) error) error {

@@ -55,6 +55,8 @@ type GuestParts struct {
 	// Init is L2's static PID 1, Modules what it inserts, in load order.
 	Init    string
 	Modules []string
+	// SCSI are what it inserts on top when it has a SCSI controller.
+	SCSI []string
 }
 
 // Emulator is the L0 emulator.

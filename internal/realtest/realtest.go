@@ -19,8 +19,9 @@ import (
 type Bed struct {
 	// Kernel is bookworm's vmlinuz, Modules the squashfs of its modules.
 	Kernel, Modules string
-	// HostModules and GuestModules are the files that L1 and L2 load first.
-	HostModules, GuestModules []string
+	// HostModules and GuestModules are the files that L1 and L2 load first, and
+	// SCSIModules those that L2 loads for a SCSI controller.
+	HostModules, GuestModules, SCSIModules []string
 	// Root is the root file system of a kvm host, EmulatorUsr the /usr of qemu 7.2 and
 	// Emulator its program there.
 	Root, EmulatorUsr, Emulator string
@@ -39,7 +40,10 @@ func NewBed(t *testing.T) Bed {
 	}
 	images := newest(t)
 	kernel := images["kernel-cloud"]
-	var boot struct{ Host, Guest []string }
+	var boot struct {
+		Host, Guest []string
+		Disk        map[string][]string
+	}
 	b, err := os.ReadFile(kernel.Path("boot.json"))
 	if err == nil {
 		err = json.Unmarshal(b, &boot)
@@ -67,7 +71,7 @@ func NewBed(t *testing.T) Bed {
 	return Bed{
 		Layout: look("userland-kvm", false, "root.squashfs"), Emulator: look("qemu", true, "usr.squashfs").Programs[layout.Emulator],
 		Kernel: kernel.Path("vmlinuz"), Modules: kernel.Path("modules.squashfs"),
-		HostModules: paths(boot.Host), GuestModules: paths(boot.Guest),
+		HostModules: paths(boot.Host), GuestModules: paths(boot.Guest), SCSIModules: paths(boot.Disk["scsi"]),
 		Root: images["userland-kvm"].Path("root.squashfs"), EmulatorUsr: images["qemu"].Path("usr.squashfs"),
 	}
 }

@@ -200,6 +200,7 @@ func (h *Hosts) guest(cell *matrix.Cell) (host.GuestParts, error) {
 		Kernel:  h.images.file(cell, "vmlinuz", fixtures.KernelCloud, fixtures.KernelFull),
 		Init:    h.programs["l2init"],
 		Modules: inDir(dir, modules),
+		SCSI:    inDir(dir, boot.Disk["scsi"]),
 	}, nil
 }
 
