@@ -48,7 +48,7 @@ func Find(image string, t Tree) (Manifest, error) {
 	f := finder{Tree: t}
 	m := Manifest{
 		Image: image, Vendor: f.vendor(), Programs: f.programs(), Toolstack: f.toolstack(),
-		Loader: f.real(loader),
+		Loader:        f.real(loader),
 		LibvirtConfig: f.folderOf(config + "/libvirt.conf"), CPUMap: f.folderOf("/usr/share/libvirt/cpu_map/index.xml"),
 		Daemons: f.daemons(), Firmware: f.firmware(), Accounts: f.accounts(),
 	}
