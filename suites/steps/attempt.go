@@ -18,8 +18,9 @@ var ErrEmulator = errors.New("its processors are emulated, and may be why")
 // Attempt runs a body and returns why it did not hold, classified. The consoles of
 // hosts and guests are watched meanwhile.
 func (t *T) Attempt(body func(*T)) error {
-	limited, hung := context.WithCancelCause(t.ctx)
-	defer hung(nil)
+	whole := t.ctx
+	limited, hung := context.WithCancelCause(whole)
+	defer func() { hung(nil); t.ctx = whole }()
 	t.ctx = limited
 	err := t.try(func() {
 		for _, s := range t.sessions {
