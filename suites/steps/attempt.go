@@ -35,8 +35,9 @@ func (t *T) Attempt(body func(*T)) error {
 	return t.examine(err)
 }
 
-// wayBackLimit bounds how long an attempt may take to undo what it did, at scale 1.
-const wayBackLimit = 3 * time.Minute
+// wayBackLimit bounds how long an attempt may take to undo what it did, at scale 1. A
+// step that hangs there must reach its own limit first.
+const wayBackLimit = 10 * time.Minute
 
 // WayBack undoes what the attempt did, and looks at what the hosts' consoles said.
 // It is part of the check: what the product refuses here fails it, and a host may
