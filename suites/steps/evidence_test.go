@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +80,7 @@ func TestADeadHostIsNotAskedForEvidence(t *testing.T) {
 	if got := b.keeps("l1-console.log"); got != "last words\n" {
 		t.Errorf("l1-console.log says %q", got)
 	}
-	if slices.Contains(b.host.Ran(), "dmesg") || len(b.host.Ran()) != 0 {
+	if len(b.host.Ran()) != 0 {
 		t.Errorf("it was asked %q", b.host.Ran())
 	}
 }

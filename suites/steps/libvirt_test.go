@@ -3,12 +3,14 @@ package steps
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/hosttest"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"libvirt.org/go/libvirt"
@@ -181,4 +183,38 @@ func TestACallThatXenLacksMustSaySo(t *testing.T) {
 		t.Error("the check is over on KVM")
 	}
 	on(t, ends(matrix.Fail, matrix.LayerManagement, "reset domain on Xen succeeded"), asked(&over, nil), xen)
+}
+
+// blockedBy wants an attempt that another check answers for.
+func blockedBy(b *bench, err error, check string) {
+	b.t.Helper()
+	var unmet *fault.Unmet
+	if !errors.As(err, &unmet) || unmet.Check != check {
+		b.t.Errorf("%v; want it blocked by %s", err, check)
+	}
+}
+
+// TestACheckWithoutAConnectionIsBlocked: not in fake time, because libvirt's event loop
+// ends with the process.
+func TestACheckWithoutAConnectionIsBlocked(t *testing.T) {
+	connects := func(check, daemon string, body func(*T)) (*bench, error) {
+		b := newBench(t)
+		b.Check = check
+		b.host.OnForward = func(string) (string, error) { return filepath.Join(t.TempDir(), "no-socket"), nil }
+		daemonSays(b.host, daemon)
+		return b, b.attempt(func(t *T, _ *hosttest.Host) { body(t) })
+	}
+	for _, body := range []func(*T){
+		func(t *T) { t.Connection() },
+		func(t *T) { t.Define() },
+		func(t *T) { t.Guest() }, // it is not O-START that answers for this
+	} {
+		b, err := connects("O-SAVE", "libvirtd: ended: exit status 1\n", body)
+		ends(matrix.Blocked, matrix.LayerManagement, "requires a connection to libvirt, and none could be had", "libvirtd is not running")(b, err)
+		blockedBy(b, err, "O-CONN")
+	}
+	b, err := connects("O-CONN", "libvirtd: ended: exit status 1\n", func(t *T) { t.Connection() })
+	ends(matrix.Fail, matrix.LayerManagement, "libvirtd is not running")(b, err)
+	b, err = connects("O-SAVE", "812\n", func(t *T) { t.Connection() })
+	infra("still running")(b, err)
 }
