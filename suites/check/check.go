@@ -46,6 +46,9 @@ type Check struct {
 
 var all = map[string]*Check{}
 
+// suites is the folder that all families are below.
+const suites = "/suites/"
+
 // On lists axes that an answer depends on.
 func On[A ~string](axes ...A) []string {
 	out := make([]string, len(axes))
@@ -59,15 +62,15 @@ func On[A ~string](axes ...A) []string {
 // the ID is taken: no program that has such checks may start.
 func Register(id string, s Spec, body func(*steps.T)) *Check {
 	_, file, line, _ := runtime.Caller(1)
-	_, within, found := strings.Cut(file, "/suites/")
-	if !found {
+	at := strings.LastIndex(file, suites)
+	if at < 0 {
 		panic(fmt.Sprintf("cannot register check %s: %s:%d is not in a folder of suites", id, file, line))
 	}
 	if all[id] != nil {
 		panic(fmt.Sprintf("cannot register check %s: it is registered twice, the second time in %s:%d", id, file, line))
 	}
 	c := &Check{Body: body, Control: s.Control, Check: matrix.Check{
-		ID: id, Asserts: s.Asserts, Family: path.Dir(within), Requires: s.Requires, Depends: s.Depends,
+		ID: id, Asserts: s.Asserts, Family: path.Dir(file[at+len(suites):]), Requires: s.Requires, Depends: s.Depends,
 		Hosts: s.Hosts, Boot: s.Boots, Without: s.Without,
 	}}
 	if s.Control != nil {

@@ -18,8 +18,9 @@ var ErrEmulator = errors.New("its processors are emulated, and may be why")
 // Attempt runs a body and returns why it did not hold, classified. The consoles of
 // hosts and guests are watched meanwhile.
 func (t *T) Attempt(body func(*T)) error {
-	limited, hung := context.WithCancelCause(t.ctx)
-	defer hung(nil)
+	whole := t.ctx
+	limited, hung := context.WithCancelCause(whole)
+	defer func() { hung(nil); t.ctx = whole }()
 	t.ctx = limited
 	err := t.try(func() {
 		for _, s := range t.sessions {
@@ -34,8 +35,9 @@ func (t *T) Attempt(body func(*T)) error {
 	return t.examine(err)
 }
 
-// wayBackLimit bounds how long an attempt may take to undo what it did, at scale 1.
-const wayBackLimit = 3 * time.Minute
+// wayBackLimit bounds how long an attempt may take to undo what it did, at scale 1. A
+// step that hangs there must reach its own limit first.
+const wayBackLimit = 10 * time.Minute
 
 // WayBack undoes what the attempt did, and looks at what the hosts' consoles said.
 // It is part of the check: what the product refuses here fails it, and a host may

@@ -19,9 +19,11 @@ import (
 var allowText []byte
 
 // allowances are the console lines that mean no trouble, from allow.yaml.
-var allowances = sync.OnceValues(func() ([]console.Allowance, error) {
+var allowances = sync.OnceValues(func() ([]console.Allowance, error) { return readAllowances(allowText) })
+
+func readAllowances(text []byte) ([]console.Allowance, error) {
 	var list []console.Allowance
-	if err := yaml.UnmarshalWithOptions(allowText, &list, yaml.Strict()); err != nil {
+	if err := yaml.UnmarshalWithOptions(text, &list, yaml.Strict()); err != nil {
 		return nil, fault.Infraf("read allow.yaml", "%w", err)
 	}
 	for i := range list {
@@ -30,7 +32,7 @@ var allowances = sync.OnceValues(func() ([]console.Allowance, error) {
 		}
 	}
 	return list, nil
-})
+}
 
 // Console is everything that L1's console printed since its boot.
 func (t *T) Console() string {

@@ -40,22 +40,22 @@ func (t *T) Evidence(ctx context.Context, dir string) {
 		}
 	}
 	for i, s := range t.sessions {
-		prefix := "l1-"
+		prefix := ""
 		if i > 0 {
 			prefix = fmt.Sprintf("host%d-", i)
 		}
-		t.view(s).hostEvidence(ctx, dir, prefix)
+		t.view(s).hostEvidence(ctx, func(name string, content []byte) { KeepEvidence(dir, prefix+name, content) })
 	}
 }
 
-func (t *T) hostEvidence(ctx context.Context, dir, prefix string) {
+func (t *T) hostEvidence(ctx context.Context, keep func(name string, content []byte)) {
 	vm := t.s.Host
 	if text, err := vm.Console().Since(t.s.consoleAt); err == nil {
-		KeepEvidence(dir, prefix+"console.log", text)
+		keep("l1-console.log", text)
 	}
 	for _, f := range []string{host.EmulatorFile, host.QMPFile} {
 		if b, err := os.ReadFile(filepath.Join(vm.LogDir(), f)); err == nil {
-			KeepEvidence(dir, f, b)
+			keep(f, b)
 		}
 	}
 	if vm.Alive() != nil || ctx.Err() != nil {
@@ -66,18 +66,18 @@ func (t *T) hostEvidence(ctx context.Context, dir, prefix string) {
 		if err != nil {
 			text = cannotBeHad(err)
 		}
-		KeepEvidence(dir, prefix+"registers.txt", []byte(text))
+		keep("l1-registers.txt", []byte(text))
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.Limit(collectLimit))
 	defer cancel()
 	for _, l := range t.l1Logs() {
 		res, err := vm.Exec(ctx, l.command+" 2>&1 | tail -c "+fmt.Sprint(MaxEvidence))
 		if err != nil {
-			KeepEvidence(dir, l.name, []byte(cannotBeHad(err)))
+			keep(l.name, []byte(cannotBeHad(err)))
 			break // a host that does not answer once will not answer ten times
 		}
 		if len(res.Stdout) > 0 {
-			KeepEvidence(dir, l.name, res.Stdout)
+			keep(l.name, res.Stdout)
 		}
 	}
 }
@@ -102,6 +102,9 @@ func (t *T) l1Logs() []l1Log {
 	}
 	virsh := fmt.Sprintf("timeout %d virsh -c %s ", int(t.Limit(describeLimit).Seconds()), t.URI())
 	for _, g := range t.guests {
+		if g.t.s != t.s {
+			continue
+		}
 		logs = append(logs, l1Log{g.Name + "-console.log", "cat " + host.Quote(g.log)})
 		if g.Domain == nil {
 			continue

@@ -2,6 +2,7 @@ package steps
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/internal/host"
@@ -34,9 +35,12 @@ func (t *T) borrow() *Guest {
 		t.s.guest = t.defineShared(conn)
 	}
 	s := t.s.guest
+	if !slices.Contains(conn.Names(), s.Name) {
+		conn.Define(s.defined)
+	}
 	d := conn.Lookup(s.Name)
 	d.Token, d.XML = s.Token, s.xml
-	if d.Dump(libvirt.DOMAIN_XML_INACTIVE) != s.defined {
+	if !d.Persistent() || d.Dump(libvirt.DOMAIN_XML_INACTIVE) != s.defined {
 		conn.Define(s.defined)
 	}
 	switch d.State() {

@@ -74,49 +74,72 @@ func isZero(b []byte) bool {
 }
 
 // Download reads the whole volume.
-func (v *Volume) Download() (content []byte) {
-	v.stream("download volume", func(s *libvirt.Stream) error {
-		content = nil
-		if err := v.Raw.Download(s, 0, 0, 0); err != nil {
-			return err
-		}
-		return s.RecvAll(func(_ *libvirt.Stream, b []byte) (int, error) {
-			content = append(content, b...)
-			return len(b), bounded(len(content))
-		})
-	})
-	return content
+func (v *Volume) Download() []byte {
+	return v.download("download volume", 0, func(s *libvirt.Stream, r *received) error { return s.RecvAll(r.data) }).content
 }
 
 // DownloadSparse reads the whole volume and the lengths of the holes in it.
 func (v *Volume) DownloadSparse() (content []byte, holes []int64) {
-	v.stream("download volume with holes", func(s *libvirt.Stream) error {
-		if err := v.Raw.Download(s, 0, 0, libvirt.STORAGE_VOL_DOWNLOAD_SPARSE_STREAM); err != nil {
-			return err
-		}
-		return s.SparseRecvAll(func(_ *libvirt.Stream, b []byte) (int, error) {
-			content = append(content, b...)
-			return len(b), bounded(len(content))
-		}, func(_ *libvirt.Stream, n int64) error {
-			if n < 0 || bounded(len(content)+int(min(n, maxDownload))) != nil {
-				return errTooMuch
-			}
-			content, holes = append(content, make([]byte, n)...), append(holes, n)
-			return nil
-		})
+	r := v.download("download volume with holes", libvirt.STORAGE_VOL_DOWNLOAD_SPARSE_STREAM, func(s *libvirt.Stream, r *received) error {
+		return s.SparseRecvAll(r.data, r.hole)
 	})
-	return content, holes
+	return r.content, r.holes
 }
 
-// errTooMuch ends a download. libvirt makes an error of its own of it.
+func (v *Volume) download(op string, flags libvirt.StorageVolDownloadFlags, receive func(*libvirt.Stream, *received) error) *received {
+	r := &received{}
+	v.stream(op, func(s *libvirt.Stream) error {
+		if err := v.Raw.Download(s, 0, 0, flags); err != nil {
+			return err
+		}
+		err := receive(s, r)
+		v.isBounded(r) // libvirt makes an error of its own of a refusal
+		return err
+	})
+	return r
+}
+
+// received is what came of a volume.
+type received struct {
+	content []byte
+	// holes are the lengths of those in the content.
+	holes []int64
+	// refused says that more came than is taken of any volume.
+	refused bool
+}
+
 var errTooMuch = errors.New("too much")
 
-// bounded says that there is too much of a volume.
-func bounded(bytes int) error {
-	if bytes >= maxDownload {
+// take makes room for n bytes more.
+func (r *received) take(n int64) error {
+	if n < 0 || n > maxDownload-int64(len(r.content)) {
+		r.refused = true
 		return errTooMuch
 	}
 	return nil
+}
+
+func (r *received) data(_ *libvirt.Stream, b []byte) (int, error) {
+	if err := r.take(int64(len(b))); err != nil {
+		return 0, err
+	}
+	r.content = append(r.content, b...)
+	return len(b), nil
+}
+
+func (r *received) hole(_ *libvirt.Stream, n int64) error {
+	if err := r.take(n); err != nil {
+		return err
+	}
+	r.content, r.holes = append(r.content, make([]byte, n)...), append(r.holes, n)
+	return nil
+}
+
+// isBounded asserts that no more came of the volume than any may hold.
+func (v *Volume) isBounded(r *received) {
+	if r.refused {
+		v.t.Fail(v.t.Layer, "the download of %s does not end: there is more than %d bytes of it", v.Path, maxDownload)
+	}
 }
 
 // stream opens a stream, has it used, and ends it: what was sent has arrived only
