@@ -74,8 +74,8 @@ func TestAQuestionIsAskedOnce(t *testing.T) {
 			newQEMU + ": (O-CLI in " + native + ")",
 		}},
 		{"in a container, unless it is about the host's kernel", []string{nested, container}, "O-CLI IQ-QMP IQ-MIG-FILE IK-NFT O-SAVE", []string{
-			contained + ": O-CONN IQ-QMP IQ-MIG-FILE O-SAVE O-CLI",
-			native + ": IK-BOOT IK-NFT (IQ-QMP in " + contained + ") IQ-MIG-FILE O-SAVE (O-CLI in " + contained + ")",
+			contained + ": O-CONN IQ-MIG-FILE IQ-QMP O-SAVE O-CLI",
+			native + ": IK-BOOT IK-NFT IQ-MIG-FILE (IQ-QMP in " + contained + ") O-SAVE (O-CLI in " + contained + ")",
 		}},
 		{"also when a container boots for it", []string{nested, container}, "O-CONN", []string{
 			contained + ": O-CONN",

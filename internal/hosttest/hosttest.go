@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -147,4 +149,15 @@ func (h *Host) Notes() []string                             { return h.Fresh }
 func (h *Host) LogDir() string                              { return h.logDir }
 func (h *Host) Console() console.Log {
 	return console.Log{Path: filepath.Join(h.logDir, host.ConsoleFile)}
+}
+
+// Restart restarts no daemon.
+func (h *Host) Restart(context.Context, string, syscall.Signal) error { return ErrNoWire }
+
+// Address is that of a host alone.
+func (h *Host) Address() host.Address { return host.Address{} }
+
+// Layout is that of a host with firmware for UEFI.
+func (h *Host) Layout() layout.Manifest {
+	return layout.Manifest{Firmware: []layout.Firmware{{Code: "/usr/share/OVMF/OVMF_CODE_4M.fd", Vars: "/usr/share/OVMF/OVMF_VARS_4M.fd", Format: "raw"}}}
 }

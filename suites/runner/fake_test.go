@@ -34,9 +34,9 @@ type fakeBooter struct {
 	forgotten int
 }
 
-func (b *fakeBooter) Forget(*matrix.Cell) error { b.forgotten++; return nil }
+func (b *fakeBooter) ForgetAll(*matrix.Cell, matrix.Hosts) error { b.forgotten++; return nil }
 
-func (b *fakeBooter) Admit(ctx context.Context, _ *matrix.Cell, _ matrix.Hosts, tell func(why string)) (Place, error) {
+func (b *fakeBooter) Reserve(ctx context.Context, _ *matrix.Cell, _ matrix.Hosts, tell func(why string)) (Place, error) {
 	if b.admit != nil {
 		return b.admit(ctx, tell)
 	}
@@ -52,9 +52,9 @@ func (p *fakePlace) Uses(_ context.Context, pid int) error { p.root = pid; retur
 
 func (p *fakePlace) Release() { p.released++ }
 
-func (b *fakeBooter) Boot(ctx context.Context, _ *matrix.Cell, _ matrix.Hosts, logDir func(i int) string) ([]steps.Host, error) {
+func (b *fakeBooter) Start(ctx context.Context, _ *matrix.Cell, _ matrix.Hosts, logDir string) ([]steps.Host, error) {
 	b.boots++
-	h := hosttest.New(b.t, logDir(0))
+	h := hosttest.New(b.t, logDir)
 	h.Print(b.banner)
 	if b.prepare != nil {
 		b.prepare(h)

@@ -117,8 +117,8 @@ type remoteHost struct{ steps.Host }
 
 func (remoteHost) Root() int { return 4711 }
 
-func (b remoteBooter) Boot(ctx context.Context, c *matrix.Cell, want matrix.Hosts, logDir func(int) string) ([]steps.Host, error) {
-	hosts, err := b.fakeBooter.Boot(ctx, c, want, logDir)
+func (b remoteBooter) Start(ctx context.Context, c *matrix.Cell, want matrix.Hosts, logDir string) ([]steps.Host, error) {
+	hosts, err := b.fakeBooter.Start(ctx, c, want, logDir)
 	for i := range hosts {
 		hosts[i] = remoteHost{hosts[i]}
 	}

@@ -42,14 +42,25 @@ func talks(h *hosttest.Host, say func(l2.Request) *l2.Message) {
 
 // says is a guest with a token, whose pulse goes on each time that it is asked.
 func says(token string) func(l2.Request) *l2.Message {
-	n, word := int64(2), ""
+	n, word := int64(2), json.RawMessage(`""`)
 	return func(req l2.Request) *l2.Message {
 		n++
-		if req.Do == l2.DoKeep {
-			word = req.Arg
+		switch req.Do {
+		case l2.DoHello:
+			return tells(l2.Facts{Token: token, Kernel: "6.1"})
+		case l2.DoTick:
+			return tells(l2.Tick{Count: n, BootID: "b"})
+		case l2.DoKeep:
+			word = req.Args
 		}
-		return &l2.Message{Facts: &l2.Facts{Token: token, Kernel: "6.1"}, Tick: &l2.Tick{Count: n, BootID: "b"}, Text: word}
+		return &l2.Message{Value: word}
 	}
+}
+
+// tells is an answer with a value.
+func tells(value any) *l2.Message {
+	text, _ := json.Marshal(value)
+	return &l2.Message{Value: text}
 }
 
 func silent(l2.Request) *l2.Message { return nil }
@@ -159,10 +170,13 @@ func TestAGuestGoesOnFromItsMark(t *testing.T) {
 func TestAPulseThatStopsFailsTheCheck(t *testing.T) {
 	stopped := func(ran, waited time.Duration) func(*T, *hosttest.Host) {
 		return func(t *T, h *hosttest.Host) {
-			talks(h, func(l2.Request) *l2.Message {
+			talks(h, func(req l2.Request) *l2.Message {
 				time.Sleep(time.Second)
 				h.Schedule(ran, waited)
-				return &l2.Message{Facts: &l2.Facts{Token: "x"}, Tick: &l2.Tick{Count: 3}}
+				if req.Do == l2.DoHello {
+					return tells(l2.Facts{Token: "x"})
+				}
+				return tells(l2.Tick{Count: 3})
 			})
 			g := fakeGuest(t, "x")
 			g.WaitReady()

@@ -2,8 +2,8 @@ package steps
 
 import (
 	"context"
-	"net"
 
+	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/run"
 )
 
@@ -25,5 +25,10 @@ type Registered interface {
 
 // Tapped is a host in which connections to a Unix socket can be tampered with.
 type Tapped interface {
-	Tap(path string, tap func(server net.Conn) net.Conn)
+	Tap(path string, tap host.Tap)
+}
+
+// Told is a host that tells who ended the connections through a forwarded socket.
+type Told interface {
+	HangUps(local string) []host.HangUp
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/libvirterr"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"libvirt.org/go/libvirt"
 )
@@ -86,6 +87,7 @@ func (t *T) open(socket string, readOnly bool) *libvirt.Connect {
 	t.must(startEventLoop(), "start libvirt's event loop")
 	local, err := t.Host().Forward(socket)
 	t.must(err, "forward libvirt's socket")
+	t.s.forwards = append(t.s.forwards, local)
 	driver := "qemu"
 	if t.Kind() == matrix.Xen {
 		driver = "xen"
@@ -123,6 +125,10 @@ func (t *T) Try(op string, call func() error) error { return t.tryWithin(callLim
 func (t *T) tryWithin(limit time.Duration, op string, call func() error) error {
 	err := t.await(patience{op: op, limit: limit, layer: matrix.LayerManagement, who: "libvirt"},
 		func(context.Context) error { return call() })
+	if name, missing := libvirterr.MissingSymbol(err); missing {
+		client, _ := libvirterr.ClientVersion()
+		t.must(fault.Infraf(op, "libvirt's client library on L0, %s, lacks %s", client, name), op)
+	}
 	if err != nil && unanswered(err) {
 		t.must(t.explain(op, err), op)
 	}
@@ -133,12 +139,15 @@ func (t *T) tryWithin(limit time.Duration, op string, call func() error) error {
 func (t *T) Refuses(op string, want libvirt.ErrorNumber, call func() error) {
 	err := t.Try(op, call)
 	if err == nil {
-		t.Fail(matrix.LayerManagement, "%s succeeded, but must be refused with error %d", op, want)
+		t.Fail(matrix.LayerManagement, "%s succeeded, but must be refused with %s", op, named(want))
 	}
 	if got := Code(err); got != want {
-		t.Fail(matrix.LayerManagement, "%s was refused with error %d, not %d: %s", op, got, want, Text(err))
+		t.Fail(matrix.LayerManagement, "%s was refused with %s, not %s: %s", op, named(got), named(want), Text(err))
 	}
 }
+
+// named is an error number with its name.
+func named(n libvirt.ErrorNumber) string { return fmt.Sprintf("%s (%d)", libvirterr.Code(n), n) }
 
 // LacksOnXen says that the check is over on Xen: the libxl driver lacks the call, and
 // says so (VIR_ERR_NO_SUPPORT).
@@ -163,7 +172,8 @@ func unanswered(err error) bool {
 	return e.Code == libvirt.ERR_NO_CONNECT
 }
 
-// explain says why a call was not answered: L1 is dead, its daemon is, or it was us.
+// explain says why a call was not answered: L1 is dead, its daemon is, the daemon ended
+// the connection while it runs on, or it was us.
 func (t *T) explain(op string, err error) error {
 	res, execErr := t.Host().Exec(t.ctx, "pidof libvirtd || tail -n 20 "+agent.ServiceLog("agent")+" "+agent.ServiceLog("libvirtd"))
 	if execErr != nil {
@@ -171,6 +181,9 @@ func (t *T) explain(op string, err error) error {
 	}
 	if len(res.Stdout) == 0 || res.Stdout[0] < '0' || res.Stdout[0] > '9' {
 		return fault.Productf(matrix.LayerManagement, op, "libvirtd is not running (%s); its log ends with:\n%s", Text(err), res.Text())
+	}
+	if end := t.s.hungUp(); end != nil && end.By == host.ByDaemon {
+		return fault.Productf(matrix.LayerManagement, op, "libvirtd, which is still running, ended the connection (%s): %s", end, Text(err))
 	}
 	return fault.Infraf(op, "the connection to libvirtd broke, which is still running: %s", Text(err))
 }
@@ -184,14 +197,8 @@ func Code(err error) libvirt.ErrorNumber {
 	return 0
 }
 
-// Text is an error for people.
-func Text(err error) string {
-	var e libvirt.Error
-	if errors.As(err, &e) {
-		return fmt.Sprintf("%s (error %d)", e.Message, e.Code)
-	}
-	return err.Error()
-}
+// Text is an error for people: of libvirt's, its message and the name of its code.
+func Text(err error) string { return libvirterr.Text(err) }
 
 // Close closes the connection; it must have been the last reference to it.
 func (c *Connection) Close() {

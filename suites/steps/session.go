@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"libvirt.org/go/libvirt"
 )
@@ -16,6 +17,8 @@ type Session struct {
 	// opened and have not given back.
 	conn *libvirt.Connect
 	more []*libvirt.Connect
+	// forwards are the sockets of L0 that lead to the daemons.
+	forwards []string
 	// calls are under way, also when nobody waits for them any more.
 	calls sync.WaitGroup
 	// guest is the one that checks borrow.
@@ -77,6 +80,22 @@ func (s *Session) lately() owner.Sched {
 		since = s.samples[0].sched
 	}
 	return s.Host.Sched().Sub(since)
+}
+
+// hungUp is how the connection to a daemon that broke last did so; nil if nobody knows.
+func (s *Session) hungUp() (last *host.HangUp) {
+	h, ok := s.Host.(Told)
+	if !ok {
+		return nil
+	}
+	for _, local := range s.forwards {
+		for _, end := range h.HangUps(local) {
+			if last == nil || end.Time.After(last.Time) {
+				last = &end
+			}
+		}
+	}
+	return last
 }
 
 // Close ends the host. Its connections are closed in the background: one that is

@@ -23,7 +23,7 @@ var _ = check.Register("O-START", check.Spec{
 	var opts []domain.Option
 	var image string
 	if t.Kind() == matrix.KVM {
-		image = t.DiskImage("disk", 1<<20)
+		image = t.DiskImage("disk", diskSize)
 		opts = append(opts, domain.WithDisk(image, "raw"))
 	}
 	d, g := t.Started(opts...)
@@ -45,13 +45,18 @@ var _ = check.Register("O-START", check.Spec{
 	t.Expect(t.VirshSays("list --name")).To(ContainSubstring(d.Name))
 })
 
+// diskSize is the size of the guest's disk in bytes.
+const diskSize = 1 << 20
+
 // seesSettings asserts that the guest has what the cell's settings say.
 func seesSettings(t *steps.T, said l2.Facts) {
 	want := t.Settings().Seen
 	t.Expect(said.Machine).To(Equal(want.Machine), "machine that the guest sees")
 	t.Expect(said.Firmware).To(Equal(want.Firmware), "firmware that started the guest")
 	t.Expect(said.Hypervisor).To(Equal(want.Hypervisor), "hypervisor that the guest sees")
-	t.Expect(said.Disks).To(Equal([]l2.Disk{{Name: t.Settings().DiskName, Driver: want.DiskDriver}}), "disks that the guest sees")
+	t.Expect(said.Disks).To(HaveLen(1), "disks that the guest sees")
+	disk := said.Disks[0]
+	t.Expect([]any{disk.Name, disk.Driver, disk.Bytes}).To(Equal([]any{t.Settings().DiskName, want.DiskDriver, int64(diskSize)}), "name, driver and size of the guest's disk")
 }
 
 // holdsDisk asserts that what the guest writes to its disk is in the disk's image.
