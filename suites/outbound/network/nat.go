@@ -35,6 +35,7 @@ const traces = `{ ip link show ` + bridge + `; nft list ruleset; iptables-save; 
 var _ = check.Register("O-NET-NAT", check.Spec{
 	Asserts:  "A guest on a NAT network gets its lease and reaches the gateway, and nothing of the network is left once it is destroyed",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "1.2.6")},
+	Depends:  check.On(matrix.Linux, matrix.Libvirt),
 	Hosts:    matrix.Hosts{Network: true},
 	Control:  sabotage.Swallow("virNetworkDestroy"),
 }, func(t *steps.T) {
