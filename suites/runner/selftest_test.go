@@ -43,6 +43,7 @@ func TestACheckMustFailUnderItsControl(t *testing.T) {
 		"it fails in another layer":        {sabotaged("breaks", matrix.LayerL2, fails(matrix.LayerManagement)), matrix.Fail, "with a product that breaks it fails in L1 management, and must in L2"},
 		"it fails elsewhere than it is of": {sabotaged("breaks", "", fails(matrix.LayerL2)), matrix.Fail, "must in L1 management"},
 		"our own fault":                    {sabotaged("breaks", "", ours), matrix.Infra, "pipe broke"},
+		"a control that had no effect":     {&check.Check{Body: fails(matrix.LayerManagement), Control: sabotage.Swallow("virDomainReset")}, matrix.Infra, "no call came by that it applies to; the check came to: cannot hold O-START"},
 		"a control that cannot be applied": {sabotaged("false", "", fails(matrix.LayerManagement)), matrix.Infra, `cannot apply control a product that false`},
 	} {
 		t.Run(name, func(t *testing.T) {
