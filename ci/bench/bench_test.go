@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/reports"
 )
@@ -189,5 +191,50 @@ func TestMemoryIsReadInMiB(t *testing.T) {
 	}
 	if rss, pss, none := valueOf(path, "Rss"), valueOf(path, "Pss"), valueOf(path, "Swap"); rss != 4 || pss != 2 || none != 0 {
 		t.Errorf("Rss %g, Pss %g, Swap %g", rss, pss, none)
+	}
+}
+
+func TestARunCountsOnlyWhenItAnsweredEverything(t *testing.T) {
+	plan := &matrix.Plan{Version: matrix.PlanVersion, Cells: []matrix.Cell{{ID: "a", Checks: []matrix.PlannedCheck{{ID: "O-X"}}}}}
+	if err := plan.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	answer := func(v matrix.Verdict, attempts int) []journal.Record {
+		rec := journal.Ask(plan, &plan.Cells[0], plan.Cells[0].Checks[0])
+		rec.Verdict, rec.Attempts, rec.Seconds, rec.Reason = v, attempts, 2, "for a reason"
+		return []journal.Record{rec}
+	}
+	for name, tc := range map[string]struct {
+		given  []journal.Record
+		end    string // what the command does when it has left its matrix
+		says   string
+		spoilt bool
+	}{
+		"it passes":           {given: answer(matrix.Pass, 1)},
+		"the gate holds":      {given: answer(matrix.Pass, 1), end: "exit 1"},
+		"a check fails":       {given: answer(matrix.Fail, 1), says: "ended in FAIL"},
+		"our own fault":       {given: answer(matrix.Infra, 2), says: "ended in INFRA", spoilt: true},
+		"a second try":        {given: answer(matrix.Pass, 2), says: "after 2 attempts", spoilt: true},
+		"it left a check out": {says: "has no answer"},
+		"it was killed":       {given: answer(matrix.Pass, 1), end: "kill -9 $$", says: "signal: killed"},
+	} {
+		l := &lab{folder: &owner.Folder{Path: t.TempDir()}}
+		l.virtmatrix = l.file("virtmatrix")
+		left, err := json.Marshal(reports.Judge(plan, tc.given, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Its arguments are run -v -runs FOLDER ...
+		fake := "#!/bin/sh\nmkdir -p $4/latest; cat >$4/latest/matrix.json <<'end'\n" + string(left) + "\nend\n" + tc.end + "\n"
+		if err := os.WriteFile(l.virtmatrix, []byte(fake), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		f, err := l.taker(1, true)(t.Context())
+		if (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) || errors.Is(err, errSpoilt) != tc.spoilt {
+			t.Errorf("%s: %v, want %q, spoilt %t", name, err, tc.says, tc.spoilt)
+		}
+		if err == nil && (f["asked"] != 1 || f["checks"] != 2) {
+			t.Errorf("%s: %v", name, f)
+		}
 	}
 }

@@ -79,7 +79,8 @@ func command(ctx context.Context, argv ...string) error {
 	return nil
 }
 
-// runs waits until the guest behind a QMP socket runs.
+// runs lets the guest behind a QMP socket go on, which was stopped when it was saved,
+// as soon as it has been loaded.
 func runs(ctx context.Context, socket string) error {
 	var conn net.Conn
 	err := until(ctx, func() (_ bool, err error) {
@@ -97,12 +98,15 @@ func runs(ctx context.Context, socket string) error {
 	return until(ctx, func() (bool, error) {
 		var now struct{ Status string }
 		err := monitor.Do(ctx, "query-status", nil, &now)
+		if now.Status == "paused" {
+			err = monitor.Do(ctx, "cont", nil, nil)
+		}
 		return now.Status == "running", err
 	})
 }
 
-// save writes all of a host's state to a file, by way of a socket because the
-// emulator sees another /usr, and so no shell. The host stands still then.
+// save stops a host and writes all of its state to a file, by way of a socket because
+// the emulator sees another /usr, and so no shell.
 func save(ctx context.Context, vm *host.VM, socket, to string) error {
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
@@ -112,7 +116,7 @@ func save(ctx context.Context, vm *host.VM, socket, to string) error {
 	type arguments map[string]any
 	// The host was restored without its memory in the state; this is to have it.
 	whole := arguments{"capabilities": []arguments{{"capability": "x-ignore-shared", "state": false}}}
-	err = errors.Join(vm.Monitor().Do(ctx, "migrate-set-capabilities", whole, nil),
+	err = errors.Join(vm.Monitor().Do(ctx, "stop", nil, nil), vm.Monitor().Do(ctx, "migrate-set-capabilities", whole, nil),
 		vm.Monitor().Do(ctx, "migrate", arguments{"uri": "unix:" + socket}, nil))
 	if err != nil {
 		return err

@@ -64,6 +64,9 @@ func (r *runner) environment(source, code string) []string {
 	if r.options.Keep {
 		env = append(env, run.KeepEnv+"=1")
 	}
+	if r.options.Selftest {
+		env = append(env, run.SelftestEnv+"=1")
+	}
 	return env
 }
 

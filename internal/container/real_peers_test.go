@@ -175,17 +175,30 @@ func TestRealImageThatIsReplaced(t *testing.T) {
 	o := realOptions(t)
 	// An image of the test's own: runs may use the one of the true digest.
 	o.Parts.Sums[o.Parts.Root] = strings.Repeat("1d1d", 16)
-	h := up(t, o)
 	ref := reference(o.Parts.Sums[o.Parts.Root], o.Home)
-	t.Cleanup(func() { _ = h.engine.RemoveImage(context.Background(), Image{Ref: ref}) })
+	engine, err := Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	imported, err := engine.userland(t.Context(), o.Parts.Root, o.Parts.Sums[o.Parts.Root], o.Home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// After the hosts have left: the image that was replaced has no name any more.
+	t.Cleanup(func() {
+		for _, it := range []string{ref, imported} {
+			_ = engine.RemoveImage(context.Background(), Image{Ref: it})
+		}
+	})
+	h := up(t, o)
 	runs(t, h, "printf '#!/bin/sh\\necho all is well\\n' > /usr/bin/virsh")
-	if _, err := h.engine.docker().ContainerCommit(t.Context(), h.id, client.ContainerCommitOptions{Reference: ref}); err != nil {
+	if _, err := engine.docker().ContainerCommit(t.Context(), h.id, client.ContainerCommitOptions{Reference: ref}); err != nil {
 		t.Fatal(err)
 	}
 	o.Settings.LogDir = t.TempDir()
-	_, err := Boot(t.Context(), o)
+	_, err = Boot(t.Context(), o)
 	isOurs(t, err, "somebody has replaced it", "docker rmi "+ref)
-	if err := h.engine.RemoveImage(t.Context(), Image{Ref: ref}); err != nil {
+	if err := engine.RemoveImage(t.Context(), Image{Ref: ref}); err != nil {
 		t.Fatal(err)
 	}
 	if said := runs(t, up(t, o), "virsh -c qemu:///system version"); !strings.Contains(said, "Running hypervisor: QEMU") {

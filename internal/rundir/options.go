@@ -16,6 +16,8 @@ type Options struct {
 	Fresh bool `json:"fresh,omitempty"`
 	// Keep keeps the evidence of passes too.
 	Keep bool `json:"keep,omitempty"`
+	// Selftest runs each check under its control, which it must see.
+	Selftest bool `json:"selftest,omitempty"`
 }
 
 // Options returns the options of the run. A run without the file has none.
@@ -39,7 +41,7 @@ func (d *Dir) AddOptions(more Options) (Options, error) {
 	if err != nil {
 		return old, err
 	}
-	all := Options{Fresh: old.Fresh || more.Fresh, Keep: old.Keep || more.Keep}
+	all := Options{Fresh: old.Fresh || more.Fresh, Keep: old.Keep || more.Keep, Selftest: old.Selftest || more.Selftest}
 	if all == old {
 		return old, nil
 	}
