@@ -123,3 +123,11 @@ func TestABlockedCheckProvesNothingOfItsControl(t *testing.T) {
 		t.Errorf("it came to %s: %s", rec.Verdict, rec.Reason)
 	}
 }
+
+func TestAStallUnderAControlIsNotTheEmulators(t *testing.T) {
+	rec := journal.Record{Verdict: matrix.Pass, Attempts: 2, Stalls: 1}
+	judgeControl(sabotaged("reboots", "", nil), &rec)
+	if rec.Stalls != 0 {
+		t.Errorf("%d stalls are counted", rec.Stalls)
+	}
+}
