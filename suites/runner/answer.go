@@ -243,8 +243,10 @@ func (a *attempt) keepLastBoot(dir string) {
 }
 
 // judgeControl turns the verdict of a check under its control into one about the check:
-// it must see what the control does.
+// it must see what the control does. A stall is the control's then, as that of a guest
+// that boots anew under it.
 func judgeControl(c *check.Check, rec *journal.Record) {
+	rec.Stalls = 0
 	switch {
 	case rec.Verdict == matrix.Fail && rec.Layer != c.FailsIn():
 		rec.Reason = fmt.Sprintf("with %s it fails in %s, and must in %s: %s", c.Control.Name, rec.Layer, c.FailsIn(), rec.Reason)

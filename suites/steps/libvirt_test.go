@@ -11,6 +11,7 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/hosttest"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"libvirt.org/go/libvirt"
@@ -35,7 +36,7 @@ func TestALibvirtErrorIsTheAnswerOfACall(t *testing.T) {
 	on(t, ends(matrix.Fail, matrix.LayerManagement, "cannot look domain up", "Domain not found"), func(t *T, _ *hosttest.Host) {
 		t.Do("look domain up", func() error { return noDomain })
 	})
-	on(t, ends(matrix.Fail, matrix.LayerManagement, "was refused with error 42, not 55"), func(t *T, _ *hosttest.Host) {
+	on(t, ends(matrix.Fail, matrix.LayerManagement, "was refused with ERR_NO_DOMAIN (42), not ERR_OPERATION_INVALID (55)"), func(t *T, _ *hosttest.Host) {
 		t.Refuses("start domain", libvirt.ERR_OPERATION_INVALID, func() error { return noDomain })
 	})
 	on(t, ends(matrix.Fail, matrix.LayerManagement, "succeeded, but must be refused"), func(t *T, _ *hosttest.Host) {
@@ -61,6 +62,16 @@ func TestAConnectionThatBrokeIsExplained(t *testing.T) {
 		}
 	}
 	on(t, infra("still running", "End of file"), lost("812\n"))
+	ended := func(by ...host.Side) func(*bench) {
+		return func(b *bench) {
+			b.session.forwards = []string{"/forwarded"}
+			for i, side := range by {
+				b.host.Ends = append(b.host.Ends, host.HangUp{Socket: host.LibvirtSocket, By: side, Time: time.Now().Add(time.Duration(i))})
+			}
+		}
+	}
+	on(t, ends(matrix.Fail, matrix.LayerManagement, "libvirtd, which is still running, ended the connection", "End of file"), lost("812\n"), ended(host.ByClient, host.ByDaemon))
+	on(t, infra("still running"), lost("812\n"), ended(host.ByDaemon, host.ByClient))
 	on(t, ends(matrix.Fail, matrix.LayerManagement, "libvirtd is not running", "ended: signal: segmentation fault"), lost("libvirtd: ended: signal: segmentation fault\n"))
 	on(t, ends(matrix.Fail, matrix.LayerKernel, "Kernel panic"), func(t *T, h *hosttest.Host) {
 		t.Do("start domain", func() error { h.Die(hosttest.Panicked); return connReset })
@@ -146,6 +157,13 @@ func TestConnectionsAreNotClosedUnderACall(t *testing.T) {
 		if alive, _ := conn.IsAlive(); alive {
 			t.Error("the connection is left open when the call is over")
 		}
+	})
+}
+
+func TestWhatTheClientOnL0LacksIsNoAnswer(t *testing.T) {
+	lacks := libvirt.Error{Code: libvirt.ERR_INTERNAL_ERROR, Domain: libvirt.FROM_NONE, Message: "/lib/libvirt.so.0: undefined symbol: virDomainFDAssociate"}
+	on(t, infra("client library on L0", "lacks virDomainFDAssociate"), func(t *T, _ *hosttest.Host) {
+		t.Refuses("associate files", libvirt.ERR_INTERNAL_ERROR, func() error { return lacks })
 	})
 }
 
