@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -212,14 +213,21 @@ func blockedBy(b *bench, err error, check string) {
 	}
 }
 
+// nowhere has the socket of a daemon lead nowhere, while the host says what came of it.
+func nowhere(b *bench, daemon string) {
+	b.host.OnForward = func(string) (string, error) { return filepath.Join(b.t.TempDir(), "no-socket"), nil }
+	daemonSays(b.host, daemon)
+}
+
+const daemonEnded = "libvirtd: ended: exit status 1\n"
+
 // TestACheckWithoutAConnectionIsBlocked: not in fake time, because libvirt's event loop
 // ends with the process.
 func TestACheckWithoutAConnectionIsBlocked(t *testing.T) {
 	connects := func(check, daemon string, body func(*T)) (*bench, error) {
 		b := newBench(t)
 		b.Check = check
-		b.host.OnForward = func(string) (string, error) { return filepath.Join(t.TempDir(), "no-socket"), nil }
-		daemonSays(b.host, daemon)
+		nowhere(b, daemon)
 		return b, b.attempt(func(t *T, _ *hosttest.Host) { body(t) })
 	}
 	for _, body := range []func(*T){
@@ -227,12 +235,29 @@ func TestACheckWithoutAConnectionIsBlocked(t *testing.T) {
 		func(t *T) { t.Define() },
 		func(t *T) { t.Guest() }, // it is not O-START that answers for this
 	} {
-		b, err := connects("O-SAVE", "libvirtd: ended: exit status 1\n", body)
+		b, err := connects("O-SAVE", daemonEnded, body)
 		ends(matrix.Blocked, matrix.LayerManagement, "requires a connection to libvirt, and none could be had", "libvirtd is not running")(b, err)
 		blockedBy(b, err, "O-CONN")
 	}
-	b, err := connects("O-CONN", "libvirtd: ended: exit status 1\n", func(t *T) { t.Connection() })
+	b, err := connects("O-CONN", daemonEnded, func(t *T) { t.Connection() })
 	ends(matrix.Fail, matrix.LayerManagement, "libvirtd is not running")(b, err)
 	b, err = connects("O-SAVE", "812\n", func(t *T) { t.Connection() })
 	infra("still running")(b, err)
+}
+
+func TestADaemonThatDoesNotComeBackFailsTheCheckThatRestartsIt(t *testing.T) {
+	b := newBench(t)
+	nowhere(b, daemonEnded)
+	err := b.attempt(func(t *T, _ *hosttest.Host) { t.RestartLibvirt(syscall.SIGTERM) })
+	ends(matrix.Fail, matrix.LayerManagement, "libvirtd is not running")(b, err)
+	on(t, ends(matrix.Fail, matrix.LayerManagement, "restart libvirtd: the daemon did not answer within 3m0s"), func(t *T, h *hosttest.Host) {
+		h.OnExec = func(ctx context.Context, command string) (agent.Result, error) {
+			if strings.HasPrefix(command, "restart libvirtd") {
+				h.Schedule(callLimit, 0)
+				<-ctx.Done()
+			}
+			return agent.Result{}, context.Cause(ctx)
+		}
+		t.RestartLibvirt(syscall.SIGTERM)
+	})
 }
