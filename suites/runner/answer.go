@@ -13,6 +13,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/libvirterr"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
@@ -202,6 +203,7 @@ func (a *attempt) env(number int) steps.Env {
 func (f *Family) record(p matrix.PlannedCheck) journal.Record {
 	rec := journal.Ask(f.run.Plan, f.Cell, p)
 	rec.Harness = f.run.Harness
+	rec.Client, _ = libvirterr.ClientVersion() // one that cannot tell answers nothing either
 	// L1 runs under L0's accelerator, L2 under L1's hypervisor. A container runs on L0.
 	rec.Accelerators = map[string]string{"L2": steps.GuestAccel(f.Cell, f.run.Accel)}
 	if f.Cell.Tier == matrix.Nested {

@@ -33,7 +33,10 @@ func TestAPassCarriesEverythingAVerdictIsAbout(t *testing.T) {
 		Harness: "v0", Accelerators: map[string]string{"L1": "tcg", "L2": "kvm"}, Emulator: "qemu 7.2",
 		Quirks: []string{"a quirk"}, PackageSets: map[string]string{"userland-kvm": "set-1"},
 	}
-	if diff := cmp.Diff(want, rec, cmpopts.IgnoreFields(journal.Record{}, "Started", "Seconds", "GuestSeconds")); diff != "" {
+	if rec.Client == "" {
+		t.Error("the client library is not told")
+	}
+	if diff := cmp.Diff(want, rec, cmpopts.IgnoreFields(journal.Record{}, "Started", "Seconds", "GuestSeconds", "Client")); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]journal.Record{rec}, b.journal.records); diff != "" {
