@@ -40,6 +40,8 @@ type Host struct {
 	// OnDial opens sockets, OnForward makes them available; nil means that none is.
 	OnDial    func(path string) (net.Conn, error)
 	OnForward func(remote string) (string, error)
+	// Places are where it has its things, unless told otherwise as Debian does.
+	Places layout.Manifest
 	// Fresh are the notes of how the host came to be.
 	Fresh []string
 
@@ -57,7 +59,7 @@ func New(t testing.TB, logDir string) *Host {
 	if err := os.MkdirAll(logDir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return &Host{t: t, logDir: logDir, gone: make(chan struct{})}
+	return &Host{t: t, logDir: logDir, Places: places(), gone: make(chan struct{})}
 }
 
 // Die lets the host have died of an error.
@@ -157,7 +159,15 @@ func (h *Host) Restart(context.Context, string, syscall.Signal) error { return E
 // Address is that of a host alone.
 func (h *Host) Address() host.Address { return host.Address{} }
 
-// Layout is that of a host with firmware for UEFI.
-func (h *Host) Layout() layout.Manifest {
-	return layout.Manifest{Firmware: []layout.Firmware{{Code: "/usr/share/OVMF/OVMF_CODE_4M.fd", Vars: "/usr/share/OVMF/OVMF_VARS_4M.fd", Format: "raw"}}}
+// Layout is where the host has its things.
+func (h *Host) Layout() layout.Manifest { return h.Places }
+
+// places are those of a host with the monolithic daemon and firmware for UEFI.
+func places() layout.Manifest {
+	return layout.Manifest{
+		LibvirtConfig: "/etc/libvirt",
+		Programs:      map[string]string{layout.Emulator: "/usr/bin/qemu-system-x86_64", layout.QEMUImg: "/usr/bin/qemu-img"},
+		Daemons:       []layout.Daemon{{Name: "libvirtd", Socket: "/run/libvirt/libvirt-sock", ReadOnly: "/run/libvirt/libvirt-sock-ro"}},
+		Firmware:      []layout.Firmware{{Code: "/usr/share/OVMF/OVMF_CODE_4M.fd", Vars: "/usr/share/OVMF/OVMF_VARS_4M.fd", Format: "raw"}},
+	}
 }

@@ -5,7 +5,7 @@ import "syscall"
 // RestartLibvirt ends libvirt's daemon by a signal, starts it again as it was, and
 // waits until it answers.
 func (t *T) RestartLibvirt(signal syscall.Signal) {
-	const daemon = "libvirtd"
+	daemon := t.Manager().Name
 	t.must(t.Host().Restart(t.ctx, daemon, signal), "restart "+daemon)
 	if old := t.s.conn; old != nil {
 		// It leads nowhere any more, and says so.
