@@ -80,12 +80,12 @@ func TestTheDaemonThatIsAskedForIsTheHosts(t *testing.T) {
 		}
 		t.Do("start domain", func() error { return connReset })
 	})
+	// Not in fake time, because libvirt's event loop ends with the process.
 	for want, open := range map[string]func(*T) *Connection{"/run/q": (*T).NewConnection, "/run/q-ro": (*T).ReaderSocket} {
-		on(t, infra("no way to "+want), func(t *T, h *hosttest.Host) {
-			h.Places.Daemons = split
-			h.OnForward = func(remote string) (string, error) { return "", errors.New("no way to " + remote) }
-			open(t)
-		})
+		b := newBench(t)
+		b.host.Places.Daemons = split
+		b.host.OnForward = func(remote string) (string, error) { return "", errors.New("no way to " + remote) }
+		infra("no way to "+want)(b, b.attempt(func(t *T, _ *hosttest.Host) { open(t) }))
 	}
 }
 
