@@ -17,6 +17,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/snapshot"
+	"github.com/virtmatrix/virtmatrix/matrix"
 	"libvirt.org/go/libvirt"
 )
 
@@ -119,7 +120,11 @@ func restore(ctx context.Context, l *lab) ([]side, []row, error) {
 
 // asksLibvirt opens a connection to L1's libvirt from here and makes a call.
 func asksLibvirt(vm *host.VM) error {
-	local, err := vm.Forward(host.LibvirtSocket)
+	manager, err := vm.Layout().Manager(matrix.KVM)
+	if err != nil {
+		return err
+	}
+	local, err := vm.Forward(manager.Socket)
 	if err != nil {
 		return err
 	}

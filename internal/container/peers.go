@@ -16,7 +16,6 @@ import (
 const (
 	peersDir  = "/peers"
 	sharedDir = "/share"
-	libvirt   = "/run/libvirt"
 )
 
 // The folders for that of a host on L0; the shared one is that of role 0.
@@ -28,6 +27,12 @@ const (
 // name is the host's name.
 func (h *Host) name() string { return h.settings.Peers.Name(h.settings.Peers.Role) }
 
+// socket is that of the host's libvirt. Whoever composed the host has seen the error.
+func (h *Host) socket() string {
+	d, _ := h.layout.Manager(h.settings.Kind)
+	return d.Socket
+}
+
 // Address is how the host's peers reach it.
 func (h *Host) Address() host.Address {
 	if h.settings.Peers.Alone() {
@@ -35,7 +40,7 @@ func (h *Host) Address() host.Address {
 	}
 	return host.Address{
 		Name:    h.name(),
-		Libvirt: fmt.Sprintf("qemu+unix:///system?socket=%s/%s/libvirt-sock", peersDir, h.name()),
+		Libvirt: fmt.Sprintf("qemu+unix:///system?socket=%s/%s/%s", peersDir, h.name(), filepath.Base(h.socket())),
 		Migrate: fmt.Sprintf("unix://%s/%s.sock", sharedDir, h.name()),
 	}
 }
@@ -53,7 +58,7 @@ func (h *Host) peers() ([]mount.Mount, error) {
 			return nil, err
 		}
 		if role == p.Role {
-			mounts = append(mounts, writable(dir, libvirt))
+			mounts = append(mounts, writable(dir, filepath.Dir(h.socket())))
 			continue
 		}
 		mounts = append(mounts, shown(dir, filepath.Join(peersDir, p.Name(role))))

@@ -8,7 +8,9 @@ import (
 	"github.com/moby/moby/api/types/container"
 
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
 // together are hosts without containers that are each other's peers.
@@ -25,12 +27,13 @@ func together(t *testing.T, count int) (hosts []*Host) {
 	}
 	for role := range count {
 		h, err := create(Options{Settings: host.Settings{
-			LogDir: t.TempDir(), ScratchDir: t.TempDir(), Peers: host.Peers{Role: role, Count: count, Folders: folders},
+			Kind: matrix.KVM, LogDir: t.TempDir(), ScratchDir: t.TempDir(), Peers: host.Peers{Role: role, Count: count, Folders: folders},
 		}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { h.Close() })
+		h.layout.Daemons = []layout.Daemon{{Name: "virtqemud", Socket: "/run/libvirt/virtqemud-sock"}}
 		hosts = append(hosts, h)
 	}
 	return hosts
@@ -62,7 +65,7 @@ func TestPeersSeeEachOther(t *testing.T) {
 	if st, err := os.Stat(share); err != nil || st.Mode().Perm() != 0o777 {
 		t.Errorf("emulators cannot write to %s: %v, %v", share, st.Mode(), err)
 	}
-	if got, want := hosts[1].Address(), (host.Address{Name: "l1-2", Libvirt: "qemu+unix:///system?socket=/peers/l1-2/libvirt-sock", Migrate: "unix:///share/l1-2.sock"}); got != want {
+	if got, want := hosts[1].Address(), (host.Address{Name: "l1-2", Libvirt: "qemu+unix:///system?socket=/peers/l1-2/virtqemud-sock", Migrate: "unix:///share/l1-2.sock"}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
 // guestXML is the smallest guest that ticks on its serial port.
@@ -122,11 +123,15 @@ func TestRealDaemonThatIsRestartedUnderAGuest(t *testing.T) {
 	h := up(t, realOptions(t))
 	startGuest(t, h)
 	was := ticks(t, h)
+	daemon, err := h.Layout().Manager(matrix.KVM)
+	if err != nil {
+		t.Fatal(err)
+	}
 	uuid := runs(t, h, "virsh -c qemu:///system capabilities | grep -m1 '<uuid>'")
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		pid := runs(t, h, "pgrep -x libvirtd")
+		pid := runs(t, h, "pgrep -x "+daemon.Name)
 		start := time.Now()
-		if err := h.Restart(limited(t), "libvirtd", signal); err != nil {
+		if err := h.Restart(limited(t), daemon.Name, signal); err != nil {
 			t.Fatal(err)
 		}
 		back := time.Since(start)
@@ -134,8 +139,8 @@ func TestRealDaemonThatIsRestartedUnderAGuest(t *testing.T) {
 			t.Errorf("after %s the guest is %q", signal, state)
 		}
 		t.Logf("after %s: its socket was answered after %s, and a question after %s", signal, back, time.Since(start))
-		if now := runs(t, h, "pgrep -x libvirtd"); now == pid {
-			t.Errorf("libvirtd is still process %s", pid)
+		if now := runs(t, h, "pgrep -x "+daemon.Name); now == pid {
+			t.Errorf("%s is still process %s", daemon.Name, pid)
 		}
 		is := ticks(t, h)
 		goesOn(t, was, is)

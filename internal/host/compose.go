@@ -27,10 +27,6 @@ const (
 	// initramfs holds to start its programs.
 	BundleDir = bundle.Usr
 	launcher  = "/launch"
-	// LibvirtSocket and LibvirtROSocket are those of the monolithic daemon: what a
-	// host really has is in its Layout.
-	LibvirtSocket   = "/run/libvirt/libvirt-sock"
-	LibvirtROSocket = "/run/libvirt/libvirt-sock-ro"
 )
 
 // qemuConf is what libvirt reads of how to run emulators.
@@ -85,7 +81,9 @@ func compose(p Parts, s Settings) (spec agent.Spec, quirks []string, err error) 
 	if err != nil {
 		return spec, nil, err
 	}
-	composePeers(&spec, s.Peers)
+	if err := composePeers(&spec, p.Layout, s); err != nil {
+		return spec, nil, err
+	}
 	if quirks = append(quirks, more...); s.emulated() {
 		quirks = append(quirks, kicked)
 	}

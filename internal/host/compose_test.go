@@ -44,7 +44,7 @@ func debian() layout.Manifest {
 			"xenstored": "/usr/lib/xen-4.17/bin/xenstored", "xen-init-dom0": "/usr/lib/xen-4.17/bin/xen-init-dom0", "xenconsoled": "/usr/lib/xen-4.17/bin/xenconsoled",
 		},
 		Daemons: []layout.Daemon{
-			{Name: "libvirtd", Path: "/usr/sbin/libvirtd", Socket: "/run/libvirt/libvirt-sock"},
+			{Name: "libvirtd", Path: "/usr/sbin/libvirtd", Socket: "/run/libvirt/libvirt-sock", Config: "/etc/libvirt/libvirtd.conf"},
 			{Name: "virtlogd", Path: "/usr/sbin/virtlogd", Socket: "/run/libvirt/virtlogd-sock"},
 		},
 		Profiles: []string{"/etc/apparmor.d/usr.lib.libvirt.virt-aa-helper", "/etc/apparmor.d/usr.sbin.libvirtd"},
@@ -218,7 +218,7 @@ func TestServicesOfTheProductAreWaitedFor(t *testing.T) {
 		for _, s := range spec.Services {
 			last = s
 		}
-		if last.Name != "libvirtd" || last.Wait != LibvirtSocket {
+		if last.Name != "libvirtd" || last.Wait != "/run/libvirt/libvirt-sock" {
 			t.Errorf("%s: the last service is %+v", name, last)
 		}
 	}

@@ -56,7 +56,7 @@ func confinements(p Parts) iter.Seq2[string, string] {
 	}
 }
 
-// configured adds a setting to what libvirtd reads of how to run emulators.
+// configured adds a setting to what libvirt reads of how to run emulators.
 func configured(files []agent.File, config, setting string) []agent.File {
 	at := slices.IndexFunc(files, func(f agent.File) bool { return f.Path == config })
 	if at < 0 {

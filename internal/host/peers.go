@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -77,26 +78,18 @@ func (vm *VM) Address() Address {
 	}
 }
 
-// daemonConf is what libvirtd reads of itself.
-const daemonConf = "/etc/libvirt/libvirtd.conf"
-
 // composePeers gives a machine its identity, and where it has peers a way to them.
-// libvirtd takes its own TCP connections only where it is told to.
-func composePeers(spec *agent.Spec, p Peers) {
-	name, hosts, conf := p.Name(p.Role), "127.0.0.1 localhost "+p.Name(p.Role)+"\n", "host_uuid = \""+p.hostUUID()+"\"\n"
+func composePeers(spec *agent.Spec, m layout.Manifest, s Settings) error {
+	p := s.Peers
+	manager, err := m.Manager(s.Kind)
+	if err != nil {
+		return err
+	}
+	name, hosts := p.Name(p.Role), "127.0.0.1 localhost "+p.Name(p.Role)+"\n"
 	if !p.Alone() {
 		hosts = "127.0.0.1 localhost\n"
 		for role := range p.Count {
 			hosts += p.ip(role) + " " + p.Name(role) + "\n"
-		}
-		conf += "listen_tls = 0\nlisten_tcp = 1\nauth_tcp = \"none\"\n"
-		spec.Modprobe = append(spec.Modprobe, "virtio_net")
-		// No udev renames the card.
-		spec.Services = append([]agent.Service{ownStep("network", "ip link set eth0 up; ip addr add "+p.ip(p.Role)+"/24 dev eth0")}, spec.Services...)
-		for i, s := range spec.Services {
-			if s.Wait == LibvirtSocket {
-				spec.Services[i].Argv = append(s.Argv, "--listen")
-			}
 		}
 	}
 	spec.Hostname = name
@@ -104,8 +97,30 @@ func composePeers(spec *agent.Spec, p Peers) {
 		agent.File{Path: "/etc/hostname", Content: name + "\n"},
 		agent.File{Path: "/etc/hosts", Content: hosts},
 		agent.File{Path: "/etc/machine-id", Content: p.machineID() + "\n"},
-		agent.File{Path: daemonConf, Content: conf, Append: true},
+		agent.File{Path: manager.Config, Content: "host_uuid = \"" + p.hostUUID() + "\"\n", Append: true},
 	)
+	if p.Alone() {
+		return nil
+	}
+	spec.Modprobe = append(spec.Modprobe, "virtio_net")
+	// No udev renames the card.
+	spec.Services = append([]agent.Service{ownStep("network", "ip link set eth0 up; ip addr add "+p.ip(p.Role)+"/24 dev eth0")}, spec.Services...)
+	return listen(spec, m, s.Kind)
+}
+
+// listen has libvirt take TCP connections, which it does only where it is told to.
+func listen(spec *agent.Spec, m layout.Manifest, kind matrix.Kind) error {
+	d, err := m.Listener(kind)
+	if err != nil {
+		return err
+	}
+	for i, s := range spec.Services {
+		if s.Name == d.Name {
+			spec.Services[i].Argv = append(s.Argv, "--listen")
+		}
+	}
+	spec.Files = append(spec.Files, agent.File{Path: d.Config, Content: "listen_tls = 0\nlisten_tcp = 1\nauth_tcp = \"none\"\n", Append: true})
+	return nil
 }
 
 // peerArgs are the emulator's arguments for the network of two machines: frames go

@@ -1,9 +1,11 @@
 package host
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -47,6 +49,47 @@ func TestTheNetworkOfMachinesJoinsTwo(t *testing.T) {
 	c.settings.Peers.Count = 3
 	if _, err := commandLine(c.parts, c.settings, emulator, places{}, false); err == nil || !strings.Contains(err.Error(), "cannot connect 3 machines") {
 		t.Errorf("three machines: %v", err)
+	}
+}
+
+func TestOneDaemonOfAMachineTakesItsPeersConnections(t *testing.T) {
+	for name, tc := range map[string]struct {
+		daemons          []string
+		kind             matrix.Kind
+		manages, listens string
+	}{
+		"monolithic":     {[]string{"virtlogd", "libvirtd"}, matrix.KVM, "libvirtd", "libvirtd"},
+		"monolithic Xen": {[]string{"virtlogd", "libvirtd"}, matrix.Xen, "libvirtd", "libvirtd"},
+		"modular":        {[]string{"virtlogd", "libvirtd", "virtqemud", "virtproxyd"}, matrix.KVM, "virtqemud", "virtproxyd"},
+		"modular Xen":    {[]string{"virtlogd", "virtxend", "virtproxyd"}, matrix.Xen, "virtxend", "virtproxyd"},
+	} {
+		c := compositions()["peer"]
+		c.settings.Kind, c.parts.Layout.Daemons = tc.kind, nil
+		for _, d := range tc.daemons {
+			c.parts.Layout.Daemons = append(c.parts.Layout.Daemons, layout.Daemon{Name: d, Path: "/usr/sbin/" + d, Socket: "/run/" + d, Config: d + ".conf"})
+		}
+		spec, _, err := compose(c.parts, c.settings)
+		check(t, err)
+		for _, s := range spec.Services {
+			if got := slices.Contains(s.Argv, "--listen"); got != (s.Name == tc.listens) {
+				t.Errorf("%s: %s listens: %v", name, s.Name, got)
+			}
+		}
+		told := map[string]string{}
+		for _, f := range spec.Files {
+			told[f.Path] += f.Content
+		}
+		if conf := told[tc.listens+".conf"]; !strings.Contains(conf, "listen_tcp = 1") {
+			t.Errorf("%s: %s is told %q", name, tc.listens, conf)
+		}
+		if conf := told[tc.manages+".conf"]; !strings.Contains(conf, "host_uuid") {
+			t.Errorf("%s: %s is told %q", name, tc.manages, conf)
+		}
+	}
+	c := compositions()["peer"]
+	c.parts.Layout.Daemons[0].Name = "virtqemud"
+	if _, _, err := compose(c.parts, c.settings); err == nil || !strings.Contains(err.Error(), "has no daemon virtproxyd") {
+		t.Errorf("a machine that cannot listen: %v", err)
 	}
 }
 

@@ -40,6 +40,8 @@ type Host struct {
 	// OnDial opens sockets, OnForward makes them available. As a rule none is there.
 	OnDial    func(path string) (net.Conn, error)
 	OnForward func(remote string) (string, error)
+	// Places are where it has its things, unless told otherwise as Debian does.
+	Places layout.Manifest
 	// Fresh are the notes of how the host came to be, Ends how connections into it
 	// ended.
 	Fresh []string
@@ -60,7 +62,7 @@ func New(t testing.TB, logDir string) *Host {
 		t.Fatal(err)
 	}
 	return &Host{
-		t: t, logDir: logDir, gone: make(chan struct{}),
+		t: t, logDir: logDir, Places: places(), gone: make(chan struct{}),
 		OnExec:    func(context.Context, string) (agent.Result, error) { return agent.Result{}, nil },
 		OnDial:    func(string) (net.Conn, error) { return nil, errNoWire },
 		OnForward: func(string) (string, error) { return "", errNoWire },
@@ -133,9 +135,17 @@ func (h *Host) Console() console.Log {
 	return console.Log{Path: filepath.Join(h.logDir, host.ConsoleFile)}
 }
 
-// Layout is that of a host with firmware for UEFI.
-func (h *Host) Layout() layout.Manifest {
-	return layout.Manifest{Firmware: []layout.Firmware{{Code: "/usr/share/OVMF/OVMF_CODE_4M.fd", Vars: "/usr/share/OVMF/OVMF_VARS_4M.fd", Format: "raw"}}}
+// Layout is where the host has its things.
+func (h *Host) Layout() layout.Manifest { return h.Places }
+
+// places are those of a host with the monolithic daemon and firmware for UEFI.
+func places() layout.Manifest {
+	return layout.Manifest{
+		LibvirtConfig: "/etc/libvirt",
+		Programs:      map[string]string{layout.Emulator: "/usr/bin/qemu-system-x86_64", layout.QEMUImg: "/usr/bin/qemu-img"},
+		Daemons:       []layout.Daemon{{Name: "libvirtd", Socket: "/run/libvirt/libvirt-sock", ReadOnly: "/run/libvirt/libvirt-sock-ro"}},
+		Firmware:      []layout.Firmware{{Code: "/usr/share/OVMF/OVMF_CODE_4M.fd", Vars: "/usr/share/OVMF/OVMF_VARS_4M.fd", Format: "raw"}},
+	}
 }
 
 // Restart is told as a command.

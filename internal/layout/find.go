@@ -149,7 +149,7 @@ func (f *finder) daemons() (found []Daemon) {
 		if at == "" {
 			continue
 		}
-		d := Daemon{Name: name, Path: at, Config: f.there(config + "/" + name + ".conf")}
+		d := Daemon{Name: name, Path: at, Config: config + "/" + name + ".conf"}
 		d.Socket = f.listens(name+".socket", socketName(name)+"-sock")
 		d.Admin = f.listens(name+"-admin.socket", socketName(name)+"-admin-sock")
 		if !slices.Contains(helpers, name) {
@@ -163,7 +163,7 @@ func (f *finder) daemons() (found []Daemon) {
 // socketName begins the names of a daemon's sockets. The two daemons that all clients
 // may call have those of old (src/remote/remote_sockets.h).
 func socketName(daemon string) string {
-	if daemon == monolithic || daemon == "virtproxyd" {
+	if daemon == monolithic || daemon == proxy {
 		return "libvirt"
 	}
 	return daemon

@@ -79,8 +79,8 @@ func TestWhatIsFoundInARoot(t *testing.T) {
 		KernelModules: "/usr/lib/modules", LibvirtConfig: "/etc/libvirt", Toolstack: "/usr/lib/xen-4.17/bin",
 		Daemons: []Daemon{
 			{"libvirtd", "/usr/sbin/libvirtd", "/run/libvirt/libvirt-sock", "/run/libvirt/libvirt-sock-ro", "/run/libvirt/libvirt-admin-sock", "/etc/libvirt/libvirtd.conf"},
-			{"virtlogd", "/usr/sbin/virtlogd", "/run/libvirt/virtlogd-sock", "", "/run/libvirt/virtlogd-admin-sock", ""},
-			{"virtlockd", "/usr/sbin/virtlockd", "/run/libvirt/virtlockd-sock", "", "/run/libvirt/virtlockd-admin-sock", ""},
+			{"virtlogd", "/usr/sbin/virtlogd", "/run/libvirt/virtlogd-sock", "", "/run/libvirt/virtlogd-admin-sock", "/etc/libvirt/virtlogd.conf"},
+			{"virtlockd", "/usr/sbin/virtlockd", "/run/libvirt/virtlockd-sock", "", "/run/libvirt/virtlockd-admin-sock", "/etc/libvirt/virtlockd.conf"},
 		},
 		Firmware: []Firmware{uefi("50-secure.json", "secure-boot"), uefi("60-plain.json", "acpi-s3")},
 		Profiles: []string{"/etc/apparmor.d/usr.lib.libvirt.virt-aa-helper", "/etc/apparmor.d/usr.sbin.libvirtd"},
@@ -134,6 +134,12 @@ func TestTheDaemonsThatAreStarted(t *testing.T) {
 	if err != nil || manager.Socket != "/run/libvirt/a-virtqemud-sock" || manager.ReadOnly != "/run/libvirt/virtqemud-sock-ro" {
 		t.Errorf("the manager is %+v, %v", manager, err)
 	}
+	if d, err := m.Listener(matrix.KVM); err != nil || d.Name != "virtproxyd" || d.Config != "/etc/libvirt/virtproxyd.conf" {
+		t.Errorf("other machines connect to %+v, %v", d, err)
+	}
+	if d, err := m.Listener(matrix.Xen); err != nil || d.Name != "libvirtd" {
+		t.Errorf("other machines connect to %+v of Xen, %v", d, err)
+	}
 	if at, _ := m.Program(Emulator); at != "/usr/libexec/qemu-kvm" || m.Loader != "/usr/lib64/ld-linux-x86-64.so.2" {
 		t.Errorf("the emulator is at %q, its loader at %q", at, m.Loader)
 	}
@@ -144,6 +150,7 @@ func TestWhatAnImageLacksIsNamedWithTheImage(t *testing.T) {
 	ask := map[string]func() error{
 		"program virsh":                     func() error { _, err := bare.Program(Virsh); return err },
 		"daemon virtlogd":                   func() error { _, err := bare.Start(matrix.KVM); return err },
+		"daemon virtproxyd":                 func() error { _, err := bare.Listener(matrix.KVM); return err },
 		"daemon libvirtd or virtxend":       func() error { _, err := bare.Manager(matrix.Xen); return err },
 		"UEFI firmware without Secure Boot": func() error { _, err := bare.UEFI(); return err },
 		"AppArmor profiles of libvirt":      func() error { _, err := bare.AppArmor(); return err },

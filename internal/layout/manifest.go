@@ -13,7 +13,7 @@ import (
 
 // Version is that of a manifest's format and of what is looked for. Raise it when
 // either changes: manifests are found anew then, and no image is built again.
-const Version = 1
+const Version = 2
 
 // The programs that a manifest may have, by the names that their projects call them.
 const (
@@ -76,8 +76,8 @@ type Daemon struct {
 	Socket   string `json:"socket"`
 	ReadOnly string `json:"read_only,omitempty"`
 	Admin    string `json:"admin,omitempty"`
-	// Config is its configuration; empty when the image has none.
-	Config string `json:"config,omitempty"`
+	// Config is where it reads its configuration, which need not be there.
+	Config string `json:"config"`
 }
 
 // Firmware is UEFI firmware for x86-64 in flash memory, as one of QEMU's firmware
@@ -130,6 +130,9 @@ func (m Manifest) Daemon(name string) (Daemon, error) {
 // monolithic is the daemon that has all of libvirt's drivers.
 const monolithic = "libvirtd"
 
+// proxy is the daemon that speaks for those of drivers to clients which know of none.
+const proxy = "virtproxyd"
+
 // drivers are the daemons that each have the driver of one hypervisor.
 var drivers = map[matrix.Kind]string{matrix.KVM: "virtqemud", matrix.Xen: "virtxend"}
 
@@ -146,13 +149,23 @@ func (m Manifest) Manager(kind matrix.Kind) (Daemon, error) {
 	return d, nil
 }
 
+// Listener returns the daemon that takes connections from other machines. Where
+// drivers have daemons of their own, one speaks for all of them: no other knows
+// --listen (libvirt's docs/manpages/virtproxyd.rst).
+func (m Manifest) Listener(kind matrix.Kind) (Daemon, error) {
+	if d, err := m.Manager(kind); err != nil || d.Name == monolithic {
+		return d, err
+	}
+	return m.Daemon(proxy)
+}
+
 // helpers are the daemons that others call and no client does.
 var helpers = []string{"virtlogd", "virtlockd"}
 
-// secondary are the daemons that the one of a hypervisor calls, and the one that
-// speaks for all of them to old clients (libvirt's docs/daemons.rst).
+// secondary are the daemons that the one of a hypervisor calls, and the proxy
+// (libvirt's docs/daemons.rst).
 var secondary = []string{
-	"virtnetworkd", "virtnodedevd", "virtnwfilterd", "virtsecretd", "virtstoraged", "virtinterfaced", "virtproxyd",
+	"virtnetworkd", "virtnodedevd", "virtnwfilterd", "virtsecretd", "virtstoraged", "virtinterfaced", proxy,
 }
 
 // Start lists the daemons that make the kind's guests manageable, in the order to

@@ -38,14 +38,23 @@ func (c *Control) Apply(t *steps.T) (applied func() error, err error) {
 
 // Command runs a shell command in L1.
 func Command(name, command string) *Control {
-	return &Control{Name: name, apply: func(t *steps.T) func() error { t.Sh(command); return nil }}
+	return CommandOn(name, func(*steps.T) string { return command })
 }
 
-// Wrap puts a shell script in the place of a program of L1. In the script $REAL is the
+// CommandOn runs a shell command in L1 that depends on the host.
+func CommandOn(name string, command func(*steps.T) string) *Control {
+	return &Control{Name: name, apply: func(t *steps.T) func() error { t.Sh(command(t)); return nil }}
+}
+
+// Wrap puts a shell script in the place of a program of L1, which is where the host's
+// layout has it, or else in PATH. In the script $REAL is the
 // program, and the arguments are those that it was given.
 func Wrap(program, name, script string) *Control {
 	return &Control{Name: name, apply: func(t *steps.T) func() error {
-		file := t.Sh("command -v " + program)
+		file, err := t.Layout().Program(program)
+		if err != nil {
+			file = t.Sh("command -v " + program)
+		}
 		real := path.Dir(file) + "/." + path.Base(file) + ".real"
 		wrapper := "#!/bin/bash\nREAL=" + real + "\n" + script + "\n"
 		t.Sh("cp -a --remove-destination $(readlink -f " + file + ") " + real + " && rm " + file)

@@ -20,7 +20,7 @@ import (
 // host takes some 15 s, the first call after the daemon's start 25 s.
 const callLimit = 3 * time.Minute
 
-// Connection is a connection from L0 to libvirtd in L1.
+// Connection is a connection from L0 to libvirt's daemon in L1.
 type Connection struct {
 	t *T
 	// Raw is the binding's, for calls that are to be refused.
@@ -56,20 +56,20 @@ func (t *T) require(what, answer string, get func()) {
 // Connection is the connection that checks share, opened when there is none.
 func (t *T) Connection() *Connection {
 	if t.s.conn == nil {
-		t.require("a connection to libvirt", "O-CONN", func() { t.s.conn = t.open(host.LibvirtSocket, false) })
+		t.require("a connection to libvirt", "O-CONN", func() { t.s.conn = t.open(t.Manager().Socket, false) })
 	}
 	return &Connection{t, t.s.conn}
 }
 
 // NewConnection opens a connection for this check alone.
-func (t *T) NewConnection() *Connection { return t.keep(t.open(host.LibvirtSocket, false)) }
+func (t *T) NewConnection() *Connection { return t.keep(t.open(t.Manager().Socket, false)) }
 
 // ReadOnlyConnection opens the socket for readers, and the client library knows.
-func (t *T) ReadOnlyConnection() *Connection { return t.keep(t.open(host.LibvirtROSocket, true)) }
+func (t *T) ReadOnlyConnection() *Connection { return t.keep(t.open(t.Manager().ReadOnly, true)) }
 
 // ReaderSocket opens the socket for readers without telling the client library, so
 // that what is refused on it is refused by the daemon.
-func (t *T) ReaderSocket() *Connection { return t.keep(t.open(host.LibvirtROSocket, false)) }
+func (t *T) ReaderSocket() *Connection { return t.keep(t.open(t.Manager().ReadOnly, false)) }
 
 // keep has a connection closed when the check is over, unless that is done by then.
 func (t *T) keep(conn *libvirt.Connect) *Connection {
@@ -175,17 +175,18 @@ func unanswered(err error) bool {
 // explain says why a call was not answered: L1 is dead, its daemon is, the daemon ended
 // the connection while it runs on, or it was us.
 func (t *T) explain(op string, err error) error {
-	res, execErr := t.Host().Exec(t.ctx, "pidof libvirtd || tail -n 20 "+agent.ServiceLog("agent")+" "+agent.ServiceLog("libvirtd"))
+	daemon := t.Manager().Name
+	res, execErr := t.Host().Exec(t.ctx, "pidof "+daemon+" || tail -n 20 "+agent.ServiceLog("agent")+" "+agent.ServiceLog(daemon))
 	if execErr != nil {
 		return execErr
 	}
 	if len(res.Stdout) == 0 || res.Stdout[0] < '0' || res.Stdout[0] > '9' {
-		return fault.Productf(matrix.LayerManagement, op, "libvirtd is not running (%s); its log ends with:\n%s", Text(err), res.Text())
+		return fault.Productf(matrix.LayerManagement, op, "%s is not running (%s); its log ends with:\n%s", daemon, Text(err), res.Text())
 	}
 	if end := t.s.hungUp(); end != nil && end.By == host.ByDaemon {
-		return fault.Productf(matrix.LayerManagement, op, "libvirtd, which is still running, ended the connection (%s): %s", end, Text(err))
+		return fault.Productf(matrix.LayerManagement, op, "%s, which is still running, ended the connection (%s): %s", daemon, end, Text(err))
 	}
-	return fault.Infraf(op, "the connection to libvirtd broke, which is still running: %s", Text(err))
+	return fault.Infraf(op, "the connection to %s broke, which is still running: %s", daemon, Text(err))
 }
 
 // Code returns the number of a libvirt error, 0 for none.

@@ -14,6 +14,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/hosttest"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"libvirt.org/go/libvirt"
 )
@@ -76,6 +77,38 @@ func TestAConnectionThatBrokeIsExplained(t *testing.T) {
 	on(t, ends(matrix.Fail, matrix.LayerManagement, "libvirtd is not running", "ended: signal: segmentation fault"), lost("libvirtd: ended: signal: segmentation fault\n"))
 	on(t, ends(matrix.Fail, matrix.LayerKernel, "Kernel panic"), func(t *T, h *hosttest.Host) {
 		t.Do("start domain", func() error { h.Die(hosttest.Panicked); return connReset })
+	})
+}
+
+func TestTheDaemonThatIsAskedForIsTheHosts(t *testing.T) {
+	split := []layout.Daemon{{Name: "virtqemud", Socket: "/run/q", ReadOnly: "/run/q-ro"}}
+	on(t, ends(matrix.Fail, matrix.LayerManagement, "virtqemud is not running"), func(t *T, h *hosttest.Host) {
+		h.Places.Daemons = split
+		h.OnExec = func(_ context.Context, command string) (agent.Result, error) {
+			if !strings.HasPrefix(command, "pidof virtqemud ||") || !strings.HasSuffix(command, agent.ServiceLog("virtqemud")) {
+				return agent.Result{Stdout: []byte("1\n")}, nil
+			}
+			return agent.Result{Stdout: []byte("virtqemud: ended\n")}, nil
+		}
+		t.Do("start domain", func() error { return connReset })
+	})
+	// Not in fake time, because libvirt's event loop ends with the process.
+	for want, open := range map[string]func(*T) *Connection{"/run/q": (*T).NewConnection, "/run/q-ro": (*T).ReaderSocket} {
+		b := newBench(t)
+		b.host.Places.Daemons = split
+		b.host.OnForward = func(remote string) (string, error) { return "", errors.New("no way to " + remote) }
+		infra("no way to "+want)(b, b.attempt(func(t *T, _ *hosttest.Host) { open(t) }))
+	}
+}
+
+func TestWhatTheHostsImageLacksIsOurs(t *testing.T) {
+	on(t, infra("image bare has no program qemu-img"), func(t *T, h *hosttest.Host) {
+		h.Places = layout.Manifest{Image: "bare"}
+		t.Program(layout.QEMUImg)
+	})
+	on(t, infra("image bare has no daemon libvirtd or virtqemud"), func(t *T, h *hosttest.Host) {
+		h.Places = layout.Manifest{Image: "bare"}
+		t.Connection()
 	})
 }
 

@@ -15,12 +15,9 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/qmp"
 )
-
-// Emulator is the cell's qemu as a command in L1: in a bundled cell too, it is the
-// one under test.
-const Emulator = "qemu-system-x86_64"
 
 // How long an emulator may take at scale 1: to open its QMP socket or to end, and to
 // answer one command. An emulated L1 links some 300 libraries for it.
@@ -59,7 +56,7 @@ func (t *T) StartQEMU(args ...string) *QEMU {
 	t.Sh("mkdir -p " + qemuDir + " && rm -f " + socket)
 	t.KeepLog(name+".log", "cat "+q.log)
 	argv := append([]string{
-		Emulator, "-name", name, "-nodefaults", "-no-user-config", "-display", "none", "-S",
+		t.Program(layout.Emulator), "-name", name, "-nodefaults", "-no-user-config", "-display", "none", "-S",
 		"-qmp", "unix:" + socket + ",server=on,wait=off",
 	}, args...)
 	for i, arg := range argv {

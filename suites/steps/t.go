@@ -20,7 +20,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
-	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -197,6 +197,24 @@ func (t *T) Host() Host {
 	return t.s.Host
 }
 
+// Layout is where the host of this view has its things.
+func (t *T) Layout() layout.Manifest { return t.s.Host.Layout() }
+
+// Program is where the host has a program, which may be outside of PATH. That it has
+// none is our own fault.
+func (t *T) Program(name string) string {
+	path, err := t.Layout().Program(name)
+	t.must(err, "find program")
+	return path
+}
+
+// Manager is the daemon of libvirt that manages the host's guests.
+func (t *T) Manager() layout.Daemon {
+	d, err := t.Layout().Manager(t.Kind())
+	t.must(err, "find libvirt's daemon")
+	return d
+}
+
 // Cleanup has steps run when the attempt has held, the last ones first. What the
 // product refuses there fails the check.
 func (t *T) Cleanup(undo func()) { t.cleanups = append(t.cleanups, undo) }
@@ -231,11 +249,11 @@ func (t *T) SetGuestFaults(faults l2.Faults) { t.guestFaults = faults }
 
 // TapLibvirt has new connections to libvirt's daemons tampered with.
 func (t *T) TapLibvirt(tap func(daemon net.Conn) net.Conn) {
-	for _, s := range t.sessions {
+	for i, s := range t.sessions {
 		tapped, ok := s.Host.(Tapped)
 		if !ok || s.conn != nil {
 			t.must(fault.Infraf("tamper with connections to libvirt", "the host has no taps, or a connection is open"), "")
 		}
-		tapped.Tap(host.LibvirtSocket, tap)
+		tapped.Tap(t.On(i).Manager().Socket, tap)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
@@ -28,13 +29,13 @@ var _ = check.Register("IQ-MACH", check.Spec{
 	Asserts:  "Every machine type that the emulator lists starts and quits",
 	Requires: []matrix.Requirement{matrix.KVMStack},
 	Depends:  check.On(matrix.QEMU),
-	Control:  sabotage.Wrap(steps.Emulator, "a machine type that does not start", `case "$*" in *"-m 16 -machine pc-q35-"*) echo "unsupported machine type" >&2; exit 1;; esac; exec $REAL "$@"`),
+	Control:  sabotage.Wrap(layout.Emulator, "a machine type that does not start", `case "$*" in *"-m 16 -machine pc-q35-"*) echo "unsupported machine type" >&2; exit 1;; esac; exec $REAL "$@"`),
 }, func(t *steps.T) {
 	q := t.StartQEMU("-machine", "none")
 	var infos []machineInfo
 	q.Do("query-machines", nil, &infos)
 	q.Quit()
-	t.Expect(helpNames(t.Sh(steps.Emulator+" -machine help"))).To(ConsistOf(machineNames(infos)), "the names of -machine help, and of query-machines")
+	t.Expect(helpNames(t.Sh(t.Program(layout.Emulator)+" -machine help"))).To(ConsistOf(machineNames(infos)), "the names of -machine help, and of query-machines")
 
 	var names []string
 	for _, m := range infos {
@@ -103,10 +104,10 @@ const (
 	timedOut = 124
 )
 
-// machineScript starts the machine that is its argument, without running it,
+// machineScript has an emulator start the machine that is its argument, without running it,
 // and writes what came of it to files named after it. The input is a pipe that
 // the emulator itself holds open: at its end, QMP would drop what is not done.
-func machineScript(limit time.Duration) string {
+func machineScript(emulator string, limit time.Duration) string {
 	return fmt.Sprintf(`cd "$(dirname "$0")"
 mkfifo "$1.in"
 exec 3<>"$1.in"
@@ -115,7 +116,7 @@ printf '%%s\n' '{"execute": "qmp_capabilities"}' \
 	'{"execute": "quit"}' >&3
 timeout %d %s -S -nodefaults -no-user-config -display none -m 16 -machine "$1" -qmp stdio <&3 3>&- >"$1.out" 2>"$1.err"
 echo "$1 $?" >"$1.code"
-`, int(limit.Seconds()), steps.Emulator)
+`, int(limit.Seconds()), emulator)
 }
 
 // started is what came of a machine.
@@ -130,7 +131,7 @@ type started struct {
 func startMachines(t *steps.T, names []string) []started {
 	dir := t.Scratch("machines")
 	t.Sh("mkdir -p " + dir)
-	t.Put(dir+"/start", machineScript(t.Limit(machineLimit)))
+	t.Put(dir+"/start", machineScript(t.Program(layout.Emulator), t.Limit(machineLimit)))
 	t.Put(dir+"/names", strings.Join(names, "\n")+"\n")
 	t.KeepLog("machines.txt", "cd "+dir+" && tail -n +1 *.code *.out *.err")
 	t.RunWithin(30*time.Minute, "xargs -n 1 -P 2 sh "+dir+"/start <"+dir+"/names")

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/virtmatrix/virtmatrix/suites/steps"
 )
 
 // fakeEmulator answers three commands on its standard input, and then reads on
@@ -34,7 +32,7 @@ exit 3
 func TestMachineScriptTellsWhatCameOfAMachine(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		steps.Emulator: fakeEmulator, "start": machineScript(time.Minute), "start-hung": machineScript(time.Second),
+		"emulator": fakeEmulator, "start": machineScript(dir+"/emulator", time.Minute), "start-hung": machineScript(dir+"/emulator", time.Second),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
 			t.Fatal(err)
@@ -48,7 +46,6 @@ func TestMachineScriptTellsWhatCameOfAMachine(t *testing.T) {
 		{"start-hung", "hung", "hung 124", "ended with status 124: "},
 	} {
 		cmd := exec.Command("sh", filepath.Join(dir, tc.script), tc.machine)
-		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", tc.machine, err, out)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
@@ -30,7 +31,7 @@ var _ = check.Register("IQ-CPU", check.Spec{
 	Asserts:  "The emulator lists its CPU models, and tells for each what the host lacks for it",
 	Requires: []matrix.Requirement{matrix.HostKVM},
 	Depends:  check.On(matrix.Linux, matrix.QEMU),
-	Control:  sabotage.Wrap(steps.Emulator, "a model that -cpu help lacks", `case "$*" in *"-cpu help"*) $REAL "$@" | grep -v EPYC;; *) exec $REAL "$@";; esac`),
+	Control:  sabotage.Wrap(layout.Emulator, "a model that -cpu help lacks", `case "$*" in *"-cpu help"*) $REAL "$@" | grep -v EPYC;; *) exec $REAL "$@";; esac`),
 }, func(t *steps.T) {
 	q := t.StartQEMU("-machine", "none,accel=kvm")
 	var models []modelInfo
@@ -55,7 +56,7 @@ var _ = check.Register("IQ-CPU", check.Spec{
 	for _, model := range names {
 		t.Expect(lacks).To(HaveKey(model), "unavailable-features of %s", model)
 	}
-	t.Expect(modelNames(t.Sh(steps.Emulator+" -accel kvm -cpu help"))).To(ContainElements(names), "the models of -cpu help, which has those of query-cpu-definitions")
+	t.Expect(modelNames(t.Sh(t.Program(layout.Emulator)+" -accel kvm -cpu help"))).To(ContainElements(names), "the models of -cpu help, which has those of query-cpu-definitions")
 	slices.Sort(runnable)
 	t.Note("models: %d, of which the host can run %d: %s", len(names), len(runnable), strings.Join(runnable, " "))
 	for _, unhelped := range []string{"qemu64", "EPYC", "Nehalem"} {

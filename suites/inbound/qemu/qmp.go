@@ -3,6 +3,7 @@ package qemu
 import (
 	"github.com/digitalocean/go-qemu/qemu"
 	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
@@ -15,7 +16,7 @@ var _ = check.Register("IQ-QMP", check.Spec{
 	Asserts:  "QMP greets with the version of the package, negotiates and quits",
 	Requires: []matrix.Requirement{matrix.KVMStack},
 	Depends:  check.On(matrix.QEMU),
-	Control:  sabotage.Wrap(steps.Emulator, "an emulator that ends with status 3", `$REAL "$@"; exit 3`),
+	Control:  sabotage.Wrap(layout.Emulator, "an emulator that ends with status 3", `$REAL "$@"; exit 3`),
 }, func(t *steps.T) {
 	q := t.StartQEMU("-machine", t.Machine())
 	greeting := q.Greeting()

@@ -3,6 +3,7 @@ package qemu
 
 import (
 	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
@@ -13,10 +14,10 @@ var _ = check.Register("IQ-VER", check.Spec{
 	Asserts:  "The emulator states the version that its package has",
 	Requires: []matrix.Requirement{matrix.KVMStack},
 	Depends:  check.On(matrix.QEMU),
-	Control:  sabotage.Filter("qemu-img", "a qemu-img of another build", "s/(Debian [^)]*)/(Debian 1:0.9+dfsg-1)/"),
+	Control:  sabotage.Filter(layout.QEMUImg, "a qemu-img of another build", "s/(Debian [^)]*)/(Debian 1:0.9+dfsg-1)/"),
 }, func(t *steps.T) {
-	for _, program := range []string{steps.Emulator, "qemu-img"} {
-		text := t.Sh(program + " --version")
+	for _, program := range []string{layout.Emulator, layout.QEMUImg} {
+		text := t.Sh(t.Program(program) + " --version")
 		version, vendor, ok := steps.ReadVersion(text)
 		t.Expect(ok).To(BeTrue(), "%s tells its version: %s", program, text)
 		isTheCells(t, version, vendor)

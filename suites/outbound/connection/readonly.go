@@ -15,7 +15,10 @@ var _ = check.Register("O-CONN-RO", check.Spec{
 	Asserts:  "A read-only connection lists domains and is denied to start one",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "0.0.3")},
 	Depends:  check.On(matrix.Libvirt, matrix.QEMU, matrix.XenHyp),
-	Control:  sabotage.Command("a socket for readers that leads to the one for writers", "cd /run/libvirt && mv libvirt-sock-ro aside && ln -s libvirt-sock libvirt-sock-ro"),
+	Control: sabotage.CommandOn("a socket for readers that leads to the one for writers", func(t *steps.T) string {
+		d := t.Manager()
+		return "mv " + d.ReadOnly + " " + d.ReadOnly + "-aside && ln -s " + d.Socket + " " + d.ReadOnly
+	}),
 }, func(t *steps.T) {
 	d := t.Define()
 	for _, guard := range []struct {

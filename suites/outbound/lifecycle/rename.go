@@ -23,5 +23,5 @@ var _ = check.Register("O-REN", check.Spec{
 	d.Rename(old + "-b")
 	t.Expect(t.VirshSays("domuuid " + d.Name)).To(Equal(uuid))
 	t.Refuses("look domain up by its old name", libvirt.ERR_NO_DOMAIN, func() error { _, err := t.Connection().Raw.LookupDomainByName(old); return err })
-	t.Expect(t.Sh("cd /etc/libvirt/qemu && ls "+old+"*")).To(Equal(d.Name+".xml"), "files of the domain's definition")
+	t.Expect(t.Sh("cd "+t.Layout().LibvirtConfig+"/qemu && ls "+old+"*")).To(Equal(d.Name+".xml"), "files of the domain's definition")
 })

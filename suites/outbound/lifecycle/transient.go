@@ -27,6 +27,6 @@ var _ = check.Register("O-TRANS", check.Spec{
 	d.WaitGone()
 	t.Expect(t.HasProcess(d.Name)).To(BeFalse(), "the hypervisor still runs the guest")
 	// Variables of its firmware are to stay: it may be created again.
-	t.Expect(t.Sh("find /etc/libvirt /run/libvirt /var/lib/libvirt/qemu /var/lib/libvirt/libxl -name '*"+d.Name+"*' -not -path "+
+	t.Expect(t.Sh("find "+t.Layout().LibvirtConfig+" /run/libvirt /var/lib/libvirt/qemu /var/lib/libvirt/libxl -name '*"+d.Name+"*' -not -path "+
 		domain.NVRAM(d.Name)+" 2>/dev/null || true")).To(BeEmpty(), "files left of the domain")
 })

@@ -49,7 +49,7 @@ var _ = check.Register("O-POOL-DIR", check.Spec{
 // startsByItself sets a pool's autostart and takes it back; what the daemon
 // would do is in its link.
 func startsByItself(t *steps.T, p *steps.Pool) {
-	link := "test -L /etc/libvirt/storage/autostart/" + p.Name + ".xml"
+	link := "test -L " + t.Layout().LibvirtConfig + "/storage/autostart/" + p.Name + ".xml"
 	for _, auto := range []bool{true, false} {
 		p.SetAutostart(auto)
 		t.Expect(p.Autostart()).To(Equal(auto), "autostart")
