@@ -61,9 +61,9 @@ func (m machine) belowMB(root int) (sum int) {
 	for _, pid := range owner.Descendants(root) {
 		text, _ := m.file("proc", strconv.Itoa(pid), "status")
 		values := pairs(text)
-		sum += (values["RssAnon:"] + values["RssShmem:"]) >> 10
+		sum += values["RssAnon:"] + values["RssShmem:"]
 	}
-	return sum
+	return sum >> 10
 }
 
 // memory is what can be had, and what there is, in MiB: of the machine
