@@ -33,7 +33,7 @@ type Check struct {
 	Control string `json:"control,omitempty"`
 	Without string `json:"without,omitempty"`
 	// Seconds is its measured cost by tier.
-	Seconds map[string]float64 `json:"seconds,omitempty"`
+	Seconds map[Tier]float64 `json:"seconds,omitempty"`
 }
 
 // builtinChecks is generated from the registry of the suites.

@@ -31,13 +31,16 @@ func questions(c *Cell) string {
 	return strings.Join(ids, " ")
 }
 
-func TestSmokeHasFourCells(t *testing.T) {
+func TestSmokeHasFourHostsAndThreeContainers(t *testing.T) {
 	p := plan(t, Request{Profile: DefaultProfile})
 	var got []string
 	for _, c := range p.Cells {
 		got = append(got, c.ID+" "+composition(c))
 	}
 	want := []string{
+		contained + " native bookworm: linux bookworm, qemu bookworm, libvirt bookworm",
+		"kvm_linux-6.12_qemu-10.0_libvirt-11.3_tier-container native trixie: linux trixie, qemu trixie, libvirt trixie",
+		"kvm_linux-6.12_qemu-10.0_libvirt-9.0_tier-container bundled bookworm: linux trixie, qemu trixie, libvirt bookworm",
 		"kvm_linux-6.1_qemu-7.2_libvirt-9.0 native bookworm: linux bookworm, qemu bookworm, libvirt bookworm",
 		"kvm_linux-6.12_qemu-10.0_libvirt-11.3 native trixie: linux trixie, qemu trixie, libvirt trixie",
 		"kvm_linux-6.12_qemu-10.0_libvirt-9.0 bundled bookworm: linux trixie, qemu trixie, libvirt bookworm",
@@ -55,6 +58,9 @@ func TestSmokeAsksEveryCellEveryCheck(t *testing.T) {
 	all := slices.Sorted(slices.Values(catalog(t).CheckIDs()))
 	for _, cell := range plan(t, Request{Profile: "smoke"}).Cells {
 		boot, foreign := "IK-BOOT", []Requirement{XenStack}
+		if cell.Tier == Container {
+			boot, foreign = "O-CONN", []Requirement{XenStack, OwnKernel, HostKVM}
+		}
 		if cell.Kind == Xen {
 			boot, foreign = "IX-BOOT", []Requirement{KVMStack, HostKVM}
 		}
@@ -110,9 +116,9 @@ func TestSelectorsNarrowTheProfile(t *testing.T) {
 		{"the boot check comes along", Request{Profile: "smoke", Cells: []string{old}, Checks: []string{"O-SAVE"}},
 			map[string]string{old: "IK-BOOT O-SAVE"}},
 		{"a host is not booted for what does not apply", Request{Profile: "smoke", Cells: []string{"linux-6.1"}, Checks: []string{"IX-PV"}},
-			map[string]string{old: "-IX-PV", xen: "IX-BOOT IX-PV"}},
+			map[string]string{old: "-IX-PV", contained: "-IX-PV", xen: "IX-BOOT IX-PV"}},
 		{"patterns are ORed", Request{Profile: "smoke", Cells: []string{"xen", "qemu-10.0*libvirt-9.0"}, Checks: []string{"*SAVE", "IX-BOOT"}},
-			map[string]string{bundled: "IK-BOOT -IX-BOOT O-MSAVE O-SAVE", xen: "IX-BOOT O-MSAVE O-SAVE"}},
+			map[string]string{bundled: "IK-BOOT -IX-BOOT O-MSAVE O-SAVE", bundled + "_tier-container": "O-CONN -IX-BOOT O-MSAVE O-SAVE", xen: "IX-BOOT O-MSAVE O-SAVE"}},
 		{"a cell that the profile does not ask stays out", Request{Profile: "ci", Checks: []string{"O-SAVE"}},
 			map[string]string{old: "IK-BOOT O-SAVE", contained: "O-CONN O-SAVE"}},
 	} {

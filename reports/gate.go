@@ -45,14 +45,21 @@ type Decision struct {
 // itself, each answer once, and trusts no stored total. In order of weight:
 //
 //   - a matrix that cannot be judged (no cells, nothing executed, a cell
-//     without any record, strays, a journal that is not as it was written) is
-//     NoAnswer, whatever else it holds;
-//   - a verdict that the policy blocks on is Hold;
+//     without any record, strays, a journal that is not as it was written, more
+//     stalls than the policy allows) is NoAnswer, whatever else it holds;
+//   - a verdict that the policy blocks on is Hold, and so is a version that stalls
+//     more often than the others;
 //   - INFRA, MISSING, and BLOCKED behind one of them are NoAnswer;
 //   - the rest is Ship.
 func Gate(m *Matrix, p Policy) Decision {
 	g := sift(m, p)
+	stalling, rest := m.stalls()
+	g.holding = append(g.holding, stalling...)
 	unfit := unfit(m)
+	if p.MaxStalls != nil && rest.Stalls > *p.MaxStalls {
+		unfit = append(unfit, fmt.Sprintf("%d of %s stalled and no version explains it (the policy allows %d); the machine or its emulator is ill, run again elsewhere",
+			rest.Stalls, number(rest.Attempts, "attempt"), *p.MaxStalls))
+	}
 	var d Decision
 	for _, r := range g.retried {
 		d.Retried = append(d.Retried, r.Check+" on "+r.Cell)

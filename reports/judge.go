@@ -103,6 +103,9 @@ func stray(plan *matrix.Plan, planned map[question]matrix.PlannedCheck, r *journ
 // judge gives the verdict on one question from the records that answer it.
 func judge(cell string, check matrix.PlannedCheck, answers []journal.Record) Result {
 	res := Result{Cell: cell, Check: check.ID, Family: check.Family, Tier: check.Tier, AskedIn: check.AskedIn}
+	for i := range answers {
+		res.Trials.add(trials(&answers[i]))
+	}
 	if n := len(answers); n > 0 {
 		for _, a := range answers[:n-1] {
 			res.Earlier = append(res.Earlier, a.Verdict)

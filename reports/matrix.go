@@ -16,7 +16,7 @@ import (
 )
 
 // MatrixVersion is the format of matrix.json. Another version is refused.
-const MatrixVersion = 3
+const MatrixVersion = 4
 
 // Matrix is a judged run: one result for each planned check of each cell.
 type Matrix struct {
@@ -96,6 +96,8 @@ type Result struct {
 	// Earlier are the verdicts of older records for the same question, oldest
 	// first. The newest record is the answer.
 	Earlier []matrix.Verdict `json:"earlier,omitempty"`
+	// Trials are the attempts of all its records on hosts that L0 emulates.
+	Trials Trials `json:"trials,omitzero"`
 	// Record is the answer; nil when there is none, or it is another cell's.
 	Record *journal.Record `json:"record,omitempty"`
 }

@@ -64,7 +64,7 @@ type planVerb struct {
 
 // Help is what virtmatrix plan --help says beyond the flags.
 func (*planVerb) Help() string {
-	return `Prints the cells in the order in which they run, the number of checks, what another cell answers, what does not apply and why, and the leading packages of each cell. Cells of containers are planned as machines where no Docker answers, and the plan says so.
+	return `Prints the cells in the order in which they run, the number of checks, what another cell answers, what does not apply and why, the leading packages of each cell, and how long a run may take: what its checks were measured to cost, and 3 s for each host that is a container, 4 s for each that is restored, and 60 s for each that boots, without the images. Cells of containers are planned as machines where no Docker answers, and the plan says so.
 
 Examples:
   virtmatrix plan
@@ -87,6 +87,9 @@ func (v *planVerb) Run(a *app) error {
 		}
 	}
 	if err := showPlan(a.stdout, plan, v.Explain); err != nil {
+		return err
+	}
+	if err := a.showEstimate(plan); err != nil {
 		return err
 	}
 	if err := a.showKept(plan); err != nil || !v.Explain {

@@ -5,6 +5,7 @@ package hosttest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -27,23 +28,24 @@ import (
 // Panicked is what a host dies of whose kernel did.
 var Panicked = fault.Productf(matrix.LayerKernel, "run host", "its console says %q", "Kernel panic")
 
-// ErrNoWire is what leads nowhere in a host that was not told where to.
-var ErrNoWire = errors.New("a fake has no wires")
+var errNoWire = errors.New("a fake has no wires")
 
 // Host is an L1 without a machine.
 type Host struct {
 	t      testing.TB
 	logDir string
 
-	// OnExec answers commands; nil means that each succeeds without a word.
+	// OnExec answers commands. As a rule each succeeds without a word.
 	OnExec func(ctx context.Context, command string) (agent.Result, error)
-	// OnDial opens sockets, OnForward makes them available; nil means that none is.
+	// OnDial opens sockets, OnForward makes them available. As a rule none is there.
 	OnDial    func(path string) (net.Conn, error)
 	OnForward func(remote string) (string, error)
-	// Places are where it has its things, unless told otherwise as Debian does.
+	// Places are where it has its things. As a rule they are Debian's.
 	Places layout.Manifest
-	// Fresh are the notes of how the host came to be.
+	// Fresh are the notes of how the host came to be, Ends how connections into it
+	// ended.
 	Fresh []string
+	Ends  []host.HangUp
 
 	mu     sync.Mutex
 	dead   error
@@ -59,7 +61,12 @@ func New(t testing.TB, logDir string) *Host {
 	if err := os.MkdirAll(logDir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return &Host{t: t, logDir: logDir, Places: places(), gone: make(chan struct{})}
+	return &Host{
+		t: t, logDir: logDir, Places: places(), gone: make(chan struct{}),
+		OnExec:    func(context.Context, string) (agent.Result, error) { return agent.Result{}, nil },
+		OnDial:    func(string) (net.Conn, error) { return nil, errNoWire },
+		OnForward: func(string) (string, error) { return "", errNoWire },
+	}
 }
 
 // Die lets the host have died of an error.
@@ -100,10 +107,10 @@ func (h *Host) Print(text string) {
 // Ran are the commands that the host was given.
 func (h *Host) Ran() []string { h.mu.Lock(); defer h.mu.Unlock(); return slices.Clone(h.ran) }
 
-// Closed is how often the host was ended, Gone is closed with it.
+// Closed is how often the host was ended.
 func (h *Host) Closed() int { h.mu.Lock(); defer h.mu.Unlock(); return h.closed }
 
-// Gone is closed when the host is ended.
+// Gone is closed when it is.
 func (h *Host) Gone() <-chan struct{} { return h.gone }
 
 // What follows makes it a host; see steps.Host.
@@ -112,24 +119,7 @@ func (h *Host) Exec(ctx context.Context, command string) (agent.Result, error) {
 	h.mu.Lock()
 	h.ran = append(h.ran, command)
 	h.mu.Unlock()
-	if h.OnExec == nil {
-		return agent.Result{}, nil
-	}
 	return h.OnExec(ctx, command)
-}
-
-func (h *Host) Dial(path string) (net.Conn, error) {
-	if h.OnDial == nil {
-		return nil, ErrNoWire
-	}
-	return h.OnDial(path)
-}
-
-func (h *Host) Forward(remote string) (string, error) {
-	if h.OnForward == nil {
-		return "", ErrNoWire
-	}
-	return h.OnForward(remote)
 }
 
 func (h *Host) Close() error {
@@ -141,23 +131,9 @@ func (h *Host) Close() error {
 	return nil
 }
 
-func (h *Host) Write(context.Context, string, []byte) error { return nil }
-func (h *Host) OpenTTY(string) (io.ReadWriteCloser, error)  { return nil, ErrNoWire }
-func (h *Host) Registers(context.Context) (string, error)   { return "RIP=ffffffff81000000", nil }
-func (h *Host) Alive() error                                { h.mu.Lock(); defer h.mu.Unlock(); return h.dead }
-func (h *Host) Sched() owner.Sched                          { h.mu.Lock(); defer h.mu.Unlock(); return h.sched }
-func (h *Host) Quirks() []string                            { return []string{"a quirk"} }
-func (h *Host) Notes() []string                             { return h.Fresh }
-func (h *Host) LogDir() string                              { return h.logDir }
 func (h *Host) Console() console.Log {
 	return console.Log{Path: filepath.Join(h.logDir, host.ConsoleFile)}
 }
-
-// Restart restarts no daemon.
-func (h *Host) Restart(context.Context, string, syscall.Signal) error { return ErrNoWire }
-
-// Address is that of a host alone.
-func (h *Host) Address() host.Address { return host.Address{} }
 
 // Layout is where the host has its things.
 func (h *Host) Layout() layout.Manifest { return h.Places }
@@ -171,3 +147,23 @@ func places() layout.Manifest {
 		Firmware:      []layout.Firmware{{Code: "/usr/share/OVMF/OVMF_CODE_4M.fd", Vars: "/usr/share/OVMF/OVMF_VARS_4M.fd", Format: "raw"}},
 	}
 }
+
+// Restart is told as a command.
+func (h *Host) Restart(ctx context.Context, daemon string, signal syscall.Signal) error {
+	_, err := h.Exec(ctx, fmt.Sprintf("restart %s by %s", daemon, signal))
+	return err
+}
+
+func (h *Host) Dial(path string) (net.Conn, error)          { return h.OnDial(path) }
+func (h *Host) Forward(remote string) (string, error)       { return h.OnForward(remote) }
+func (h *Host) Write(context.Context, string, []byte) error { return nil }
+func (h *Host) OpenTTY(string) (io.ReadWriteCloser, error)  { return nil, errNoWire }
+func (h *Host) Tap(string, host.Tap)                        {}
+func (h *Host) HangUps(string) []host.HangUp                { return h.Ends }
+func (h *Host) Registers(context.Context) (string, error)   { return "RIP=ffffffff81000000", nil }
+func (h *Host) Alive() error                                { h.mu.Lock(); defer h.mu.Unlock(); return h.dead }
+func (h *Host) Sched() owner.Sched                          { h.mu.Lock(); defer h.mu.Unlock(); return h.sched }
+func (h *Host) Address() (alone host.Address)               { return alone }
+func (h *Host) Quirks() []string                            { return []string{"a quirk"} }
+func (h *Host) Notes() []string                             { return h.Fresh }
+func (h *Host) LogDir() string                              { return h.logDir }

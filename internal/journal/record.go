@@ -48,6 +48,8 @@ type Record struct {
 	Accelerators map[string]string `json:"accelerators,omitempty"`
 	// Emulator is the L0 emulator that ran L1, with its package version.
 	Emulator string `json:"emulator,omitempty"`
+	// Client is the version of libvirt's client library on L0, which made the calls.
+	Client string `json:"client,omitempty"`
 	// Quirks are adaptations of the product that were applied to this host.
 	Quirks []string `json:"quirks,omitempty"`
 	// PackageSets are the keys of the plan's package sets in this cell, by role.

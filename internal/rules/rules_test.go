@@ -150,8 +150,6 @@ func TestSuitesDoNotSleep(t *testing.T) {
 		}
 	}
 	holds(t, "suites wait for a condition and do not sleep", sleep, map[string]string{
-		"suites/cell/t.go":             "Until looks again after a moment",
-		"suites/outbound/lifecycle.go": "O-SUSP compares what passes in two spans of time",
 	})
 }
 

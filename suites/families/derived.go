@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -18,26 +19,29 @@ var derived = map[string]func(io.Writer, []matrix.Check) error{
 	"docs/checks.md":     matrix.ChecksMarkdown,
 }
 
-// checks are those that are registered, in the order of a plan. Measured costs are kept
-// from the list that the planner has.
-func checks() ([]matrix.Check, error) {
-	seconds := map[string]map[string]float64{}
+// checks are those that are registered, in the order of a plan. They cost what was
+// measured, or else what the list says that the planner has.
+func checks(measured Costs) ([]matrix.Check, error) {
+	costs := Costs{}
 	if cat, err := matrix.Default(); err == nil {
 		for _, c := range cat.Checks {
-			seconds[c.ID] = c.Seconds
+			costs[c.ID] = c.Seconds
 		}
 	}
 	var list []matrix.Check
 	for _, c := range check.All() {
-		c.Check.Seconds = seconds[c.ID]
+		c.Check.Seconds = map[matrix.Tier]float64{}
+		maps.Copy(c.Check.Seconds, costs[c.ID])
+		maps.Copy(c.Check.Seconds, measured[c.ID])
 		list = append(list, c.Check)
 	}
 	return list, matrix.VerifyChecks(list)
 }
 
-// Generate writes the files that are made from the registered checks into a checkout.
-func Generate(root string) error {
-	list, err := checks()
+// Generate writes the files that are made from the registered checks, and from what
+// they were measured to cost, into a checkout.
+func Generate(root string, measured Costs) error {
+	list, err := checks(measured)
 	if err != nil {
 		return fmt.Errorf("cannot list checks: %w", err)
 	}

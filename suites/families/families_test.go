@@ -13,7 +13,7 @@ import (
 // TestWhatIsDerivedFromTheChecksIsUpToDate: the planner and the documents say what is
 // registered.
 func TestWhatIsDerivedFromTheChecksIsUpToDate(t *testing.T) {
-	list, err := checks()
+	list, err := checks(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

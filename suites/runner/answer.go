@@ -13,6 +13,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/libvirterr"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
@@ -202,6 +203,7 @@ func (a *attempt) env(number int) steps.Env {
 func (f *Family) record(p matrix.PlannedCheck) journal.Record {
 	rec := journal.Ask(f.run.Plan, f.Cell, p)
 	rec.Harness = f.run.Harness
+	rec.Client, _ = libvirterr.ClientVersion() // one that cannot tell answers nothing either
 	// L1 runs under L0's accelerator, L2 under L1's hypervisor. A container runs on L0.
 	rec.Accelerators = map[string]string{"L2": steps.GuestAccel(f.Cell, f.run.Accel)}
 	if f.Cell.Tier == matrix.Nested {
@@ -243,8 +245,10 @@ func (a *attempt) keepLastBoot(dir string) {
 }
 
 // judgeControl turns the verdict of a check under its control into one about the check:
-// it must see what the control does.
+// it must see what the control does. A stall is the control's then, as that of a guest
+// that boots anew under it.
 func judgeControl(c *check.Check, rec *journal.Record) {
+	rec.Stalls = 0
 	switch {
 	case rec.Verdict == matrix.Fail && rec.Layer != c.FailsIn():
 		rec.Reason = fmt.Sprintf("with %s it fails in %s, and must in %s: %s", c.Control.Name, rec.Layer, c.FailsIn(), rec.Reason)

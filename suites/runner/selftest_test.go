@@ -43,6 +43,7 @@ func TestACheckMustFailUnderItsControl(t *testing.T) {
 		"it fails in another layer":        {sabotaged("breaks", matrix.LayerL2, fails(matrix.LayerManagement)), matrix.Fail, "with a product that breaks it fails in L1 management, and must in L2"},
 		"it fails elsewhere than it is of": {sabotaged("breaks", "", fails(matrix.LayerL2)), matrix.Fail, "must in L1 management"},
 		"our own fault":                    {sabotaged("breaks", "", ours), matrix.Infra, "pipe broke"},
+		"a control that had no effect":     {&check.Check{Body: fails(matrix.LayerManagement), Control: sabotage.Swallow("virDomainReset")}, matrix.Infra, "no call came by that it applies to; the check came to: cannot hold O-START"},
 		"a control that cannot be applied": {sabotaged("false", "", fails(matrix.LayerManagement)), matrix.Infra, `cannot apply control a product that false`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,5 +122,13 @@ func TestABlockedCheckProvesNothingOfItsControl(t *testing.T) {
 	judgeControl(sabotaged("breaks", "", nil), &rec)
 	if rec.Verdict != matrix.Blocked || rec.Reason != "requires a running guest" {
 		t.Errorf("it came to %s: %s", rec.Verdict, rec.Reason)
+	}
+}
+
+func TestAStallUnderAControlIsNotTheEmulators(t *testing.T) {
+	rec := journal.Record{Verdict: matrix.Pass, Attempts: 2, Stalls: 1}
+	judgeControl(sabotaged("reboots", "", nil), &rec)
+	if rec.Stalls != 0 {
+		t.Errorf("%d stalls are counted", rec.Stalls)
 	}
 }

@@ -29,6 +29,12 @@ func Alter(api, old, new string) *Control {
 	return call(fmt.Sprintf("%q for %q in answers of %s", new, old, api), libvirtrpc.Alter(api, libvirtrpc.Replace(old, new)))
 }
 
+// SetWord puts a number into the answers of a call, in the place of their n-th word of
+// 32 bits, counted from 0.
+func SetWord(api string, n int, value uint32) *Control {
+	return call(fmt.Sprintf("%d as word %d of answers of %s", value, n, api), libvirtrpc.Alter(api, libvirtrpc.SetWord(n, value)))
+}
+
 // DoubleEvents has life-cycle events come twice.
 func DoubleEvents() *Control {
 	const event = "REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE"

@@ -60,6 +60,7 @@ func TestAPanicOfAnEmulatedHostIsTheEmulatorsOnce(t *testing.T) {
 	dies := func(_ *T, h *hosttest.Host) { h.Die(hosttest.Panicked) }
 	on(t, mayBeEmulator("Kernel panic"), dies, emulated)
 	on(t, ends(matrix.Fail, matrix.LayerKernel, "Kernel panic"), dies, again)
+	on(t, ends(matrix.Fail, matrix.LayerKernel, "Kernel panic"), dies, emulated, contained) // its kernel is L0's
 	cleaning := func(t *T, h *hosttest.Host) { t.Cleanup(func() { dies(t, h) }) }
 	on(t, mayBeEmulator("Kernel panic"), cleaning, emulated)
 	on(t, ends(matrix.Fail, matrix.LayerKernel, "Kernel panic"), cleaning, again)

@@ -47,7 +47,7 @@ var startEventLoop = sync.OnceValue(func() error {
 // fails in that, the check is blocked: answer is the check that asks about it.
 func (t *T) require(what, answer string, get func()) {
 	err := caught(get)
-	if v, _ := fault.Classify(err); v == matrix.Fail && t.Check != answer && t.s.Host.Alive() == nil {
+	if v, _ := fault.Classify(err); v == matrix.Fail && t.Check != answer {
 		err = &fault.Unmet{What: what, Check: answer, Err: err}
 	}
 	t.must(err, "get "+what)

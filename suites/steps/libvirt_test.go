@@ -5,12 +5,14 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/hosttest"
 	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -36,7 +38,7 @@ func TestALibvirtErrorIsTheAnswerOfACall(t *testing.T) {
 	on(t, ends(matrix.Fail, matrix.LayerManagement, "cannot look domain up", "Domain not found"), func(t *T, _ *hosttest.Host) {
 		t.Do("look domain up", func() error { return noDomain })
 	})
-	on(t, ends(matrix.Fail, matrix.LayerManagement, "was refused with error 42, not 55"), func(t *T, _ *hosttest.Host) {
+	on(t, ends(matrix.Fail, matrix.LayerManagement, "was refused with ERR_NO_DOMAIN (42), not ERR_OPERATION_INVALID (55)"), func(t *T, _ *hosttest.Host) {
 		t.Refuses("start domain", libvirt.ERR_OPERATION_INVALID, func() error { return noDomain })
 	})
 	on(t, ends(matrix.Fail, matrix.LayerManagement, "succeeded, but must be refused"), func(t *T, _ *hosttest.Host) {
@@ -62,6 +64,16 @@ func TestAConnectionThatBrokeIsExplained(t *testing.T) {
 		}
 	}
 	on(t, infra("still running", "End of file"), lost("812\n"))
+	ended := func(by ...host.Side) func(*bench) {
+		return func(b *bench) {
+			b.session.forwards = []string{"/forwarded"}
+			for i, side := range by {
+				b.host.Ends = append(b.host.Ends, host.HangUp{Socket: b.host.Places.Daemons[0].Socket, By: side, Time: time.Now().Add(time.Duration(i))})
+			}
+		}
+	}
+	on(t, ends(matrix.Fail, matrix.LayerManagement, "libvirtd, which is still running, ended the connection", "End of file"), lost("812\n"), ended(host.ByClient, host.ByDaemon))
+	on(t, infra("still running"), lost("812\n"), ended(host.ByDaemon, host.ByClient))
 	on(t, ends(matrix.Fail, matrix.LayerManagement, "libvirtd is not running", "ended: signal: segmentation fault"), lost("libvirtd: ended: signal: segmentation fault\n"))
 	on(t, ends(matrix.Fail, matrix.LayerKernel, "Kernel panic"), func(t *T, h *hosttest.Host) {
 		t.Do("start domain", func() error { h.Die(hosttest.Panicked); return connReset })
@@ -182,6 +194,13 @@ func TestConnectionsAreNotClosedUnderACall(t *testing.T) {
 	})
 }
 
+func TestWhatTheClientOnL0LacksIsNoAnswer(t *testing.T) {
+	lacks := libvirt.Error{Code: libvirt.ERR_INTERNAL_ERROR, Domain: libvirt.FROM_NONE, Message: "/lib/libvirt.so.0: undefined symbol: virDomainFDAssociate"}
+	on(t, infra("client library on L0", "lacks virDomainFDAssociate"), func(t *T, _ *hosttest.Host) {
+		t.Refuses("associate files", libvirt.ERR_INTERNAL_ERROR, func() error { return lacks })
+	})
+}
+
 func TestUnanswered(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err  error
@@ -227,14 +246,21 @@ func blockedBy(b *bench, err error, check string) {
 	}
 }
 
+// nowhere has the socket of a daemon lead nowhere, while the host says what came of it.
+func nowhere(b *bench, daemon string) {
+	b.host.OnForward = func(string) (string, error) { return filepath.Join(b.t.TempDir(), "no-socket"), nil }
+	daemonSays(b.host, daemon)
+}
+
+const daemonEnded = "libvirtd: ended: exit status 1\n"
+
 // TestACheckWithoutAConnectionIsBlocked: not in fake time, because libvirt's event loop
 // ends with the process.
 func TestACheckWithoutAConnectionIsBlocked(t *testing.T) {
 	connects := func(check, daemon string, body func(*T)) (*bench, error) {
 		b := newBench(t)
 		b.Check = check
-		b.host.OnForward = func(string) (string, error) { return filepath.Join(t.TempDir(), "no-socket"), nil }
-		daemonSays(b.host, daemon)
+		nowhere(b, daemon)
 		return b, b.attempt(func(t *T, _ *hosttest.Host) { body(t) })
 	}
 	for _, body := range []func(*T){
@@ -242,12 +268,29 @@ func TestACheckWithoutAConnectionIsBlocked(t *testing.T) {
 		func(t *T) { t.Define() },
 		func(t *T) { t.Guest() }, // it is not O-START that answers for this
 	} {
-		b, err := connects("O-SAVE", "libvirtd: ended: exit status 1\n", body)
+		b, err := connects("O-SAVE", daemonEnded, body)
 		ends(matrix.Blocked, matrix.LayerManagement, "requires a connection to libvirt, and none could be had", "libvirtd is not running")(b, err)
 		blockedBy(b, err, "O-CONN")
 	}
-	b, err := connects("O-CONN", "libvirtd: ended: exit status 1\n", func(t *T) { t.Connection() })
+	b, err := connects("O-CONN", daemonEnded, func(t *T) { t.Connection() })
 	ends(matrix.Fail, matrix.LayerManagement, "libvirtd is not running")(b, err)
 	b, err = connects("O-SAVE", "812\n", func(t *T) { t.Connection() })
 	infra("still running")(b, err)
+}
+
+func TestADaemonThatDoesNotComeBackFailsTheCheckThatRestartsIt(t *testing.T) {
+	b := newBench(t)
+	nowhere(b, daemonEnded)
+	err := b.attempt(func(t *T, _ *hosttest.Host) { t.RestartLibvirt(syscall.SIGTERM) })
+	ends(matrix.Fail, matrix.LayerManagement, "libvirtd is not running")(b, err)
+	on(t, ends(matrix.Fail, matrix.LayerManagement, "restart libvirtd: the daemon did not answer within 3m0s"), func(t *T, h *hosttest.Host) {
+		h.OnExec = func(ctx context.Context, command string) (agent.Result, error) {
+			if strings.HasPrefix(command, "restart libvirtd") {
+				h.Schedule(callLimit, 0)
+				<-ctx.Done()
+			}
+			return agent.Result{}, context.Cause(ctx)
+		}
+		t.RestartLibvirt(syscall.SIGTERM)
+	})
 }

@@ -17,7 +17,7 @@ const (
 	diskSize = 4 << 20
 	// plugLimit bounds how long a disk may take to come or go, at scale 1. Machine
 	// types before 6.1 take 5 s: PCIe's attention button.
-	plugLimit = 30 * time.Second
+	plugLimit = 10 * time.Second
 )
 
 var _ = check.Register("O-HP-DISK", check.Spec{

@@ -11,6 +11,7 @@ import (
 var _ = check.Register("O-RESET", check.Spec{
 	Asserts:  "A reset boots the guest anew, and the domain stays the same",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "0.9.7")},
+	Depends:  check.On(matrix.Linux, matrix.Libvirt, matrix.QEMU, matrix.XenHyp, "machine", "firmware", "accel"),
 	Control:  sabotage.Swallow("virDomainReset"),
 }, func(t *steps.T) {
 	g := t.Guest()

@@ -17,7 +17,7 @@ import (
 var _ = check.Register("O-SHUT", check.Spec{
 	Asserts:  "A guest that is asked to shut down does so, and its domain is off",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "0.9.10")},
-	Control:  sabotage.Swallow("virDomainShutdownFlags"),
+	Control:  sabotage.SetWord("virDomainGetState", 1, uint32(libvirt.DOMAIN_SHUTOFF_DESTROYED)),
 }, func(t *steps.T) {
 	g := t.Guest()
 	d := g.Domain

@@ -14,7 +14,7 @@ var _ = check.Register("O-TRANS", check.Spec{
 	Asserts:  "A transient domain runs, and leaves nothing behind when it is destroyed",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "0.5.0")},
 	Depends:  check.On(matrix.Libvirt, matrix.QEMU, matrix.XenHyp, "machine", "firmware"),
-	Control:  sabotage.Swallow("virDomainDestroy"),
+	Control:  sabotage.Swallow("virDomainUndefineFlags"),
 }, func(t *steps.T) {
 	d := t.Create()
 	t.Expect(d.Persistent()).To(BeFalse())

@@ -13,6 +13,7 @@ import (
 var _ = check.Register("O-MIG-P2P", check.Spec{
 	Asserts:  "A running guest migrates live to another host, goes on there where it was, and is off here",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "1.1.0")},
+	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
 	Hosts:    matrix.Hosts{Count: 2},
 	Control:  sabotage.Guest(l2.ForgetWord),
 }, func(t *steps.T) {

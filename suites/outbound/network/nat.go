@@ -30,11 +30,12 @@ const (
 )
 
 // traces is what a network leaves on a host: its bridge, its rules, its dnsmasq.
-const traces = `{ ip link show ` + bridge + `; nft list ruleset; iptables-save; pgrep -af dnsmasq.*virtmatrix; } 2>/dev/null | grep -e ` + bridge + ` -e ` + subnet + ` -e virtmatrix.conf || true`
+const traces = `{ ip link show ` + bridge + `; nft list ruleset; iptables-save; pgrep -af "[d]nsmasq.*virtmatrix"; } 2>/dev/null | grep -e ` + bridge + ` -e ` + subnet + ` -e virtmatrix.conf || true`
 
 var _ = check.Register("O-NET-NAT", check.Spec{
 	Asserts:  "A guest on a NAT network gets its lease and reaches the gateway, and nothing of the network is left once it is destroyed",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "1.2.6")},
+	Depends:  check.On(matrix.Linux, matrix.Libvirt),
 	Hosts:    matrix.Hosts{Network: true},
 	Control:  sabotage.Swallow("virNetworkDestroy"),
 }, func(t *steps.T) {
