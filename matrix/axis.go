@@ -79,9 +79,6 @@ type Cover struct {
 	// Tier is that of the cells that count. What a container has seen says nothing
 	// of the cell's own kernel, so it counts for no nested cover.
 	Tier Tier
-	// Instead is the tier that the profile asks for, where there are no such hosts
-	// and Tier has to do; empty otherwise.
-	Instead Tier
 	// Strength is t, from 1 to cover.MaxStrength.
 	Strength int
 	// Axes vary; the others of the kind have their default.

@@ -131,10 +131,10 @@ func CellID(kind Kind, tier Tier, stack []Choice, settings []Setting) string {
 	return b.String()
 }
 
-// identity is the cell's ID on a tier: that of its stack and settings, and of its
+// identity is the cell's ID: that of its tier, stack and settings, and of its
 // composition where that is not what would be chosen for them.
-func (c *Cell) identity(tier Tier) string {
-	id := CellID(c.Kind, tier, c.Stack, c.Settings)
+func (c *Cell) identity() string {
+	id := CellID(c.Kind, c.Tier, c.Stack, c.Settings)
 	if c.Twin() {
 		id += fmt.Sprintf("_%s-%s", CompositionAxis, c.Composition)
 	}

@@ -70,7 +70,7 @@ func (c *Catalog) pairings(p *Profile, r Request, change Change) ([]sweep, error
 		if !a.has(cov.Kind) {
 			continue
 		}
-		cov = c.widened(r.standIn(cov), a, change)
+		cov = c.widened(cov, a, change)
 		s, err := c.pairing(cov, change, cmp.Or(min(r.Strength, len(cov.Axes)), cov.Strength))
 		if err != nil {
 			return nil, err

@@ -90,7 +90,7 @@ func (c *Catalog) cell(kind Kind, tier Tier, values map[string]string) (Cell, er
 		return Cell{}, err
 	}
 	cell.Tier = tier
-	cell.ID = cell.identity(tier)
+	cell.ID = cell.identity()
 	return cell, nil
 }
 

@@ -1,7 +1,6 @@
 package matrix
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -54,10 +53,7 @@ func (c *loader) readCover(n node, p *Profile) error {
 }
 
 // asks says whether the cover is of cells such as this one of its profile.
-func (c *Cover) asks(cell *Cell) bool { return c.Kind == cell.Kind && c.asked() == cell.Tier }
-
-// asked is the tier that the profile asks for.
-func (c *Cover) asked() Tier { return cmp.Or(c.Instead, c.Tier) }
+func (c *Cover) asks(cell *Cell) bool { return c.Kind == cell.Kind && c.Tier == cell.Tier }
 
 // name calls the cells of a cover: "kvm", or "kvm container".
 func (c *Cover) name() string { return hostType{c.Tier, c.Kind}.String() }

@@ -31,7 +31,6 @@ func (c *Catalog) leftOut(p *Plan) ([]LeftOutCell, error) {
 	if err != nil {
 		return nil, err
 	}
-	profile = profile.onTiersOf(p)
 	var out []LeftOutCell
 	for _, on := range hostTypes() {
 		if !profile.asks(on) {
@@ -54,21 +53,6 @@ func (c *Catalog) leftOut(p *Plan) ([]LeftOutCell, error) {
 		}
 	}
 	return out, nil
-}
-
-// onTiersOf returns the profile with the tiers that a plan has for those that it
-// asks for.
-func (p *Profile) onTiersOf(plan *Plan) *Profile {
-	r := Request{NoContainers: plan.Fallback}
-	out := *p
-	out.Cells, out.Covers = nil, nil
-	for _, cell := range p.Cells {
-		out.Cells = append(out.Cells, r.onTier(cell))
-	}
-	for _, cov := range p.Covers {
-		out.Covers = append(out.Covers, r.standIn(cov))
-	}
-	return &out
 }
 
 // asks says whether a profile has cells of the kind and tier.

@@ -16,8 +16,6 @@ type grid struct {
 	catalog *Catalog
 	kind    Kind
 	tier    Tier
-	// instead is the cover's.
-	instead Tier
 	axes    []cover.Axis
 	rules   []CoverageRule
 	// constraints are those of the catalogue and of the cover.
@@ -31,7 +29,7 @@ type grid struct {
 // grid works out what the cells of a cover can be. Settings that do not vary
 // have their default, or their pinned value.
 func (c *Catalog) grid(cov Cover, pinned map[string]string) (*grid, error) {
-	g := &grid{catalog: c, kind: cov.Kind, tier: cov.Tier, instead: cov.Instead, pinned: pinned, constraints: slices.Concat(c.Constraints, cov.Exclude)}
+	g := &grid{catalog: c, kind: cov.Kind, tier: cov.Tier, pinned: pinned, constraints: slices.Concat(c.Constraints, cov.Exclude)}
 	for _, v := range cov.Axes {
 		a, err := find(c.Axes, axisName, "axis", v.Axis)
 		if err != nil {
@@ -61,9 +59,6 @@ func (c *Catalog) grid(cov Cover, pinned map[string]string) (*grid, error) {
 	}
 	return g, nil
 }
-
-// asked is the tier that the profile asks for.
-func (g *grid) asked() Tier { return cmp.Or(g.instead, g.tier) }
 
 func (g *grid) hostType() hostType { return hostType{g.tier, g.kind} }
 

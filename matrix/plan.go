@@ -21,9 +21,6 @@ type Plan struct {
 	Profile string `json:"profile"`
 	// Cells are in the order in which they are run.
 	Cells []Cell `json:"cells"`
-	// Fallback says which hosts had to do in place of others, and why; empty when
-	// all cells are of the tier that was asked for.
-	Fallback string `json:"fallback,omitempty"`
 	// Change is what the plan is about; nil unless a change was named.
 	Change *Change `json:"change,omitempty"`
 	// Coverage says for each kind whose cells were generated what they cover.

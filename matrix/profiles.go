@@ -2,7 +2,6 @@ package matrix
 
 import (
 	"fmt"
-	"slices"
 )
 
 // DefaultProfile is what a run is asked when nobody says.
@@ -35,11 +34,6 @@ func cellID(c *Cell) string         { return c.ID }
 // gives the nearest.
 func (c *Catalog) Profile(name string) (*Profile, error) {
 	return find(c.Profiles, profileName, "profile", name)
-}
-
-// Has says whether the profile asks for hosts of the tier.
-func (p *Profile) Has(tier Tier) bool {
-	return slices.ContainsFunc(Kinds(), func(kind Kind) bool { return p.asks(hostType{tier, kind}) })
 }
 
 func (c *loader) readProfiles() []key {

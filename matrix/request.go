@@ -28,10 +28,6 @@ type Request struct {
 	// Change plans the cells in which a change can matter, each with its baseline,
 	// instead of the profile's own; nil if there is none.
 	Change *Change
-	// NoContainers says why there are no containers here; empty if there are. The
-	// cells that should have one are then planned nested, and asked what they
-	// would have been asked.
-	NoContainers string
 }
 
 // New plans a profile, or the part of it that is asked for: its own cells, and
@@ -66,11 +62,11 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	wishes, err := swept(sweeps, r.Budget)
+	cells, err := swept(sweeps, r.Budget)
 	if err != nil {
 		return nil, fmt.Errorf("cannot choose cells of profile %s: %w", profile.Name, err)
 	}
-	want, err := c.ask(plan, profile, r, wishes)
+	want, err := c.ask(plan, profile, r, cells)
 	if err != nil {
 		return nil, err
 	}
@@ -93,39 +89,29 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 // ask puts the cells into the plan, each with its checks, as far as they are
 // selected. It returns what was asked of each cell, without the boot check that
 // comes along.
-func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, wishes []wish) (want map[string][]string, err error) {
-	if wishes, err = c.selected(profile, r, wishes); err != nil {
+func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, cells []Cell) (want map[string][]string, err error) {
+	if cells, err = c.selected(profile, r, cells); err != nil {
 		return nil, err
 	}
 	var offered []string
-	for i := range wishes {
-		offered = append(offered, c.offered(profile, &wishes[i])...)
+	for i := range cells {
+		offered = append(offered, c.offered(profile, &cells[i])...)
 	}
 	chosen, err := Select(r.Checks, keep(c.CheckIDs(), offered))
 	if err != nil {
 		return nil, fmt.Errorf("cannot select checks of profile %s: %w", profile.Name, err)
 	}
-	var cells []Cell
 	want = map[string][]string{}
-	for _, w := range wishes {
-		want[w.cell.ID] = append(want[w.cell.ID], keep(c.offered(profile, &w), chosen)...)
-		cell := w.cell
-		// Packages are resolved into the plan's cells, never into the catalog's.
-		cell.Stack, cell.Why = slices.Clone(cell.Stack), append(slices.Clone(cell.Why), r.fallback(&w)...)
-		if i := slices.IndexFunc(cells, func(o Cell) bool { return o.ID == cell.ID }); i >= 0 {
-			cells[i].Why = append(cells[i].Why, cell.Why...)
-		} else {
-			cells = append(cells, cell)
-		}
-	}
 	for _, cell := range cells {
+		want[cell.ID] = keep(c.offered(profile, &cell), chosen)
+		// Packages are resolved into the plan's cells, never into the catalog's.
+		cell.Stack, cell.Why = slices.Clone(cell.Stack), slices.Clone(cell.Why)
 		cell.Checks = c.planned(&cell, want[cell.ID])
 		c.isolate(cell.Checks, cmp.Or(r.Isolation, profile.Isolation))
 		if len(cell.Checks) > 0 {
 			plan.Cells = append(plan.Cells, cell)
 		}
 	}
-	plan.Fallback = r.fallbacks(plan, wishes)
 	return want, nil
 }
 
@@ -141,47 +127,35 @@ func (c *Catalog) isolate(checks []PlannedCheck, all Isolation) {
 	}
 }
 
-// selected keeps the cells that are asked for. They are selected by the names that
-// the profile gives them.
-func (c *Catalog) selected(profile *Profile, r Request, wishes []wish) ([]wish, error) {
+// selected keeps the cells that are asked for, and their baselines.
+func (c *Catalog) selected(profile *Profile, r Request, cells []Cell) ([]Cell, error) {
 	patterns, err := c.spelt(r.Cells)
 	if err != nil {
 		return nil, err
 	}
-	ids, err := Select(patterns, namesOf(wishes, (*wish).name))
+	ids, err := Select(patterns, namesOf(cells, cellID))
 	if err != nil {
 		return nil, fmt.Errorf("cannot select cells of profile %s: %w", profile.Name, err)
 	}
 	var baselines []string
-	for i := range wishes {
-		if cell := &wishes[i].cell; cell.Baseline != "" && slices.Contains(ids, wishes[i].name()) {
+	for _, cell := range cells {
+		if cell.Baseline != "" && slices.Contains(ids, cell.ID) {
 			baselines = append(baselines, cell.Baseline)
 		}
 	}
-	return slices.DeleteFunc(wishes, func(w wish) bool {
-		return !slices.Contains(ids, w.name()) && !slices.Contains(baselines, w.cell.ID)
+	return slices.DeleteFunc(cells, func(cell Cell) bool {
+		return !slices.Contains(ids, cell.ID) && !slices.Contains(baselines, cell.ID)
 	}), nil
 }
 
-// offered lists the checks that a profile plans on a cell. One that stands in for
-// another is asked no more than that could answer.
-func (c *Catalog) offered(p *Profile, w *wish) []string {
-	ids, ok := p.Checks[string(w.of)]
-	if !ok {
-		ids, ok = p.Checks[string(w.cell.Kind)]
+// offered lists the checks that a profile plans on a cell.
+func (c *Catalog) offered(p *Profile, cell *Cell) []string {
+	for _, of := range []string{string(cell.Tier), string(cell.Kind)} {
+		if ids, ok := p.Checks[of]; ok {
+			return ids
+		}
 	}
-	if !ok {
-		ids = c.CheckIDs()
-	}
-	if w.of == w.cell.Tier {
-		return ids
-	}
-	asked := w.cell
-	asked.Tier = w.of
-	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		check, err := c.Check(id)
-		return err != nil || check.inapplicable(&asked) != ""
-	})
+	return c.CheckIDs()
 }
 
 // keep returns the names that are also in another list.

@@ -3,8 +3,47 @@ package matrix
 import (
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 	"testing/fstest"
 )
+
+const (
+	twin      = "kvm_linux-6.1_qemu-7.2_libvirt-9.0"
+	contained = twin + "_tier-container"
+	emulated  = "kvm_linux-6.1_qemu-7.2_libvirt-9.0_accel-tcg"
+)
+
+// few is a profile with a nested cell, a container with the same stack, one
+// without such a twin, and checks for each.
+const few = both + `    checks:
+      kvm: [IK-BOOT, IK-KVM, O-CAPS]
+      container: [IK-NFT, O-CONN, O-DEF, O-START]
+`
+
+// asks writes what a plan asks of each cell.
+func asks(p *Plan) []string {
+	var out []string
+	for i := range p.Cells {
+		out = append(out, p.Cells[i].ID+": "+questions(&p.Cells[i]))
+	}
+	return out
+}
+
+func TestAProfileSaysWhatIsAskedOfItsContainers(t *testing.T) {
+	want := []string{
+		contained + ": O-CONN -IK-NFT O-DEF O-START",
+		emulated + "_tier-container: O-CONN -IK-NFT O-DEF O-START",
+		twin + ": IK-BOOT IK-KVM O-CAPS",
+	}
+	p, err := New(shipped(t, few), Request{Profile: "both"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, asks(p)); d != "" {
+		t.Error(d)
+	}
+}
 
 // both is a profile whose first cell is planned on both tiers.
 const both = `profiles:

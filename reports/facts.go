@@ -46,9 +46,6 @@ func (m *Matrix) facts() []string {
 	if fact := m.tierFact(); fact != "" {
 		facts = append(facts, fact)
 	}
-	if m.Fallback != "" {
-		facts = append(facts, oneline(m.Fallback, shownText))
-	}
 	facts = append(facts, m.coverageFacts()...)
 	for _, n := range m.Run.Notes {
 		facts = append(facts, oneline(n, 400))

@@ -22,7 +22,6 @@ func Judge(plan *matrix.Plan, records []journal.Record, damage journal.Damage) *
 		Version:     MatrixVersion,
 		Run:         Run{Profile: plan.Profile, Plan: plan.Hash},
 		Damage:      damage,
-		Fallback:    plan.Fallback,
 		Change:      plan.Change,
 		Coverage:    plan.Coverage,
 		PackageSets: plan.PackageSets,

@@ -23,8 +23,7 @@ type Matrix struct {
 	Version int    `json:"version"`
 	Run     Run    `json:"run"`
 	Cells   []Cell `json:"cells"`
-	// Fallback, Change and Coverage are the plan's.
-	Fallback string            `json:"fallback,omitempty"`
+	// Change and Coverage are the plan's.
 	Change   *matrix.Change    `json:"change,omitempty"`
 	Coverage []matrix.Coverage `json:"coverage,omitempty"`
 	// Totals counts the results by verdict, each answer once.

@@ -52,18 +52,17 @@ func rendered(t *testing.T, format string, m *Matrix) string {
 
 func TestReportsShowWhichTierAnswered(t *testing.T) {
 	p, records := twoTiers()
-	p.Fallback = "1 cell for containers is planned nested: no Docker answers"
 	m := Judge(p, records, nil)
 	for format, want := range map[string][]string{
-		"terminal": {"libvirt-9.0_tier-container", "answers by tier: 2 container, 2 nested", p.Fallback},
-		"md":       {`libvirt-9.0\_tier-container`, "answers by tier: 2 container, 2 nested", p.Fallback},
+		"terminal": {"libvirt-9.0_tier-container", "answers by tier: 2 container, 2 nested"},
+		"md":       {`libvirt-9.0\_tier-container`, "answers by tier: 2 container, 2 nested"},
 		"junit":    {`<property name="tier" value="container">`, `<property name="tier" value="nested">`},
 		"html": {
-			`<span>tier</span></th><th colspan="1" scope="colgroup" title=" container">`, "answers by tier: 2 container, 2 nested", p.Fallback,
+			`<span>tier</span></th><th colspan="1" scope="colgroup" title=" container">`, "answers by tier: 2 container, 2 nested",
 			`"tier":"container: a container on L0's kernel; the cell's linux is that of its guests"`,
 			`{"name":"L2","what":"linux 6.1.1-1 from bookworm"}`, `{"name":"L1 kernel","what":"that of L0, whose container this is"}`,
 		},
-		"json": {`"tier": "container"`, `"fallback": "1 cell`},
+		"json": {`"tier": "container"`},
 	} {
 		text := rendered(t, format, m)
 		text = strings.Join(strings.Fields(strings.ReplaceAll(text, "&#39;", "'")), " ")

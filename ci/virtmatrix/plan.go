@@ -64,7 +64,7 @@ type planVerb struct {
 
 // Help is what virtmatrix plan --help says beyond the flags.
 func (*planVerb) Help() string {
-	return `Prints the cells in the order in which they run, the number of checks, what another cell answers, what does not apply and why, the leading packages of each cell, and how long a run may take: what its checks were measured to cost, and 3 s for each host that is a container, 4 s for each that is restored, and 60 s for each that boots, without the images. Cells of containers are planned as machines where no Docker answers, and the plan says so.
+	return `Prints the cells in the order in which they run, the number of checks, what another cell answers, what does not apply and why, the leading packages of each cell, and how long a run may take: what its checks were measured to cost, and 3 s for each host that is a container, 4 s for each that is restored, and 60 s for each that boots, without the images.
 
 Examples:
   virtmatrix plan
@@ -112,9 +112,6 @@ func (v *planVerb) plan(a *app) (*matrix.Plan, error) {
 	}
 	req, err := v.request()
 	if err != nil {
-		return nil, err
-	}
-	if req, err = run.Containable(a.ctx, cat, req); err != nil {
 		return nil, err
 	}
 	return matrix.New(cat, req)
@@ -197,9 +194,6 @@ func showPlan(w io.Writer, p *matrix.Plan, explain bool) error {
 	fmt.Fprintf(w, "profile %s: %s, %s\n", p.Profile, number(len(p.Cells), "cell"), c)
 	if p.Change != nil {
 		fmt.Fprintf(w, "change: %s\n", p.Change)
-	}
-	if p.Fallback != "" {
-		fmt.Fprintf(w, "note: %s\n", p.Fallback)
 	}
 	for i := range p.Coverage {
 		showCoverage(w, &p.Coverage[i])

@@ -117,9 +117,6 @@ func (r *runner) execute(policy policyFlag) (err error) {
 	}
 	if left > 0 {
 		fmt.Fprintf(r.stderr, "%s: %s on %s\n", short(r.dir.Path()), number(left, "check"), number(len(rows), "cell"))
-		if r.plan.Fallback != "" {
-			fmt.Fprintf(r.stderr, "%s: %s\n", short(r.dir.Path()), r.plan.Fallback)
-		}
 		if err := r.answer(rows); err != nil {
 			return err
 		}

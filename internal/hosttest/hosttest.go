@@ -40,7 +40,7 @@ type Host struct {
 	// OnDial opens sockets, OnForward makes them available. As a rule none is there.
 	OnDial    func(path string) (net.Conn, error)
 	OnForward func(remote string) (string, error)
-	// Places are where it has its things. As a rule they are Debian's.
+	// Places are where it has its things, unless told otherwise as Debian does.
 	Places layout.Manifest
 	// Fresh are the notes of how the host came to be, Ends how connections into it
 	// ended.

@@ -44,6 +44,9 @@ func (d *Driver) Build(ctx context.Context, cat *matrix.Catalog, plan *matrix.Pl
 	if err := fixtures.AllApply(plan); err != nil {
 		return nil, fault.Infraf("build images", "%w", err)
 	}
+	if err := containable(ctx, plan); err != nil {
+		return nil, err
+	}
 	sources, err := d.sources(ctx, cat)
 	if err != nil {
 		return nil, err

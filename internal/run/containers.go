@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"strings"
 
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/internal/accel"
@@ -21,20 +20,15 @@ func Engine(ctx context.Context, plan *matrix.Plan) string {
 	return engine
 }
 
-// Containable returns the request with why there are no containers here, if its
-// profile asks for any and no engine answers. The error is that nobody waited for
-// the answer.
-func Containable(ctx context.Context, cat *matrix.Catalog, req matrix.Request) (matrix.Request, error) {
-	profile, err := cat.Profile(req.Profile)
-	if err != nil || !profile.Has(matrix.Container) {
-		return req, nil // whoever plans it says what is wrong
+// containable refuses a plan with containers where no engine answers.
+func containable(ctx context.Context, plan *matrix.Plan) error {
+	if !plan.Has(matrix.Container) {
+		return nil
 	}
-	if _, err := container.Probe(ctx); ctx.Err() != nil {
-		return req, context.Cause(ctx)
-	} else if err != nil {
-		req.NoContainers = strings.ReplaceAll(err.Error(), "\n", "; ")
+	if _, err := container.Probe(ctx); err != nil {
+		return fault.Infraf("run cells in containers", "%w, or leave them out (-cells)", err)
 	}
-	return req, nil
+	return nil
 }
 
 // countsTruly refuses a plan that was made for another machine, or before anybody

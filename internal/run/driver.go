@@ -187,9 +187,6 @@ func (d *Driver) Plan(ctx context.Context, cat *matrix.Catalog, req matrix.Reque
 	if err != nil {
 		return nil, err
 	}
-	if req, err = Containable(ctx, cat, req); err != nil {
-		return nil, err
-	}
 	plan, err := matrix.New(cat, req)
 	if err != nil {
 		return nil, err

@@ -10,8 +10,9 @@ import (
 // RestartLibvirt ends libvirt's daemon by a signal, starts it again as it was, and
 // waits until it answers. One that does not fails the check.
 func (t *T) RestartLibvirt(signal syscall.Signal) {
-	daemon, vm := t.Manager().Name, t.Host()
+	daemon := t.Manager().Name
 	op := "restart " + daemon
+	vm := t.Host()
 	t.must(t.await(patience{op: op, limit: callLimit, layer: matrix.LayerManagement, who: "the daemon"}, func(ctx context.Context) error {
 		return vm.Restart(ctx, daemon, signal)
 	}), op)

@@ -68,7 +68,7 @@ func TestAConnectionThatBrokeIsExplained(t *testing.T) {
 		return func(b *bench) {
 			b.session.forwards = []string{"/forwarded"}
 			for i, side := range by {
-				b.host.Ends = append(b.host.Ends, host.HangUp{Socket: b.host.Places.Daemons[0].Socket, By: side, Time: time.Now().Add(time.Duration(i))})
+				b.host.Ends = append(b.host.Ends, host.HangUp{Socket: "/run/libvirt/libvirt-sock", By: side, Time: time.Now().Add(time.Duration(i))})
 			}
 		}
 	}
