@@ -27,8 +27,8 @@ import (
 // Panicked is what a host dies of whose kernel did.
 var Panicked = fault.Productf(matrix.LayerKernel, "run host", "its console says %q", "Kernel panic")
 
-// ErrNoWire is what leads nowhere in a host that was not told where to.
-var ErrNoWire = errors.New("a fake has no wires")
+// ErrUnreachable is the error of a fake host that was not told how it is reached.
+var ErrUnreachable = errors.New("a fake host cannot be reached")
 
 // Host is an L1 without a machine.
 type Host struct {
@@ -118,14 +118,14 @@ func (h *Host) Exec(ctx context.Context, command string) (agent.Result, error) {
 
 func (h *Host) Dial(path string) (net.Conn, error) {
 	if h.OnDial == nil {
-		return nil, ErrNoWire
+		return nil, ErrUnreachable
 	}
 	return h.OnDial(path)
 }
 
 func (h *Host) Forward(remote string) (string, error) {
 	if h.OnForward == nil {
-		return "", ErrNoWire
+		return "", ErrUnreachable
 	}
 	return h.OnForward(remote)
 }
@@ -140,7 +140,7 @@ func (h *Host) Close() error {
 }
 
 func (h *Host) Write(context.Context, string, []byte) error { return nil }
-func (h *Host) OpenTTY(string) (io.ReadWriteCloser, error)  { return nil, ErrNoWire }
+func (h *Host) OpenTTY(string) (io.ReadWriteCloser, error)  { return nil, ErrUnreachable }
 func (h *Host) Registers(context.Context) (string, error)   { return "RIP=ffffffff81000000", nil }
 func (h *Host) Alive() error                                { h.mu.Lock(); defer h.mu.Unlock(); return h.dead }
 func (h *Host) Sched() owner.Sched                          { h.mu.Lock(); defer h.mu.Unlock(); return h.sched }
@@ -152,7 +152,7 @@ func (h *Host) Console() console.Log {
 }
 
 // Restart restarts no daemon.
-func (h *Host) Restart(context.Context, string, syscall.Signal) error { return ErrNoWire }
+func (h *Host) Restart(context.Context, string, syscall.Signal) error { return ErrUnreachable }
 
 // Address is that of a host alone.
 func (h *Host) Address() host.Address { return host.Address{} }
