@@ -21,9 +21,6 @@ type Axis struct {
 	// Packages are those of a component whose metadata states what it needs and
 	// breaks, by kind, as patterns of path.Match: "xen-utils-4.*".
 	Packages map[Kind][]string
-	// Cost is what it costs to change the axis from one cell to the next, where
-	// running a cell costs 1: a new image, a cold boot. Costly axes vary least.
-	Cost float64
 }
 
 // Value is one value of an axis.

@@ -152,12 +152,6 @@ func (c *loader) readComponent(comp Component, n node) error {
 		a = &c.Axes[len(c.Axes)-1]
 	}
 	err = n.object(
-		optional("cost", func(n node) error {
-			if err := c.claim(n, "cost of", a.Name); err != nil {
-				return err
-			}
-			return number(&a.Cost, 0)(n)
-		}),
 		optional("packages", keyed("kind with "+a.Name, a.Kinds, func(kind Kind, n node) error {
 			if err := c.claim(n, "packages of "+a.Name+" for", string(kind)); err != nil {
 				return err

@@ -51,7 +51,7 @@ func TestAFileMayOnlyInclude(t *testing.T) {
 func TestAComponentGoesOnInAnotherFile(t *testing.T) {
 	c, err := Load(with(
 		"components.yaml: include: [older.yaml]\n"+small["components.yaml"],
-		"older.yaml: components: {qemu: {cost: 2, packages: {kvm: [qemu]}, versions: {8.0: [trixie]}}}",
+		"older.yaml: components: {qemu: {packages: {kvm: [qemu]}, versions: {8.0: [trixie]}}}",
 		"axes.yaml: axes: []", "constraints.yaml: constraints: []",
 	))
 	if err != nil {
@@ -64,7 +64,7 @@ func TestAComponentGoesOnInAnotherFile(t *testing.T) {
 	if d := cmp.Diff([]string{"7.2", "8.0", "10.0"}, a.names()); d != "" {
 		t.Error(d)
 	}
-	if a.Cost != 2 || len(a.Packages[KVM]) != 1 {
+	if len(a.Packages[KVM]) != 1 {
 		t.Errorf("got %+v, want what the other file says of qemu", a)
 	}
 }
@@ -97,8 +97,6 @@ func TestMistakesBetweenFilesNameBothPlaces(t *testing.T) {
 			`releases.yaml:6:11: duplicate release "trixie", first in more.yaml:1`},
 		{"version", []string{"components.yaml: include: [more.yaml]\n" + small["components.yaml"], "more.yaml: components: {qemu: {versions: {10.0: [bookworm]}}}"},
 			`components.yaml:4:38: duplicate version of qemu "10.0", first in more.yaml:1`},
-		{"cost", []string{"components.yaml: include: [more.yaml]\ncomponents: {qemu: {cost: 1, versions: {7.2: [trixie]}}}", "more.yaml: components: {qemu: {cost: 2, versions: {10.0: [bookworm]}}}"},
-			`components.yaml:2:27: duplicate cost of "qemu", first in more.yaml:1`},
 		{"axis", []string{"axes.yaml: include: [more.yaml]\n" + small["axes.yaml"], "more.yaml: axes: [{name: disk, title: T, values: [sata], default: sata}]"},
 			`axes.yaml:8:11: duplicate axis "disk", first in more.yaml:1`},
 		{"profile", []string{"profiles.yaml: include: [more.yaml]\n" + small["profiles.yaml"], "more.yaml: " + profile},

@@ -35,7 +35,7 @@ func (c *Catalog) grid(cov Cover, pinned map[string]string) (*grid, error) {
 		if err != nil {
 			return nil, err
 		}
-		varied := cover.Axis{Name: a.Name, Cost: a.Cost}
+		varied := cover.Axis{Name: a.Name}
 		for _, name := range v.Values {
 			value, err := a.Value(name)
 			if err != nil {

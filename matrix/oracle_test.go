@@ -91,7 +91,7 @@ func randomCatalog(rng *rand.Rand) *Catalog {
 		c.Releases = append(c.Releases, Release{Name: r, Source: "apt"})
 	}
 	for _, comp := range components() {
-		a := Axis{Name: string(comp), Component: comp, Kinds: comp.kinds(), Cost: rng.Float64()}
+		a := Axis{Name: string(comp), Component: comp, Kinds: comp.kinds()}
 		for v := range 2 + rng.IntN(3) {
 			rng.Shuffle(len(releases), func(i, j int) { releases[i], releases[j] = releases[j], releases[i] })
 			a.Values = append(a.Values, Value{Name: fmt.Sprint(v + 1), Releases: slices.Clone(releases[:1+rng.IntN(2)])})

@@ -145,7 +145,7 @@ func pruned(m cover.Model) (cover.Model, error) {
 	}
 	var out cover.Model
 	for _, a := range m.Axes {
-		kept := cover.Axis{Name: a.Name, Cost: a.Cost}
+		kept := cover.Axis{Name: a.Name}
 		for i, l := range a.Levels {
 			if alive(cover.Setting{Axis: a.Name, Level: l}) {
 				kept.Levels = append(kept.Levels, l)

@@ -36,7 +36,6 @@ func (c *loader) readSetting(n node) error {
 		}),
 		required("values", each(func(n node) error { return a.readValue(n) })),
 		required("default", func(n node) error { fallback = n; return text(&a.Default)(n) }),
-		optional("cost", number(&a.Cost, 0)),
 	)
 	if err != nil {
 		return err

@@ -36,7 +36,7 @@ type hostType struct {
 	kind Kind
 }
 
-// footings lists all kinds on all their tiers.
+// hostTypes lists all kinds on all their tiers.
 func hostTypes() []hostType {
 	var out []hostType
 	for _, kind := range Kinds() {

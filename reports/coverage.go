@@ -82,7 +82,7 @@ func (m *Matrix) standing(at map[string]int) (checks []string, planned, sure map
 
 // answers says whether a result is an answer about the product.
 func (m *Matrix) answers(r *Result) bool {
-	return r.Verdict != matrix.Infra && r.Verdict != matrix.Missing && (r.Verdict != matrix.Blocked || blames(m, m.own(r)))
+	return r.Verdict != matrix.Infra && r.Verdict != matrix.Missing && (r.Verdict != matrix.Blocked || productBlocks(m, m.own(r)))
 }
 
 // recounter counts what sets of cells cover. Most checks have the same ones.

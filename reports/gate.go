@@ -150,7 +150,7 @@ func sift(m *Matrix, p Policy) sifted {
 			g.retried = append(g.retried, r)
 		case r.Verdict == matrix.Infra || r.Verdict == matrix.Missing:
 			unanswered.add(string(r.Verdict), r)
-		case r.Verdict == matrix.Blocked && !blames(m, r):
+		case r.Verdict == matrix.Blocked && !productBlocks(m, r):
 			unanswered.add(unanswerable, r)
 		case p.blocks(r.Verdict):
 			holding.add(string(r.Verdict), r)
@@ -198,9 +198,9 @@ func damage(m *Matrix, torn bool) []string {
 	return places
 }
 
-// blames follows a BLOCKED result to the step that blocked it and says whether
-// the product is to blame. Without a step that says otherwise, it is.
-func blames(m *Matrix, r *Result) bool {
+// productBlocks follows a BLOCKED result to the step that blocked it and says whether
+// that was a fault of the product. Without a step that says otherwise, it is.
+func productBlocks(m *Matrix, r *Result) bool {
 	seen := map[*Result]bool{}
 	for r != nil && r.Verdict == matrix.Blocked && r.Record != nil && !seen[r] {
 		if r.Record.Layer == matrix.LayerHarness {

@@ -26,16 +26,17 @@ import (
 func (l *lab) with(ctx context.Context, snapshots *snapshot.Store, logs string, use func(vm *host.VM, asked time.Time) error) error {
 	hosts := *l.hosts
 	hosts.Snapshots = snapshots
-	room, err := hosts.Admit(ctx, l.cell, func(why string) { l.say("waiting %s", why) })
+	room, err := hosts.Reserve(ctx, l.cell, matrix.Hosts{}, func(why string) { l.say("waiting %s", why) })
 	if err != nil {
 		return err
 	}
 	defer room.Release()
 	asked := time.Now()
-	vm, err := hosts.Boot(ctx, l.cell, logs)
+	started, err := hosts.Start(ctx, l.cell, matrix.Hosts{}, logs)
 	if err != nil {
 		return err
 	}
+	vm := started[0].(*host.VM)
 	return errors.Join(use(vm, asked), vm.Close())
 }
 

@@ -28,7 +28,7 @@ import (
 // Panicked is what a host dies of whose kernel did.
 var Panicked = fault.Productf(matrix.LayerKernel, "run host", "its console says %q", "Kernel panic")
 
-var errNoWire = errors.New("a fake has no wires")
+var errUnreachable = errors.New("a fake host cannot be reached")
 
 // Host is an L1 without a machine.
 type Host struct {
@@ -64,8 +64,8 @@ func New(t testing.TB, logDir string) *Host {
 	return &Host{
 		t: t, logDir: logDir, Places: places(), gone: make(chan struct{}),
 		OnExec:    func(context.Context, string) (agent.Result, error) { return agent.Result{}, nil },
-		OnDial:    func(string) (net.Conn, error) { return nil, errNoWire },
-		OnForward: func(string) (string, error) { return "", errNoWire },
+		OnDial:    func(string) (net.Conn, error) { return nil, errUnreachable },
+		OnForward: func(string) (string, error) { return "", errUnreachable },
 	}
 }
 
@@ -157,7 +157,7 @@ func (h *Host) Restart(ctx context.Context, daemon string, signal syscall.Signal
 func (h *Host) Dial(path string) (net.Conn, error)          { return h.OnDial(path) }
 func (h *Host) Forward(remote string) (string, error)       { return h.OnForward(remote) }
 func (h *Host) Write(context.Context, string, []byte) error { return nil }
-func (h *Host) OpenTTY(string) (io.ReadWriteCloser, error)  { return nil, errNoWire }
+func (h *Host) OpenTTY(string) (io.ReadWriteCloser, error)  { return nil, errUnreachable }
 func (h *Host) Tap(string, host.Tap)                        {}
 func (h *Host) HangUps(string) []host.HangUp                { return h.Ends }
 func (h *Host) Registers(context.Context) (string, error)   { return "RIP=ffffffff81000000", nil }

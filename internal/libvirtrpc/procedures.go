@@ -14,15 +14,13 @@ var programs = map[string]uint32{"remote": 0x20008086, "qemu": 0x20008087}
 // procedure is a procedure of a program.
 type procedure struct{ program, number uint32 }
 
-// What a procedure answers.
+// What a procedure answers; "value" is anything else.
 const (
 	// answersNothing is a procedure whose reply has no payload.
 	answersNothing = "void"
 	// answersDomain is a procedure that answers with the domain that is its first
 	// argument.
 	answersDomain = "domain"
-	// answersValue is a procedure that answers with anything else.
-	answersValue = "value"
 	// isEvent is no call, but what the daemon tells unasked.
 	isEvent = "event"
 )

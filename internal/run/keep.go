@@ -13,9 +13,9 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// Keeper journals the answers of a run and keeps them. The journal comes first:
+// Recorder journals the answers of a run and keeps them. The journal comes first:
 // what cannot be kept is not lost.
-type Keeper struct {
+type Recorder struct {
 	// Journal takes all answers, Verdicts those to keep; nil keeps none.
 	Journal  *journal.Writer
 	Verdicts *Verdicts
@@ -28,8 +28,8 @@ type Keeper struct {
 
 // Append journals an answer. A failure that an earlier run gave to the same
 // question is noted beside it.
-func (k *Keeper) Append(rec journal.Record) error {
-	keeps := k.Verdicts != nil && verdict.Tells(&rec)
+func (k *Recorder) Append(rec journal.Record) error {
+	keeps := k.Verdicts != nil && verdict.Conclusive(&rec)
 	if keeps {
 		rec.Notes = append(rec.Notes, k.Verdicts.failures(&rec)...)
 	}
@@ -49,8 +49,8 @@ func (v *Verdicts) Keep(rec journal.Record, dir string) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("cannot keep verdict: %w", err)
-	case v.doubt != nil:
-		return errors.Join(v.doubt, v.store.Forget(key))
+	case v.uncacheable != nil:
+		return errors.Join(v.uncacheable, v.store.Forget(key))
 	}
 	return v.store.Put(key, rec, filepath.Base(dir))
 }
@@ -59,7 +59,7 @@ func (v *Verdicts) Keep(rec journal.Record, dir string) error {
 // answers, if there is one.
 func (v *Verdicts) failures(rec *journal.Record) []string {
 	key, err := v.keyOf(rec)
-	if err != nil || v.doubt != nil {
+	if err != nil || v.uncacheable != nil {
 		return nil
 	}
 	old, err := v.store.Get(key)

@@ -24,7 +24,7 @@ func TestAnswersThatCannotBeKeptAreJournalledAndToldOnce(t *testing.T) {
 	}
 	defer j.Close()
 	var told []error
-	k := &Keeper{Journal: j, Verdicts: v, Dir: run, Tell: func(err error) { told = append(told, err) }}
+	k := &Recorder{Journal: j, Verdicts: v, Dir: run, Tell: func(err error) { told = append(told, err) }}
 	for _, check := range v.plan.Cells[0].Checks {
 		rec := journal.Ask(v.plan, &v.plan.Cells[0], check)
 		rec.Verdict, rec.Attempts = matrix.Pass, 1
@@ -59,10 +59,10 @@ func TestAnAnswerToAnotherPlanIsNotKept(t *testing.T) {
 func TestAnAnswerOfUnknownCodeIsNotKeptAndLeavesNoOlderOne(t *testing.T) {
 	v := newVerdicts(resolved(t, pair, nil), t.TempDir())
 	answerAll(t, v)
-	v.doubt = errors.New("the code was changed")
+	v.uncacheable = errors.New("the code was changed")
 	rec := journal.Ask(v.plan, &v.plan.Cells[0], v.plan.Cells[0].Checks[1])
 	rec.Verdict, rec.Attempts = matrix.Fail, 1
-	if err := v.Keep(rec, ""); !errors.Is(err, v.doubt) {
+	if err := v.Keep(rec, ""); !errors.Is(err, v.uncacheable) {
 		t.Errorf("Keep = %v", err)
 	}
 	if got, want := recalled(v), []string{"IK-BOOT", "O-START", "O-SAVE"}; !slices.Equal(got, want) {
@@ -94,7 +94,7 @@ func TestAFailureIsAskedAgainAndToldBesideTheAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	k := &Keeper{Journal: j, Verdicts: v, Dir: run, Tell: func(err error) { t.Error(err) }}
+	k := &Recorder{Journal: j, Verdicts: v, Dir: run, Tell: func(err error) { t.Error(err) }}
 	for i, now := range []matrix.Verdict{matrix.Pass, matrix.Fail} {
 		rec := journal.Ask(v.plan, &v.plan.Cells[0], v.plan.Cells[0].Checks[2])
 		rec.Verdict, rec.Attempts = now, 1

@@ -50,8 +50,8 @@ type Verdicts struct {
 	// family's folder; state tells whether any of it was touched.
 	code  map[string]string
 	state string
-	// doubt is why nobody knows what code gives the answers: none is kept then.
-	doubt error
+	// uncacheable is why nobody knows what code gives the answers: none is kept then.
+	uncacheable error
 }
 
 // module is the path of this module.
@@ -100,7 +100,7 @@ func (h *Hosts) Verdicts(ctx context.Context, plan *matrix.Plan) (*Verdicts, err
 	if err != nil {
 		return nil, err
 	}
-	v.doubt = v.compiledOf(os.Getenv(CodeEnv))
+	v.uncacheable = v.compiledOf(os.Getenv(CodeEnv))
 	return v, nil
 }
 

@@ -24,9 +24,9 @@ type Entry struct {
 // Answers says whether the entry is an answer that may be given again: a PASS.
 func (e *Entry) Answers() bool { return e.Record.Verdict == matrix.Pass }
 
-// Tells says whether an answer tells something new of the product. Our own faults
+// Conclusive says whether an answer says something new of the product. Our own faults
 // do not, what was blocked says nothing of itself, and what is kept is known.
-func Tells(r *journal.Record) bool {
+func Conclusive(r *journal.Record) bool {
 	return (r.Verdict == matrix.Pass || r.Verdict == matrix.Fail) && r.Cached == nil
 }
 
@@ -54,7 +54,7 @@ func (s *Store) Get(key string) (e Entry, err error) {
 		return Entry{}, fmt.Errorf("cannot read kept verdict: %w", err)
 	}
 	// An entry follows from its key, so it answers no other question.
-	if _, err = journal.Unseal(key, text, &e); err == nil && !Tells(&e.Record) {
+	if _, err = journal.Unseal(key, text, &e); err == nil && !Conclusive(&e.Record) {
 		err = fmt.Errorf("a %s is never kept", e.Record.Verdict)
 	}
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *Store) Get(key string) (e Entry, err error) {
 // the first one, and leaves no older answer; nor does what cannot be kept, because
 // it may contradict it.
 func (s *Store) Put(key string, r journal.Record, run string) error {
-	if !Tells(&r) {
+	if !Conclusive(&r) {
 		return nil
 	}
 	if r.Verdict == matrix.Pass && r.Attempts != 1 {

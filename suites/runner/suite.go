@@ -214,15 +214,15 @@ func (s *Suite) equip(ctx context.Context, cat *matrix.Catalog, process int, eve
 		return err
 	}
 	s.closers = append(s.closers, answers.Close)
-	keeper := &run.Keeper{Journal: answers, Dir: s.dir.Path(), Tell: s.note}
+	recorder := &run.Recorder{Journal: answers, Dir: s.dir.Path(), Tell: s.note}
 	selftest := os.Getenv(run.SelftestEnv) != ""
 	if !selftest { // its answers are about the checks
-		if keeper.Verdicts, err = hosts.Verdicts(ctx, s.Plan); err != nil {
+		if recorder.Verdicts, err = hosts.Verdicts(ctx, s.Plan); err != nil {
 			s.note(err)
 		}
 	}
 	s.run = &Run{
-		Plan: s.Plan, Dir: s.dir.Path(), Boot: booter{hosts}, Journal: keeper, Events: events,
+		Plan: s.Plan, Dir: s.dir.Path(), Boot: booter{hosts}, Journal: recorder, Events: events,
 		Accel: hosts.Accel().Accel, Scale: hosts.Accel().Scale,
 		Emulator: "qemu " + hosts.Emulator().Version, Harness: run.Revision(ctx),
 		Engine: run.Engine(ctx, s.Plan), Keep: os.Getenv(run.KeepEnv) != "", Selftest: selftest,
