@@ -54,7 +54,7 @@ func newVerdicts(plan *matrix.Plan, dir string) *Verdicts {
 	v := &Verdicts{
 		store: verdict.In(dir), plan: plan, images: map[matrix.ImageRef]string{},
 		machine: map[matrix.Tier]map[string]string{matrix.Nested: {"kernel": "6.1"}, matrix.Container: {"kernel": "6.1", "Docker": "20.10.24"}},
-		code:    map[string]string{"suites/inbound": "in", "suites/outbound": "out"}, state: "now",
+		code:    map[string]string{}, state: "now",
 	}
 	for _, ref := range refsOf(plan) {
 		v.images[ref] = "built of " + ref.Packages
@@ -85,7 +85,7 @@ func answerAll(t *testing.T, v *Verdicts, fail ...string) {
 	}
 }
 
-var wholeGrid = matrix.Request{Profile: "full", Cells: []string{"kvm"}, Checks: []string{"IK-BOOT", "O-CONN", "O-SAVE"}}
+var wholeGrid = matrix.Request{Profile: "full", Cells: []string{"kvm"}, Checks: []string{"IK-BOOT", "O-CONN", "O-SAVE"}, Everywhere: true}
 
 func TestOneChangedPackageSetMissesExactlyItsCells(t *testing.T) {
 	dir := t.TempDir()
@@ -130,8 +130,8 @@ func TestWhatCarriesTheAnswerOutCounts(t *testing.T) {
 	}{
 		"nothing else":          {func(*Verdicts) {}, all},
 		"another plan":          {func(v *Verdicts) { v.plan.Hash = "another" }, all},
-		"code of inbound":       {func(v *Verdicts) { v.code["suites/inbound"] = "new" }, []string{"O-CONN", "O-START", "O-SAVE"}},
-		"code of outbound":      {func(v *Verdicts) { v.code["suites/outbound"] = "new" }, []string{"IK-BOOT"}},
+		"code of its family":    {func(v *Verdicts) { v.code["outbound/save"] = "new" }, all[:3]},
+		"code of another one":   {func(v *Verdicts) { v.code["outbound/storage"] = "new" }, all},
 		"the machine":           {func(v *Verdicts) { v.machine[matrix.Nested]["kernel"] = "6.12" }, nil},
 		"nothing runs hosts":    {func(v *Verdicts) { delete(v.machine, matrix.Nested) }, nil},
 		"another Docker":        {func(v *Verdicts) { v.machine[matrix.Container]["Docker"] = "26.1" }, all},
@@ -199,11 +199,11 @@ func TestTheCodeThatAnswersIsAllThereIs(t *testing.T) {
 	if err := v.readCode(t.Context(), root); err != nil {
 		t.Fatal(err)
 	}
-	if v.state != tree.State() || len(v.code) != 2 || v.code["suites/inbound"] == v.code["suites/outbound"] {
+	if v.state != tree.State() || len(v.code) != 4 || v.code["outbound/save"] == v.code["outbound/lifecycle"] {
 		t.Errorf("state %s of %s, code %v", v.state, tree.State(), v.code)
 	}
 	// What guests run, what boots them, and what asks.
-	for _, p := range []string{"internal/agent/l1init", "fixtures/l2/init", "internal/host", "suites/cell", "fixtures/domain", "internal/console"} {
+	for _, p := range []string{"internal/agent/l1init", "fixtures/l2/init", "internal/host", "suites/steps", "fixtures/domain", "internal/console"} {
 		if _, err := tree.Version(module + p); err != nil {
 			t.Error(err)
 		}
