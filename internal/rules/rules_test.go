@@ -149,8 +149,7 @@ func TestSuitesDoNotSleep(t *testing.T) {
 			sleep = append(sleep, f.path)
 		}
 	}
-	holds(t, "suites wait for a condition and do not sleep", sleep, map[string]string{
-	})
+	holds(t, "suites wait for a condition and do not sleep", sleep, map[string]string{})
 }
 
 func TestProcessesAreStartedWhereTheyAreEnded(t *testing.T) {
