@@ -10,10 +10,10 @@ export GOFLAGS := $(strip $(GOFLAGS) -tags=libvirt_dlopen)
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$(PATH)")
 VIRTMATRIX := $(ROOT) bin/virtmatrix
 
-.PHONY: help setup build check test matrix report doctor bench clean
+.PHONY: help setup build check checks costs test test-real selftest matrix report doctor bench clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the packages that this machine lacks (as root or with sudo)
 	@ci/setup
@@ -21,11 +21,24 @@ setup: ## Install the packages that this machine lacks (as root or with sudo)
 build: ## Build bin/virtmatrix
 	@CGO_ENABLED=0 go build -o bin/virtmatrix ./ci/virtmatrix
 
-check: setup ## Check format, vet, unit and command tests: no virtual machine, minutes
+check: setup ## Check format, vet, unit and command tests, with the race detector: no virtual machine, minutes
 	@go run ./ci/virtmatrix/tally
+
+checks: setup ## Write what is derived from the registered checks: matrix/checks.json, docs/checks.md
+	@go run ./suites/families/generate
+
+costs: setup ## The same, with the costs of checks from runs: RUN="runs/latest ..."
+	@go run ./suites/families/generate -costs $(or $(RUN),runs/latest)
 
 test: setup build ## All tests: check, and the real cells of profile ci; ends in "N passed, N failed"
 	@go run ./ci/virtmatrix/tally -- $(VIRTMATRIX) run -profile ci
+
+test-real: setup build ## The tests that boot machines and containers; a test that is skipped has failed
+	@$(VIRTMATRIX) build -profile ci
+	@$(ROOT) go run ./ci/virtmatrix/tally -real
+
+selftest: setup build ## Does each check see what it exists to see? Each must fail under its control
+	@$(VIRTMATRIX) selftest
 
 matrix: setup build ## The main job: run the smoke profile and judge it
 	@$(VIRTMATRIX) run -profile smoke

@@ -21,15 +21,15 @@ type Axis struct {
 	// Packages are those of a component whose metadata states what it needs and
 	// breaks, by kind, as patterns of path.Match: "xen-utils-4.*".
 	Packages map[Kind][]string
-	// Cost is what it costs to change the axis from one cell to the next, where
-	// running a cell costs 1: a new image, a cold boot. Costly axes vary least.
-	Cost float64
 }
 
 // Value is one value of an axis.
 type Value struct {
-	// Name is a component's upstream series ("6.12") or a setting's word ("uefi").
+	// Name is a setting's word ("uefi"), or what a build of a component is called
+	// ("9.0-rebuild").
 	Name string
+	// Series is the upstream number of such a build ("9.0"), empty when it is the name.
+	Series string
 	// Releases serve a component's version, the preferred one first.
 	Releases []string
 	// Weight says how much the value matters when a budget leaves some out; 1
@@ -76,9 +76,6 @@ type Cover struct {
 	// Tier is that of the cells that count. What a container has seen says nothing
 	// of the cell's own kernel, so it counts for no nested cover.
 	Tier Tier
-	// Instead is the tier that the profile asks for, where there are no such hosts
-	// and Tier has to do; empty otherwise.
-	Instead Tier
 	// Strength is t, from 1 to cover.MaxStrength.
 	Strength int
 	// Axes vary; the others of the kind have their default.

@@ -9,7 +9,7 @@ import (
 )
 
 func (s *pairing) least() (n int, why string) {
-	return 2 * max(len(s.must), 1), fmt.Sprintf("for %s candidates of %s and their baselines", s.footing(), s.change)
+	return 2 * max(len(s.must), 1), fmt.Sprintf("for %s candidates of %s and their baselines", s.hostType(), s.change)
 }
 
 func (s *pairing) cells(budget int) ([]Cell, error) {

@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// Catalog is everything that can be planned: the content of the six files of
-// a catalogue, releases.yaml, components.yaml, axes.yaml, constraints.yaml,
-// checks.yaml and profiles.yaml, and of those that they include.
+// Catalog is everything that can be planned: the checks that the suites have, and
+// the content of the five files of a catalogue, releases.yaml, components.yaml,
+// axes.yaml, constraints.yaml and profiles.yaml, and of those that they include.
 type Catalog struct {
 	Releases []Release
 	// Axes are the components', then the settings, each in its file's order.
@@ -18,23 +18,32 @@ type Catalog struct {
 	Constraints []Constraint
 	Checks      []Check
 	Profiles    []Profile
-	// boot is the ID of the check that all others of a cell need, by its kind and
-	// tier.
-	boot map[footing]string
 }
 
-//go:embed releases.yaml components.yaml axes.yaml constraints.yaml checks.yaml profiles.yaml
+//go:embed releases.yaml components.yaml axes.yaml constraints.yaml profiles.yaml
 var embedded embed.FS
 
 // Default returns the catalog that this virtmatrix was built with.
-func Default() (*Catalog, error) { return Load(embedded) }
+func Default() (*Catalog, error) {
+	c, err := Load(embedded)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.verifyDepends()
+}
 
-// Load reads a catalog from the six files at the root of a file system. It is
+// Load reads a catalog from the five files at the root of a file system. It is
 // strict: the first unknown key or name, duplicate, circle of files, or cell
 // that cannot be composed or that a constraint forbids is an error with file,
 // line, column and the nearest valid name, and then there is no catalog.
+//
+// The checks are always the built-in ones: their bodies are in the suites.
 func Load(fsys fs.FS) (*Catalog, error) {
-	l := &loader{Catalog: &Catalog{boot: map[footing]string{}}, fsys: fsys, places: map[string]string{}}
+	checks, err := ReadChecks(builtinChecks)
+	if err != nil {
+		return nil, err
+	}
+	l := &loader{Catalog: &Catalog{Checks: checks}, fsys: fsys, places: map[string]string{}}
 	// In this order: each file may name only what is known by then.
 	files := []struct {
 		name string
@@ -44,7 +53,6 @@ func Load(fsys fs.FS) (*Catalog, error) {
 		{"components.yaml", l.readComponents()},
 		{"axes.yaml", l.readSettings()},
 		{"constraints.yaml", l.readConstraints()},
-		{"checks.yaml", l.readChecks()},
 		{"profiles.yaml", l.readProfiles()},
 	}
 	for _, f := range files {

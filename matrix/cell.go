@@ -1,7 +1,9 @@
 package matrix
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -43,7 +45,8 @@ const (
 	// Native cells take every package from one release, installed by the
 	// package manager in one root. They are the control for bundled cells.
 	Native Composition = "native"
-	// Bundled cells take at least one component from another release.
+	// Bundled cells take at least one component from another release, or are put
+	// together as if they did.
 	Bundled Composition = "bundled"
 )
 
@@ -52,12 +55,17 @@ type Choice struct {
 	Component Component `json:"component"`
 	// Version is the version as the matrix names it ("6.12"), the axis value.
 	Version string `json:"version"`
+	// Series is its upstream number where that is not its name.
+	Series string `json:"series,omitempty"`
 	// Release is the distribution release that serves this version.
 	Release string `json:"release"`
 	// Package is the full version of the component's leading package as the
 	// source resolved it ("1:10.0.2+ds-2+deb13u1"). Empty until resolved.
 	Package string `json:"package,omitempty"`
 }
+
+// Upstream is the upstream number of the version: what versions are compared by.
+func (c Choice) Upstream() string { return cmp.Or(c.Series, c.Version) }
 
 // ImageRef names one image that a cell's host is composed from.
 type ImageRef struct {
@@ -123,6 +131,23 @@ func CellID(kind Kind, tier Tier, stack []Choice, settings []Setting) string {
 	return b.String()
 }
 
+// identity is the cell's ID: that of its tier, stack and settings, and of its
+// composition where that is not what would be chosen for them.
+func (c *Cell) identity() string {
+	id := CellID(c.Kind, c.Tier, c.Stack, c.Settings)
+	if c.Twin() {
+		id += fmt.Sprintf("_%s-%s", CompositionAxis, c.Composition)
+	}
+	return id
+}
+
+// Twin says whether the cell is the bundled twin of a native one: all of its packages
+// are of one release, put together as if they were of two. It is the control of
+// bundling.
+func (c *Cell) Twin() bool {
+	return c.Composition == Bundled && !slices.ContainsFunc(c.Stack, func(s Choice) bool { return s.Release != c.Userland })
+}
+
 // Value returns the cell's value on an axis, component or setting; ok is false
 // when the cell has no such axis.
 func (c *Cell) Value(axis string) (value string, ok bool) {
@@ -165,17 +190,25 @@ func (c *Cell) String() string { return c.ID }
 // PlannedCheck is one question that a cell must answer.
 type PlannedCheck struct {
 	ID string `json:"id"`
-	// Title is the behaviour in a short sentence.
-	Title string `json:"title,omitempty"`
+	// Asserts is the behaviour in one sentence.
+	Asserts string `json:"asserts,omitempty"`
+	// Family is the folder of its body below suites.
+	Family string `json:"family,omitempty"`
 	// Tier is the cell's: where the check is exercised.
 	Tier Tier `json:"tier"`
 	// Unsupported holds the reason why the check does not apply to the cell.
 	// Empty when it applies.
 	Unsupported string `json:"unsupported,omitempty"`
-	// Needs are the checks of the same cell, in its order, whose failure blocks
-	// this one: the cell's boot check, and whatever it builds on. Only checks
-	// that are planned and apply are listed.
-	Needs []string `json:"needs,omitempty"`
+	// AskedIn is the cell of the plan that answers for this one, because what the
+	// answer depends on is the same there. Empty when this cell answers itself.
+	AskedIn string `json:"asked_in,omitempty"`
+	// Depends are the axes that the answer depends on; nil is all.
+	Depends []string `json:"depends,omitempty"`
+	// Boot says that the check answers for the boot of this cell's hosts. It is the
+	// cell's first.
+	Boot bool `json:"boot,omitempty"`
+	// Hosts are those that the check works on.
+	Hosts Hosts `json:"hosts,omitzero"`
 	// Isolation says what the check shares its host with.
 	Isolation Isolation `json:"isolation,omitempty"`
 }
@@ -193,13 +226,3 @@ const (
 
 // Isolations lists them, the default first.
 func Isolations() []Isolation { return []Isolation{IsolateCell, IsolateCheck} }
-
-// Blocker returns the first need of the check that was answered and did not pass.
-func (p *PlannedCheck) Blocker(answers map[string]Verdict) (id string, blocked bool) {
-	for _, need := range p.Needs {
-		if v, ok := answers[need]; ok && v != Pass {
-			return need, true
-		}
-	}
-	return "", false
-}

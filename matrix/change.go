@@ -43,7 +43,12 @@ func (c *Catalog) resolve(change Change) (Change, error) {
 		*value = v.Name
 	}
 	if change.From == change.To {
-		return Change{}, fmt.Errorf("%s is %s before and after; name two values", change.Axis, change.From)
+		err := fmt.Errorf("%s is %s before and after; name two values", change.Axis, change.From)
+		if isComponent(a) {
+			err = fmt.Errorf("%w: another build of that version has a name of its own in components.yaml, such as %s-rebuild: {series: %s, releases: [...]}",
+				err, change.From, change.From)
+		}
+		return Change{}, err
 	}
 	return change, nil
 }
@@ -65,7 +70,7 @@ func (c *Catalog) pairings(p *Profile, r Request, change Change) ([]sweep, error
 		if !a.has(cov.Kind) {
 			continue
 		}
-		cov = c.widened(r.standIn(cov), a, change)
+		cov = c.widened(cov, a, change)
 		s, err := c.pairing(cov, change, cmp.Or(min(r.Strength, len(cov.Axes)), cov.Strength))
 		if err != nil {
 			return nil, err

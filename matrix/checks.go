@@ -1,46 +1,45 @@
 package matrix
 
 import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
+	"io"
+	"regexp"
 	"slices"
-
-	debversion "github.com/knqyf263/go-deb-version"
 )
 
-// Area says whose interface a check exercises.
-type Area string
-
-// The areas.
-const (
-	// Inbound interfaces make the stack work: kernel, qemu, Xen.
-	Inbound Area = "inbound"
-	// Outbound interfaces are those that users touch: libvirt, virsh.
-	Outbound Area = "outbound"
-)
-
-// Check is one named behaviour.
+// Check is one named behaviour, as the suites registered it. Its body is in the
+// suites; this is what planning and reporting need to know of it.
 type Check struct {
 	// ID is stable: it names the spec, the report's row and the selector.
-	ID string
-	// Title is the behaviour in one sentence.
-	Title string
-	Area  Area
-	// Kinds are those that the check applies to.
-	Kinds []Kind
-	// Tiers are those on which its answer is one about the stack.
-	Tiers []Tier
-	// Since holds the first version of a component that has the interface.
-	Since map[Component]string
-	// Isolation is IsolateCheck when the check must have a host of its own.
-	Isolation Isolation
-	// Needs are the checks without whose success this one has no answer, apart
-	// from the boot check, which every check needs.
-	Needs []string
-	// Unsupported is the reason by kind and by tier, for each kind that is not in
-	// Kinds and each tier of its kinds that is not in Tiers.
-	Unsupported map[string]string
+	ID string `json:"id"`
+	// Asserts is the behaviour in one sentence.
+	Asserts string `json:"asserts"`
+	// Family is the folder of its body below suites: "outbound/lifecycle".
+	Family string `json:"family"`
+	// Requires is what a cell must be for the check to be asked of it.
+	Requires []Requirement `json:"requires,omitempty"`
+	// Depends are the axes, and "composition", whose values and packages can
+	// change the answer; nil is all of them.
+	Depends []string `json:"depends,omitempty"`
+	// Hosts are those that it works on.
+	Hosts Hosts `json:"hosts,omitzero"`
+	// Boot says that the check answers for the boot of a cell's hosts.
+	Boot bool `json:"boot,omitempty"`
+	// Control is the name of its negative control. Without is why it has none.
+	Control string `json:"control,omitempty"`
+	Without string `json:"without,omitempty"`
+	// Seconds is its measured cost by tier.
+	Seconds map[Tier]float64 `json:"seconds,omitempty"`
 }
+
+// builtinChecks is generated from the registry of the suites.
+//
+//go:embed checks.json
+var builtinChecks []byte
 
 func checkID(c *Check) string { return c.ID }
 
@@ -50,223 +49,148 @@ func (c *Catalog) Check(id string) (*Check, error) {
 	return find(c.Checks, checkID, "check", id)
 }
 
-// CheckIDs lists all checks in the order of checks.yaml.
+// CheckIDs lists all checks in the order of checks.json.
 func (c *Catalog) CheckIDs() []string { return namesOf(c.Checks, checkID) }
+
+// WriteChecks writes a list of checks as ReadChecks reads it.
+func WriteChecks(w io.Writer, checks []Check) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(checks); err != nil {
+		return fmt.Errorf("cannot write checks: %w", err)
+	}
+	return nil
+}
+
+// ReadChecks reads a list of checks. It is strict: what is unknown, missing or
+// cannot be is an error that names the check.
+func ReadChecks(text []byte) ([]Check, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	var checks []Check
+	if err := d.Decode(&checks); err != nil {
+		return nil, fmt.Errorf("cannot read checks: %w", err)
+	}
+	if err := VerifyChecks(checks); err != nil {
+		return nil, fmt.Errorf("cannot read checks: %w", err)
+	}
+	return checks, nil
+}
+
+// VerifyChecks says what is wrong with a list of checks.
+func VerifyChecks(checks []Check) error {
+	seen := map[string]bool{}
+	for i := range checks {
+		c := &checks[i]
+		if seen[c.ID] {
+			return fmt.Errorf("check %s is registered twice", c.ID)
+		}
+		seen[c.ID] = true
+		if err := c.verify(); err != nil {
+			return fmt.Errorf("check %s: %w", c.ID, err)
+		}
+	}
+	for _, on := range hostTypes() {
+		if !slices.ContainsFunc(checks, func(c Check) bool { return c.Boot && c.askedOn(on) }) {
+			return fmt.Errorf("no check answers for the boot of %s hosts", on)
+		}
+	}
+	return nil
+}
+
+var checkName = regexp.MustCompile(`^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$`)
+
+func (c *Check) verify() error {
+	switch {
+	case !checkName.MatchString(c.ID):
+		return errors.New("its ID is not of capital words and numbers that dashes join, such as O-SAVE")
+	case c.Asserts == "":
+		return errors.New("it has no sentence that says what it asserts")
+	}
+	if _, err := layerOf(c.Family); err != nil {
+		return err
+	}
+	for _, r := range c.Requires {
+		if err := r.verify(); err != nil {
+			return err
+		}
+	}
+	if !slices.ContainsFunc(hostTypes(), c.askedOn) {
+		return fmt.Errorf("no cell can meet what it requires: %s", listed(plain(c.Requires)))
+	}
+	return nil
+}
+
+// verifyDepends says which check depends on an axis that the catalogue lacks.
+func (c *Catalog) verifyDepends() error {
+	axes := append(namesOf(c.Axes, func(a *Axis) string { return a.Name }), CompositionAxis)
+	for _, check := range c.Checks {
+		for _, axis := range check.Depends {
+			if !slices.Contains(axes, axis) {
+				return fmt.Errorf("check %s depends on an %w", check.ID, Unknown("axis", axis, axes))
+			}
+		}
+	}
+	return nil
+}
+
+// askedOn says whether cells on hosts of a type can have the check.
+func (c *Check) askedOn(on hostType) bool {
+	return !slices.ContainsFunc(c.Requires, func(r Requirement) bool { return !r.possible(on) })
+}
+
+// Kinds lists the kinds whose cells can have the check.
+func (c *Check) Kinds() []Kind {
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool {
+		return !slices.ContainsFunc(k.Tiers(), func(t Tier) bool { return c.askedOn(hostType{t, k}) })
+	})
+}
+
+// Tiers lists the tiers whose cells can have the check.
+func (c *Check) Tiers() []Tier {
+	return slices.DeleteFunc(Tiers(), func(t Tier) bool {
+		return !slices.ContainsFunc(hostTypes(), func(on hostType) bool { return on.tier == t && c.askedOn(on) })
+	})
+}
 
 // inapplicable returns why the check does not apply to the cell, or "" when it
 // does.
 func (c *Check) inapplicable(cell *Cell) string {
-	if why := c.excused(cell.footing()); why != "" {
-		return why
-	}
-	for _, s := range cell.Stack {
-		since, ok := c.Since[s.Component]
-		if ok && Compare(s.Version, since) < 0 {
-			return fmt.Sprintf("needs %s %s, the cell has %s", s.Component, since, s.Version)
+	for _, r := range c.Requires {
+		if why := r.unmet(cell); why != "" {
+			return why
 		}
 	}
 	return ""
 }
 
-// excused returns why no cell of the kind and tier has the check, or "".
-func (c *Check) excused(on footing) string {
-	if why, ok := c.Unsupported[string(on.kind)]; ok {
-		return why
-	}
-	return c.Unsupported[string(on.tier)]
-}
-
-// prerequisites returns the checks that a check needs in cells of a kind and
-// tier, directly or through others, in the order of a plan.
-func (c *Catalog) prerequisites(id string, on footing) []string {
-	boot := c.boot[on]
-	if id == boot {
-		return nil
-	}
-	needed := map[string]bool{boot: true, id: true}
-	// From the last check up: what a check needs stands above it.
-	for i := len(c.Checks) - 1; i >= 0; i-- {
-		if needed[c.Checks[i].ID] {
-			for _, n := range c.Checks[i].Needs {
-				needed[n] = true
-			}
-		}
-	}
-	delete(needed, id)
-	var ids []string
-	for _, check := range c.order(on) {
-		if needed[check.ID] {
-			ids = append(ids, check.ID)
-		}
-	}
-	return ids
-}
-
-// order lists all checks as cells of a kind and tier have them: the boot check
-// first.
-func (c *Catalog) order(on footing) []*Check {
-	var first, rest []*Check
+// bootCheck returns the ID of the check that answers for the boot of a cell's
+// hosts: of those that apply, the one that the fewest types of hosts have.
+func (c *Catalog) bootCheck(cell *Cell) string {
+	id, fewest := "", len(hostTypes())+1
 	for i := range c.Checks {
-		if k := &c.Checks[i]; k.ID == c.boot[on] {
-			first = append(first, k)
-		} else {
-			rest = append(rest, k)
-		}
-	}
-	return append(first, rest...)
-}
-
-func (c *loader) readChecks() []key {
-	// The boot checks are among the checks, so they are read after them.
-	return []key{required("checks", each(c.readCheck)), required("boot", c.readBoot)}
-}
-
-func (c *loader) readCheck(n node) error {
-	k := Check{Since: map[Component]string{}, Unsupported: map[string]string{}}
-	err := n.object(
-		required("id", c.fresh(&k.ID, "check")),
-		required("title", text(&k.Title)),
-		required("area", word(&k.Area, "area", []Area{Inbound, Outbound})),
-		required("kinds", words(&k.Kinds, "kind", Kinds())),
-		required("tiers", words(&k.Tiers, "tier", Tiers())),
-		optional("since", k.readSince),
-		optional("isolation", word(&k.Isolation, "isolation", Isolations())),
-		// Only checks above: needs cannot run in a circle, and a check runs
-		// after what it needs.
-		optional("needs", words(&k.Needs, "check above this one", c.CheckIDs())),
-		optional("unsupported", k.readUnsupported),
-	)
-	if err != nil {
-		return err
-	}
-	if err := k.verify(); err != nil {
-		return n.wrap(err)
-	}
-	c.Checks = append(c.Checks, k)
-	return nil
-}
-
-func (c *Check) readSince(n node) error {
-	return keyed("component", components(), func(comp Component, n node) error {
-		version, err := n.text()
-		if err != nil {
-			return err
-		}
-		if !debversion.Valid(version) {
-			return n.errorf("%q is not a version", version)
-		}
-		c.Since[comp] = version
-		return nil
-	})(n)
-}
-
-func (c *Check) readUnsupported(n node) error {
-	return keyed("kind or tier", slices.Concat(plain(Kinds()), plain(Tiers())), func(on string, n node) error {
-		why, err := n.text()
-		c.Unsupported[on] = why
-		return err
-	})(n)
-}
-
-// verify says whether a check tells for each kind, and each tier of its kinds,
-// either that it applies or why not, and asks for versions only where there are
-// some.
-func (c *Check) verify() error {
-	for _, kind := range Kinds() {
-		_, excused := c.Unsupported[string(kind)]
-		applies := slices.Contains(c.Kinds, kind)
-		if applies && excused {
-			return fmt.Errorf("check %s has %s both in kinds and in unsupported", c.ID, kind)
-		}
-		if !applies && !excused {
-			return fmt.Errorf("check %s does not apply to %s; say why in unsupported", c.ID, kind)
-		}
-		for _, comp := range slices.Sorted(maps.Keys(c.Since)) {
-			if applies && !slices.Contains(kind.Components(), comp) {
-				return fmt.Errorf("check %s asks since which %s it applies, which a %s cell does not have", c.ID, comp, kind)
-			}
-		}
-	}
-	return c.verifyTiers()
-}
-
-func (c *Check) verifyTiers() error {
-	for _, tier := range Tiers() {
-		_, excused := c.Unsupported[string(tier)]
-		applies := slices.Contains(c.Tiers, tier)
-		asked := slices.ContainsFunc(c.Kinds, func(k Kind) bool { return slices.Contains(k.Tiers(), tier) })
-		switch {
-		case applies && !asked:
-			return fmt.Errorf("check %s has the tier %s, which no %s cell can have", c.ID, tier, listed(plain(c.Kinds)))
-		case applies && excused:
-			return fmt.Errorf("check %s has %s both in tiers and in unsupported", c.ID, tier)
-		case !applies && asked && !excused:
-			return fmt.Errorf("check %s is not valid on the tier %s; say why in unsupported", c.ID, tier)
-		}
-	}
-	return nil
-}
-
-// readBoot reads the boot check of each kind on each tier. A catalogue without
-// any for a tier has no cells of that tier.
-func (c *loader) readBoot(n node) error {
-	if err := c.claim(n, "key", "boot"); err != nil {
-		return err
-	}
-	var keys []key
-	for _, tier := range Tiers() {
-		read := func(n node) error { return c.readBootOf(n, tier) }
-		if tier == Nested {
-			keys = append(keys, required(string(tier), read))
-		} else {
-			keys = append(keys, optional(string(tier), read))
-		}
-	}
-	return n.object(keys...)
-}
-
-// readBootOf reads the boot check of each kind whose hosts can be of a tier.
-func (c *loader) readBootOf(n node, tier Tier) error {
-	var keys []key
-	for _, kind := range Kinds() {
-		if !slices.Contains(kind.Tiers(), tier) {
+		check := &c.Checks[i]
+		if !check.Boot || check.inapplicable(cell) != "" {
 			continue
 		}
-		keys = append(keys, required(string(kind), func(n node) error {
-			var id string
-			if err := word(&id, "check", c.CheckIDs())(n); err != nil {
-				return err
+		n := 0
+		for _, on := range hostTypes() {
+			if check.askedOn(on) {
+				n++
 			}
-			on := footing{tier, kind}
-			if !c.canBoot(id, on) {
-				return n.errorf("check %s cannot be the boot check of %s: it must apply to every %s cell of the tier %s and need nothing", id, kind, kind, tier)
-			}
-			c.boot[on] = id
-			return nil
-		}))
+		}
+		if n < fewest {
+			id, fewest = check.ID, n
+		}
 	}
-	return n.object(keys...)
+	return id
 }
 
-// canBoot says whether a check applies to every cell of a kind and tier, and
-// needs nothing that they have.
-func (c *Catalog) canBoot(id string, on footing) bool {
-	check, err := c.Check(id)
-	if err != nil || check.excused(on) != "" {
-		return false
+// isolation is what the check asks to share its host with.
+func (c *Check) isolation() Isolation {
+	if slices.Contains(c.Requires, Pristine) {
+		return IsolateCheck
 	}
-	for _, comp := range on.kind.Components() {
-		axis, err := c.component(comp)
-		since, asks := check.Since[comp]
-		if err != nil || !asks {
-			continue
-		}
-		if slices.ContainsFunc(axis.names(), func(v string) bool { return Compare(v, since) < 0 }) {
-			return false
-		}
-	}
-	return !slices.ContainsFunc(check.Needs, func(need string) bool {
-		needed, err := c.Check(need)
-		return err != nil || needed.excused(on) == ""
-	})
+	return ""
 }

@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ const (
 
 func axisName(a *Axis) string   { return a.Name }
 func valueName(v *Value) string { return v.Name }
+func (v *Value) series() string { return cmp.Or(v.Series, v.Name) }
 func isComponent(a *Axis) bool  { return a.Component != "" }
 func isSetting(a *Axis) bool    { return a.Component == "" }
 func (a *Axis) has(k Kind) bool { return slices.Contains(a.Kinds, k) }
@@ -150,12 +152,6 @@ func (c *loader) readComponent(comp Component, n node) error {
 		a = &c.Axes[len(c.Axes)-1]
 	}
 	err = n.object(
-		optional("cost", func(n node) error {
-			if err := c.claim(n, "cost of", a.Name); err != nil {
-				return err
-			}
-			return number(&a.Cost, 0)(n)
-		}),
 		optional("packages", keyed("kind with "+a.Name, a.Kinds, func(kind Kind, n node) error {
 			if err := c.claim(n, "packages of "+a.Name+" for", string(kind)); err != nil {
 				return err
@@ -173,7 +169,9 @@ func (c *loader) readComponent(comp Component, n node) error {
 			return err
 		}),
 	)
-	slices.SortFunc(a.Values, func(x, y Value) int { return Compare(x.Name, y.Name) })
+	slices.SortFunc(a.Values, func(x, y Value) int {
+		return cmp.Or(Compare(x.series(), y.series()), Compare(x.Name, y.Name))
+	})
 	return err
 }
 
@@ -192,13 +190,26 @@ func (c *loader) readVersion(a *Axis) func(name string, at, value node) error {
 		read := releases
 		if value.isMapping() {
 			read = func(n node) error {
-				return n.object(required("releases", releases), optional("weight", weight(&v.Weight)))
+				return n.object(required("releases", releases), optional("weight", weight(&v.Weight)), optional("series", series(&v.Series)))
 			}
 		}
 		if err := read(value); err != nil {
 			return err
 		}
 		a.Values = append(a.Values, v)
+		return nil
+	}
+}
+
+// series reads the upstream number of a version that has another name.
+func series(to *string) reader {
+	return func(n node) error {
+		if err := text(to)(n); err != nil {
+			return err
+		}
+		if !debversion.Valid(*to) {
+			return n.errorf("%q is not a version", *to)
+		}
 		return nil
 	}
 }

@@ -15,13 +15,13 @@ var tied = map[Kind][]Component{Xen: {XenHyp, Libvirt}}
 // if there is one. Otherwise libvirt's preferred release is the userland, what
 // that serves too comes from there, and the rest from where it is preferred.
 func (c *Catalog) compose(kind Kind, versions map[Component]string) (Cell, error) {
-	serving := map[Component][]string{}
+	serving, series := map[Component][]string{}, map[Component]string{}
 	for _, comp := range kind.Components() {
 		v, err := c.Version(comp, versions[comp])
 		if err != nil {
 			return Cell{}, err
 		}
-		serving[comp] = v.Releases
+		serving[comp], series[comp] = v.Releases, v.Series
 	}
 	cell := Cell{Kind: kind, Composition: Native}
 	userland, ok := common(serving, kind.Components())
@@ -38,7 +38,7 @@ func (c *Catalog) compose(kind Kind, versions map[Component]string) (Cell, error
 		if !slices.Contains(serving[comp], userland) {
 			release = serving[comp][0]
 		}
-		cell.Stack = append(cell.Stack, Choice{Component: comp, Version: versions[comp], Release: release})
+		cell.Stack = append(cell.Stack, Choice{Component: comp, Version: versions[comp], Series: series[comp], Release: release})
 	}
 	return cell, nil
 }
@@ -65,10 +65,14 @@ func untied(kind Kind, versions map[Component]string, serving map[Component][]st
 }
 
 // cell composes the cell of a kind and tier that has a value on each component,
-// and on the settings that are not to be the default.
+// and on the settings that are not to be the default. A composition may be a value
+// as well.
 func (c *Catalog) cell(kind Kind, tier Tier, values map[string]string) (Cell, error) {
 	versions, given := map[Component]string{}, map[string]string{}
 	for axis, value := range values {
+		if axis == CompositionAxis {
+			continue
+		}
 		if slices.Contains(kind.Components(), Component(axis)) {
 			versions[Component(axis)] = value
 		} else {
@@ -79,10 +83,28 @@ func (c *Catalog) cell(kind Kind, tier Tier, values map[string]string) (Cell, er
 	if err != nil {
 		return Cell{}, err
 	}
+	if err := cell.recompose(Composition(values[CompositionAxis])); err != nil {
+		return Cell{}, err
+	}
 	if cell.Settings, err = c.settings(kind, versions, given); err != nil {
 		return Cell{}, err
 	}
 	cell.Tier = tier
-	cell.ID = CellID(kind, tier, cell.Stack, cell.Settings)
+	cell.ID = cell.identity()
 	return cell, nil
+}
+
+// recompose gives a cell the composition that it is to have; empty leaves the one that
+// was chosen.
+func (c *Cell) recompose(as Composition) error {
+	switch {
+	case as == "" || as == c.Composition:
+		return nil
+	case as == Native:
+		return fmt.Errorf("no release has all of its components, so it cannot be %s", as)
+	case c.Kind != KVM:
+		return fmt.Errorf("a %s cell has nothing that could be %s: only qemu is taken out of its release", c.Kind, as)
+	}
+	c.Composition = as
+	return nil
 }

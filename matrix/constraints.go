@@ -202,7 +202,8 @@ func (a *Axis) compared(written string) ([]string, error) {
 	}) {
 		return nil, fmt.Errorf("no version can be %s", written)
 	}
-	return slices.DeleteFunc(a.names(), func(v string) bool { return !within(v, 0) }), nil
+	values := slices.DeleteFunc(slices.Clone(a.Values), func(v Value) bool { return !within(v.series(), 0) })
+	return namesOf(values, valueName), nil
 }
 
 func (a *Axis) bound(written string) (bound, error) {
@@ -217,7 +218,7 @@ func (a *Axis) bound(written string) (bound, error) {
 			if err != nil {
 				return bound{}, err
 			}
-			version = v.Name
+			version = v.series()
 		}
 		if !debversion.Valid(version) {
 			return bound{}, fmt.Errorf("%q is not a version", version)

@@ -11,10 +11,8 @@ import (
 // to count it again.
 type Coverage struct {
 	Kind Kind `json:"kind"`
-	// Tier is that of the cells that count; Instead the one that the profile asks
-	// for, where there are no such hosts.
+	// Tier is that of the cells that count.
 	Tier     Tier `json:"tier"`
-	Instead  Tier `json:"instead,omitempty"`
 	Strength int  `json:"strength"`
 	// With is what all counted combinations have, and the cells that count: the
 	// new value of a change. Its axis is not among Axes and counts as one of the
@@ -54,14 +52,8 @@ type ExcludedTuple struct {
 }
 
 // Cells calls the cells that count by kind, and by tier unless that is Nested:
-// "kvm", "kvm container", "kvm in place of container".
-func (c *Coverage) Cells() string {
-	name := footing{c.Tier, c.Kind}.String()
-	if c.Instead != "" {
-		name += " in place of " + string(c.Instead)
-	}
-	return name
-}
+// "kvm", "kvm container".
+func (c *Coverage) Cells() string { return hostType{c.Tier, c.Kind}.String() }
 
 // Recount says how many of the valid combinations these cells cover, and which
 // they do not: of a run, those cells that gave an answer. Cells of other kinds or
@@ -105,7 +97,7 @@ func (g *grid) coverage(strength int, with cover.Tuple, cells []Cell) (*Coverage
 
 // uncounted says what is to be covered of the grid.
 func (g *grid) uncounted(strength int, with cover.Tuple) *Coverage {
-	c := &Coverage{Kind: g.kind, Tier: g.tier, Instead: g.instead, Strength: strength, With: with}
+	c := &Coverage{Kind: g.kind, Tier: g.tier, Strength: strength, With: with}
 	for _, a := range g.axes {
 		if _, ok := level(with, a.Name); !ok {
 			c.Axes = append(c.Axes, CoveredAxis{Name: a.Name, Values: a.Levels})

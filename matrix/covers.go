@@ -1,7 +1,6 @@
 package matrix
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -21,7 +20,7 @@ func (c *loader) readCover(n node, p *Profile) error {
 	cov := Cover{Kind: kind, Tier: Nested}
 	err = n.object(
 		required("kind", word(&cov.Kind, "kind", Kinds())),
-		optional("tier", c.readTier(&cov.Tier, kind)),
+		optional("tier", readTier(&cov.Tier, kind)),
 		required("strength", func(n node) error {
 			strength = n
 			return integer(&cov.Strength, 1, cover.MaxStrength)(n)
@@ -54,13 +53,10 @@ func (c *loader) readCover(n node, p *Profile) error {
 }
 
 // asks says whether the cover is of cells such as this one of its profile.
-func (c *Cover) asks(cell *Cell) bool { return c.Kind == cell.Kind && c.asked() == cell.Tier }
-
-// asked is the tier that the profile asks for.
-func (c *Cover) asked() Tier { return cmp.Or(c.Instead, c.Tier) }
+func (c *Cover) asks(cell *Cell) bool { return c.Kind == cell.Kind && c.Tier == cell.Tier }
 
 // name calls the cells of a cover: "kvm", or "kvm container".
-func (c *Cover) name() string { return footing{c.Tier, c.Kind}.String() }
+func (c *Cover) name() string { return hostType{c.Tier, c.Kind}.String() }
 
 func variedAxis(v *Varied) string { return v.Axis }
 

@@ -54,7 +54,7 @@ func record(release, stanza string) Record {
 func stacks(t *testing.T, components string) *Catalog {
 	t.Helper()
 	fsys := fstest.MapFS{"components.yaml": {Data: []byte(components)}}
-	for _, name := range []string{"releases.yaml", "checks.yaml"} {
+	for _, name := range []string{"releases.yaml"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

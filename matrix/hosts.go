@@ -13,7 +13,4 @@ type Hosts struct {
 	Cold bool `json:"cold,omitempty"`
 	// Network lets a host make networks of its own, where its tier does not anyway.
 	Network bool `json:"network,omitempty"`
-	// Packages are installed above the userland. None may replace a package of the
-	// stack.
-	Packages []string `json:"packages,omitempty"`
 }

@@ -51,7 +51,7 @@ func TestAFileMayOnlyInclude(t *testing.T) {
 func TestAComponentGoesOnInAnotherFile(t *testing.T) {
 	c, err := Load(with(
 		"components.yaml: include: [older.yaml]\n"+small["components.yaml"],
-		"older.yaml: components: {qemu: {cost: 2, packages: {kvm: [qemu]}, versions: {8.0: [trixie]}}}",
+		"older.yaml: components: {qemu: {packages: {kvm: [qemu]}, versions: {8.0: [trixie]}}}",
 		"axes.yaml: axes: []", "constraints.yaml: constraints: []",
 	))
 	if err != nil {
@@ -64,7 +64,7 @@ func TestAComponentGoesOnInAnotherFile(t *testing.T) {
 	if d := cmp.Diff([]string{"7.2", "8.0", "10.0"}, a.names()); d != "" {
 		t.Error(d)
 	}
-	if a.Cost != 2 || len(a.Packages[KVM]) != 1 {
+	if len(a.Packages[KVM]) != 1 {
 		t.Errorf("got %+v, want what the other file says of qemu", a)
 	}
 }
@@ -91,22 +91,14 @@ func TestMistakesBetweenFilesNameBothPlaces(t *testing.T) {
 		{"late include", []string{"axes.yaml: axes: []\ninclude: [net.yaml]"},
 			`axes.yaml:2:10: include must be the first key: what it brings comes first`},
 		{"include of nothing", []string{"axes.yaml: include: []\naxes: []"}, `axes.yaml:1:10: the list is empty`},
-		{"file of other keys", []string{"axes.yaml: include: [checks.yaml]\naxes: []"}, `checks.yaml:1:1: unknown key "boot"; there are include, axes`},
-		{"key in none of the files", []string{"checks.yaml: include: [boot.yaml]", "boot.yaml: boot: {nested: {kvm: IK-BOOT, xen: IX-BOOT}}"},
-			`checks.yaml:1:1: the key "checks" is missing`},
+		{"file of other keys", []string{"axes.yaml: include: [profiles.yaml]\naxes: []"}, `profiles.yaml:1:1: unknown key "profiles"; there are include, axes`},
 		{"empty file", []string{"axes.yaml: include: [net.yaml]", "net.yaml: "}, `net.yaml:1:1: the file is empty`},
 		{"release", []string{"releases.yaml: include: [more.yaml]\n" + small["releases.yaml"], "more.yaml: releases: [{name: trixie, source: apt, suites: [trixie]}]"},
 			`releases.yaml:6:11: duplicate release "trixie", first in more.yaml:1`},
 		{"version", []string{"components.yaml: include: [more.yaml]\n" + small["components.yaml"], "more.yaml: components: {qemu: {versions: {10.0: [bookworm]}}}"},
 			`components.yaml:4:38: duplicate version of qemu "10.0", first in more.yaml:1`},
-		{"cost", []string{"components.yaml: include: [more.yaml]\ncomponents: {qemu: {cost: 1, versions: {7.2: [trixie]}}}", "more.yaml: components: {qemu: {cost: 2, versions: {10.0: [bookworm]}}}"},
-			`components.yaml:2:27: duplicate cost of "qemu", first in more.yaml:1`},
 		{"axis", []string{"axes.yaml: include: [more.yaml]\n" + small["axes.yaml"], "more.yaml: axes: [{name: disk, title: T, values: [sata], default: sata}]"},
 			`axes.yaml:8:11: duplicate axis "disk", first in more.yaml:1`},
-		{"check", []string{"checks.yaml: include: [more.yaml]\n" + small["checks.yaml"], "more.yaml: checks: [{id: IX-BOOT, title: T, area: inbound, kinds: [kvm, xen], tiers: [container, nested]}]"},
-			`checks.yaml:9:9: duplicate check "IX-BOOT", first in more.yaml:1`},
-		{"boot", []string{"checks.yaml: include: [more.yaml]\n" + small["checks.yaml"], "more.yaml: boot: {nested: {kvm: IK-BOOT, xen: IX-BOOT}}"},
-			`checks.yaml:2:8: duplicate key "boot", first in more.yaml:1`},
 		{"profile", []string{"profiles.yaml: include: [more.yaml]\n" + small["profiles.yaml"], "more.yaml: " + profile},
 			`profiles.yaml:3:11: duplicate profile "smoke", first in more.yaml:1`},
 	} {

@@ -22,7 +22,7 @@ func TestWhoAsksForAHostOfItsOwnGetsOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	save.Isolation = IsolateCheck
+	save.Requires = append(save.Requires, Pristine)
 	for name, tc := range map[string]struct {
 		req  Request
 		want string

@@ -32,15 +32,15 @@ func change(t *testing.T, changes ...string) fstest.MapFS {
 	return fsys
 }
 
-func TestComponentsSayWhatTheyCostAndWhichPackagesTheyHave(t *testing.T) {
+func TestComponentsSayWhichPackagesTheyHave(t *testing.T) {
 	c := load(t, "components.yaml: qemu: {versions: {7.2: [bookworm]"+
-		" => qemu: {cost: 0.5, packages: {kvm: [qemu-system-x86, qemu-*]}, versions: {7.2: {releases: [bookworm, trixie], weight: 2}")
+		" => qemu: {packages: {kvm: [qemu-system-x86, qemu-*]}, versions: {7.2: {releases: [bookworm, trixie], weight: 2}")
 	got, err := c.Axis("qemu")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &Axis{
-		Name: "qemu", Component: QEMU, Kinds: []Kind{KVM}, Cost: 0.5,
+		Name: "qemu", Component: QEMU, Kinds: []Kind{KVM},
 		Packages: map[Kind][]string{KVM: {"qemu-system-x86", "qemu-*"}},
 		Values: []Value{
 			{Name: "7.2", Releases: []string{"bookworm", "trixie"}, Weight: 2},
@@ -53,9 +53,9 @@ func TestComponentsSayWhatTheyCostAndWhichPackagesTheyHave(t *testing.T) {
 }
 
 func TestSettingsAreAxesAfterTheComponents(t *testing.T) {
-	c := load(t, "axes.yaml: [virtio, sata] => [virtio, {name: sata, weight: 3}]\n    cost: 2")
+	c := load(t, "axes.yaml: [virtio, sata] => [virtio, {name: sata, weight: 3}]")
 	want := &Axis{
-		Name: "disk", Title: "The bus of disks", Kinds: []Kind{KVM, Xen}, Default: "virtio", Cost: 2,
+		Name: "disk", Title: "The bus of disks", Kinds: []Kind{KVM, Xen}, Default: "virtio",
 		Values: []Value{{Name: "virtio", Weight: 1}, {Name: "sata", Weight: 3}},
 	}
 	got, err := c.Axis("disk")
@@ -289,8 +289,6 @@ func TestMistakesInAxesNameTheirPlace(t *testing.T) {
 			`axes.yaml:9:43: the weight is 0; name no value that does not matter`},
 		{"weight below 0", axes, "[virtio, sata]", "[virtio, {name: sata, weight: -1}]", `axes.yaml:9:43: -1 is below 0`},
 		{"infinite weight", axes, "[virtio, sata]", "[virtio, {name: sata, weight: .inf}]", `axes.yaml:9:43: want a number here, found inf`},
-		{"cost is no number", axes, "default: virtio", "default: virtio\n    cost: dear", `axes.yaml:11:11: want a number here, found string`},
-		{"octal cost", axes, "default: virtio", "default: virtio\n    cost: 0o7", `axes.yaml:11:11: "0o7" is not a decimal number`},
 		{"unknown default", axes, "default: virtio", "default: virtoi", `axes.yaml:10:14: unknown value of disk "virtoi"; did you mean "virtio"?`},
 		{"default of an unknown component", axes, "q35-{qemu}", "q35-{qemuu}",
 			`axes.yaml:6:14: unknown component of kvm cells "qemuu"; did you mean "qemu"?`},
@@ -305,9 +303,8 @@ func TestMistakesInComponentsNameTheirPlace(t *testing.T) {
 	const file, qemu = "components.yaml", "qemu: {versions"
 	refuses(t, []mistake{
 		{"no mapping", file, "qemu: {versions: {7.2: [bookworm], 10.0: [trixie]}}", "qemu: [7.2]", `components.yaml:3:9: want a mapping here, found sequence`},
-		{"versions left out", file, "qemu: {versions: {7.2: [bookworm], 10.0: [trixie]}}", "qemu: {cost: 1}", `components.yaml:3:10: the key "versions" is missing`},
-		{"unknown key", file, qemu, "qemu: {prize: 2, versions", `components.yaml:3:10: unknown key "prize"; there are cost, packages, versions`},
-		{"cost below 0", file, qemu, "qemu: {cost: -2, versions", `components.yaml:3:16: -2 is below 0`},
+		{"versions left out", file, "qemu: {versions: {7.2: [bookworm], 10.0: [trixie]}}", "qemu: {packages: {}}", `components.yaml:3:10: the key "versions" is missing`},
+		{"unknown key", file, qemu, "qemu: {prize: 2, versions", `components.yaml:3:10: unknown key "prize"; there are packages, versions`},
 		{"packages of a kind that lacks it", file, qemu, "qemu: {packages: {xen: [qemu]}, versions", `components.yaml:3:21: unknown kind with qemu "xen"; there are kvm`},
 		{"packages twice", file, qemu, "qemu: {packages: {kvm: [qemu, qemu]}, versions", `components.yaml:3:33: duplicate package "qemu"`},
 		{"no pattern", file, qemu, "qemu: {packages: {kvm: ['qemu-[']}, versions", `components.yaml:3:27: "qemu-[" is no pattern: syntax error in pattern`},

@@ -31,9 +31,8 @@ func (c *Catalog) leftOut(p *Plan) ([]LeftOutCell, error) {
 	if err != nil {
 		return nil, err
 	}
-	profile = profile.onTiersOf(p)
 	var out []LeftOutCell
-	for _, on := range footings() {
+	for _, on := range hostTypes() {
 		if !profile.asks(on) {
 			continue
 		}
@@ -56,24 +55,9 @@ func (c *Catalog) leftOut(p *Plan) ([]LeftOutCell, error) {
 	return out, nil
 }
 
-// onTiersOf returns the profile with the tiers that a plan has for those that it
-// asks for.
-func (p *Profile) onTiersOf(plan *Plan) *Profile {
-	r := Request{NoContainers: plan.Fallback}
-	out := *p
-	out.Cells, out.Covers = nil, nil
-	for _, cell := range p.Cells {
-		out.Cells = append(out.Cells, r.onTier(cell))
-	}
-	for _, cov := range p.Covers {
-		out.Covers = append(out.Covers, r.standIn(cov))
-	}
-	return &out
-}
-
 // asks says whether a profile has cells of the kind and tier.
-func (p *Profile) asks(on footing) bool {
-	return slices.ContainsFunc(p.Cells, func(c Cell) bool { return c.footing() == on }) ||
+func (p *Profile) asks(on hostType) bool {
+	return slices.ContainsFunc(p.Cells, func(c Cell) bool { return c.hostType() == on }) ||
 		slices.ContainsFunc(p.Covers, func(c Cover) bool { return c.Kind == on.kind && c.Tier == on.tier })
 }
 
@@ -90,7 +74,7 @@ type absence struct {
 }
 
 // absent lists the stacks of a kind that no cell of a tier has.
-func (c *Catalog) absent(on footing, p *Plan) ([]absence, error) {
+func (c *Catalog) absent(on hostType, p *Plan) ([]absence, error) {
 	everything := Cover{Kind: on.kind, Tier: on.tier}
 	for _, a := range c.KindAxes(on.kind) {
 		everything.Axes = append(everything.Axes, Varied{Axis: a.Name, Values: a.names()})
@@ -102,7 +86,7 @@ func (c *Catalog) absent(on footing, p *Plan) ([]absence, error) {
 	var out []absence
 	for i := range g.stacks {
 		a := absence{stack: &g.stacks[i], plan: p, grid: g, tuple: g.stacks[i].tuple(on.kind.Components())}
-		if !slices.ContainsFunc(p.Cells, func(cell Cell) bool { return cell.footing() == on && cell.has(a.tuple) }) {
+		if !slices.ContainsFunc(p.Cells, func(cell Cell) bool { return cell.hostType() == on && cell.has(a.tuple) }) {
 			a.cover()
 			out = append(out, a)
 		}
@@ -168,12 +152,12 @@ func (a *absence) unnamed(profile *Profile) (string, error) {
 		return why, err
 	}
 	for i := range profile.Cells {
-		if cell := &profile.Cells[i]; cell.footing() == a.grid.footing() && cell.has(a.tuple) && a.plan.Change == nil {
+		if cell := &profile.Cells[i]; cell.hostType() == a.grid.hostType() && cell.has(a.tuple) && a.plan.Change == nil {
 			return fmt.Sprintf("left out by a selection: profile %s names it", profile.Name), nil
 		}
 	}
 	if a.plan.Change != nil {
-		return fmt.Sprintf("the plan is of %s, which %s cells do not have or their profile does not cover", a.plan.Change, a.grid.footing()), nil
+		return fmt.Sprintf("the plan is of %s, which %s cells do not have or their profile does not cover", a.plan.Change, a.grid.hostType()), nil
 	}
 	return fmt.Sprintf("profile %s names its cells, and none with this stack", profile.Name), nil
 }
@@ -203,7 +187,7 @@ func (a *absence) redundant(rest cover.Tuple) string {
 	var elsewhere, nowhere []string
 	for _, t := range subsets(rest, size) {
 		t = slices.Concat(a.covered.With, t)
-		i := slices.IndexFunc(a.plan.Cells, func(c Cell) bool { return c.footing() == a.grid.footing() && c.has(t) })
+		i := slices.IndexFunc(a.plan.Cells, func(c Cell) bool { return c.hostType() == a.grid.hostType() && c.has(t) })
 		if i < 0 {
 			nowhere = append(nowhere, inWords(t))
 		} else {

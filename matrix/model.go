@@ -16,8 +16,6 @@ type grid struct {
 	catalog *Catalog
 	kind    Kind
 	tier    Tier
-	// instead is the cover's.
-	instead Tier
 	axes    []cover.Axis
 	rules   []CoverageRule
 	// constraints are those of the catalogue and of the cover.
@@ -31,13 +29,13 @@ type grid struct {
 // grid works out what the cells of a cover can be. Settings that do not vary
 // have their default, or their pinned value.
 func (c *Catalog) grid(cov Cover, pinned map[string]string) (*grid, error) {
-	g := &grid{catalog: c, kind: cov.Kind, tier: cov.Tier, instead: cov.Instead, pinned: pinned, constraints: slices.Concat(c.Constraints, cov.Exclude)}
+	g := &grid{catalog: c, kind: cov.Kind, tier: cov.Tier, pinned: pinned, constraints: slices.Concat(c.Constraints, cov.Exclude)}
 	for _, v := range cov.Axes {
 		a, err := find(c.Axes, axisName, "axis", v.Axis)
 		if err != nil {
 			return nil, err
 		}
-		varied := cover.Axis{Name: a.Name, Cost: a.Cost}
+		varied := cover.Axis{Name: a.Name}
 		for _, name := range v.Values {
 			value, err := a.Value(name)
 			if err != nil {
@@ -62,10 +60,7 @@ func (c *Catalog) grid(cov Cover, pinned map[string]string) (*grid, error) {
 	return g, nil
 }
 
-// asked is the tier that the profile asks for.
-func (g *grid) asked() Tier { return cmp.Or(g.instead, g.tier) }
-
-func (g *grid) footing() footing { return footing{g.tier, g.kind} }
+func (g *grid) hostType() hostType { return hostType{g.tier, g.kind} }
 
 func (g *grid) axis(name string) *cover.Axis {
 	for i := range g.axes {
@@ -145,7 +140,7 @@ func (g *grid) forbid(k *Constraint) error {
 	for _, t := range tuples {
 		rule := CoverageRule{Tuple: g.sorted(t), Why: k.Why, Source: k.Source}
 		if len(t) == 0 {
-			return fmt.Errorf("no %s cell can be: %s", g.footing(), rule.reason())
+			return fmt.Errorf("no %s cell can be: %s", g.hostType(), rule.reason())
 		}
 		g.rules = append(g.rules, rule)
 	}
@@ -178,7 +173,7 @@ func (g *grid) unvaried(a *Axis, s *stack) string {
 	if v, ok := g.pinned[a.Name]; ok {
 		return v
 	}
-	return a.defaultWith(s.versions)
+	return g.catalog.defaultOf(a, s.versions)
 }
 
 // forbiddenStacks returns the shortest tuples of components all of whose cells
@@ -250,7 +245,7 @@ func (g *grid) contradiction(c *cover.Contradiction) error {
 	if len(c.Wanted) > 0 {
 		what = "have " + c.Wanted.String()
 	}
-	return fmt.Errorf("no %s cell can %s: %s", g.footing(), what, reasons(c.By))
+	return fmt.Errorf("no %s cell can %s: %s", g.hostType(), what, reasons(c.By))
 }
 
 // reasons joins the reasons of rules, each once.

@@ -85,14 +85,13 @@ func (o *oracle) mustBeAllowed(t *testing.T, cells []Cell) {
 func randomCatalog(rng *rand.Rand) *Catalog {
 	releases := []string{"r1", "r2", "r3"}
 	c := &Catalog{
-		boot:   map[footing]string{{Nested, KVM}: "BOOT", {Container, KVM}: "BOOT", {Nested, Xen}: "BOOT"},
-		Checks: []Check{{ID: "BOOT", Kinds: Kinds(), Tiers: Tiers()}},
+		Checks: []Check{{ID: "BOOT", Boot: true}},
 	}
 	for _, r := range releases {
 		c.Releases = append(c.Releases, Release{Name: r, Source: "apt"})
 	}
 	for _, comp := range components() {
-		a := Axis{Name: string(comp), Component: comp, Kinds: comp.kinds(), Cost: rng.Float64()}
+		a := Axis{Name: string(comp), Component: comp, Kinds: comp.kinds()}
 		for v := range 2 + rng.IntN(3) {
 			rng.Shuffle(len(releases), func(i, j int) { releases[i], releases[j] = releases[j], releases[i] })
 			a.Values = append(a.Values, Value{Name: fmt.Sprint(v + 1), Releases: slices.Clone(releases[:1+rng.IntN(2)])})

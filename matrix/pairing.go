@@ -145,7 +145,7 @@ func pruned(m cover.Model) (cover.Model, error) {
 	}
 	var out cover.Model
 	for _, a := range m.Axes {
-		kept := cover.Axis{Name: a.Name, Cost: a.Cost}
+		kept := cover.Axis{Name: a.Name}
 		for i, l := range a.Levels {
 			if alive(cover.Setting{Axis: a.Name, Level: l}) {
 				kept.Levels = append(kept.Levels, l)
@@ -252,7 +252,7 @@ func (s *pairing) pins(c *Catalog, to, from Cover) ([]map[string]string, error) 
 func (g *grid) defaults(a *Axis) []string {
 	var out []string
 	for i := range g.stacks {
-		if v := a.defaultWith(g.stacks[i].versions); !slices.Contains(out, v) {
+		if v := g.catalog.defaultOf(a, g.stacks[i].versions); !slices.Contains(out, v) {
 			out = append(out, v)
 		}
 	}

@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,7 +12,7 @@ import (
 )
 
 // PlanVersion is the format of plan.json. A plan of another version is refused.
-const PlanVersion = 2
+const PlanVersion = 3
 
 // Plan is the frozen list of cells and checks that a run must answer. It is
 // content-addressed: Hash covers everything else in it.
@@ -20,9 +21,6 @@ type Plan struct {
 	Profile string `json:"profile"`
 	// Cells are in the order in which they are run.
 	Cells []Cell `json:"cells"`
-	// Fallback says which hosts had to do in place of others, and why; empty when
-	// all cells are of the tier that was asked for.
-	Fallback string `json:"fallback,omitempty"`
 	// Change is what the plan is about; nil unless a change was named.
 	Change *Change `json:"change,omitempty"`
 	// Coverage says for each kind whose cells were generated what they cover.
@@ -98,7 +96,16 @@ func (p *Plan) Write(w io.Writer) error {
 // ReadPlan reads a sealed plan and verifies it. An unknown key, anything after
 // the plan, and a plan that was edited since it was sealed are errors.
 func ReadPlan(r io.Reader) (*Plan, error) {
-	d := json.NewDecoder(r)
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read plan: %w", err)
+	}
+	// Another format has other keys.
+	var head struct{ Version int }
+	if json.Unmarshal(text, &head) == nil && head.Version != PlanVersion {
+		return nil, (&Plan{Version: head.Version}).Verify()
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	var p Plan
 	if err := d.Decode(&p); err != nil {

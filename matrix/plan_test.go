@@ -56,7 +56,7 @@ func TestPlanFileIsRefused(t *testing.T) {
 	for _, c := range []struct{ about, text, want string }{
 		{"edited", strings.Replace(good, `"profile": "smoke"`, `"profile": "smoky"`, 1), "it was edited after planning, plan again"},
 		{"not sealed", written(t, plan(t, Request{Profile: "smoke"})), "it was edited after planning, plan again"},
-		{"of another format", strings.Replace(good, `"version": 2`, `"version": 9`, 1), "it has format 9, this virtmatrix reads format 2; plan again"},
+		{"of another format", strings.Replace(good, `"version": 3`, `"version": 9`, 1), "it has format 9, this virtmatrix reads format 3; plan again"},
 		{"with an unknown key", strings.Replace(good, `"profile"`, `"profil"`, 1), `cannot read plan: json: unknown field "profil"`},
 		{"with more after it", good + "{}", "cannot read plan: something follows after its end"},
 		{"cut short", good[:len(good)/2], "cannot read plan: unexpected EOF"},

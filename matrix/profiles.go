@@ -2,7 +2,6 @@ package matrix
 
 import (
 	"fmt"
-	"slices"
 )
 
 // DefaultProfile is what a run is asked when nobody says.
@@ -35,11 +34,6 @@ func cellID(c *Cell) string         { return c.ID }
 // gives the nearest.
 func (c *Catalog) Profile(name string) (*Profile, error) {
 	return find(c.Profiles, profileName, "profile", name)
-}
-
-// Has says whether the profile asks for hosts of the tier.
-func (p *Profile) Has(tier Tier) bool {
-	return slices.ContainsFunc(Kinds(), func(kind Kind) bool { return p.asks(footing{tier, kind}) })
 }
 
 func (c *loader) readProfiles() []key {
@@ -88,13 +82,19 @@ func (c *loader) readCell(n node, p *Profile) error {
 	}
 	values := map[string]string{}
 	tier := Nested
-	keys := []key{required("kind", word(&kind, "kind", Kinds())), optional("tier", c.readTier(&tier, kind))}
+	keys := []key{required("kind", word(&kind, "kind", Kinds())), optional("tier", readTier(&tier, kind))}
 	for _, comp := range kind.Components() {
 		keys = append(keys, required(string(comp), func(n node) (err error) {
 			values[string(comp)], err = c.readCellValue(n, string(comp))
 			return err
 		}))
 	}
+	keys = append(keys, optional(CompositionAxis, func(n node) error {
+		var as Composition
+		err := word(&as, CompositionAxis, []Composition{Native, Bundled})(n)
+		values[CompositionAxis] = string(as)
+		return err
+	}))
 	for _, a := range c.KindAxes(kind) {
 		if isSetting(a) {
 			keys = append(keys, optional(a.Name, func(n node) (err error) {

@@ -41,6 +41,9 @@ func TestCandidatesRunBeforeBaselines(t *testing.T) {
 
 func TestCellsThatDoNotChangeKeepTheProfilesOrder(t *testing.T) {
 	want := []string{
+		"kvm_linux-6.1_qemu-7.2_libvirt-9.0_tier-container",
+		"kvm_linux-6.12_qemu-10.0_libvirt-11.3_tier-container",
+		"kvm_linux-6.12_qemu-10.0_libvirt-9.0_tier-container",
 		"kvm_linux-6.1_qemu-7.2_libvirt-9.0",
 		"kvm_linux-6.12_qemu-10.0_libvirt-11.3",
 		"kvm_linux-6.12_qemu-10.0_libvirt-9.0",

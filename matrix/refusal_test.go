@@ -62,7 +62,7 @@ func TestConstraintThatForbidsANamedCellIsAnError(t *testing.T) {
 		Why:   "they break each other", Source: "qemu-system-common 1:7.2 (bookworm) Breaks: libvirt-daemon",
 	})
 	mustRefuse(t, c, Request{Profile: "smoke"},
-		"cannot plan: profile smoke names kvm_linux-6.1_qemu-7.2_libvirt-9.0: ", "they break each other", "qemu-system-common 1:7.2 (bookworm) Breaks: libvirt-daemon")
+		"cannot plan: profile smoke names kvm_linux-6.1_qemu-7.2_libvirt-9.0_tier-container: ", "they break each other", "qemu-system-common 1:7.2 (bookworm) Breaks: libvirt-daemon")
 }
 
 func TestAbsurdSizesGiveTheirNumber(t *testing.T) {
@@ -113,7 +113,7 @@ func TestRefusedRequests(t *testing.T) {
 		{"a strength without a cover", Request{Profile: "smoke", Strength: 2}, "strength 2: profile smoke names its cells and covers nothing"},
 		{"a budget below 0", Request{Profile: "nightly", Budget: -3}, "the budget of -3 cells is below 0"},
 		{"a budget below the named cells", Request{Profile: "smoke", Budget: 2},
-			"the budget of 2 cells is less than the 4 that must be there: 4 fixed in profile smoke"},
+			"the budget of 2 cells is less than the 7 that must be there: 7 fixed in profile smoke"},
 		{"a budget below the kinds", Request{Profile: "nightly", Budget: 1},
 			"the budget of 1 cell is less than the 2 that must be there: 1 for a cover of kvm and 1 for a cover of xen"},
 		{"a budget below every stack", Request{Profile: "full", Budget: 10},

@@ -22,13 +22,12 @@ type Request struct {
 	// Budget is the largest number of cells, 0 for as many as it takes. Under it
 	// those that cover most are taken.
 	Budget int
+	// Everywhere asks each check in each cell, also where another cell of the plan
+	// has everything that the answer depends on.
+	Everywhere bool
 	// Change plans the cells in which a change can matter, each with its baseline,
 	// instead of the profile's own; nil if there is none.
 	Change *Change
-	// NoContainers says why there are no containers here; empty if there are. The
-	// cells that should have one are then planned nested, and asked what they
-	// would have been asked.
-	NoContainers string
 }
 
 // New plans a profile, or the part of it that is asked for: its own cells, and
@@ -43,7 +42,8 @@ type Request struct {
 //
 // A cell's boot check is planned whenever a check that applies to the cell is;
 // nothing else is added to what was asked for. A check that does not apply is
-// planned with the reason. The plan has no images yet and is not sealed.
+// planned with the reason, and one that another cell answers with that cell. The
+// plan has no images yet and is not sealed.
 func New(c *Catalog, r Request) (*Plan, error) {
 	p, err := c.plan(r)
 	if err != nil {
@@ -62,14 +62,18 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	wishes, err := swept(sweeps, r.Budget)
+	cells, err := swept(sweeps, r.Budget)
 	if err != nil {
 		return nil, fmt.Errorf("cannot choose cells of profile %s: %w", profile.Name, err)
 	}
-	if err := c.ask(plan, profile, r, wishes); err != nil {
+	want, err := c.ask(plan, profile, r, cells)
+	if err != nil {
 		return nil, err
 	}
 	plan.arrange()
+	if !r.Everywhere {
+		plan.askOnce(want)
+	}
 	for _, s := range sweeps {
 		counted, err := s.coverage(plan.Cells)
 		if err != nil {
@@ -83,42 +87,32 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 }
 
 // ask puts the cells into the plan, each with its checks, as far as they are
-// selected.
-func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, wishes []wish) error {
-	wishes, err := c.selected(profile, r, wishes)
-	if err != nil {
-		return err
+// selected. It returns what was asked of each cell, without the boot check that
+// comes along.
+func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, cells []Cell) (want map[string][]string, err error) {
+	if cells, err = c.selected(profile, r, cells); err != nil {
+		return nil, err
 	}
 	var offered []string
-	for i := range wishes {
-		offered = append(offered, c.offered(profile, &wishes[i])...)
+	for i := range cells {
+		offered = append(offered, c.offered(profile, &cells[i])...)
 	}
 	chosen, err := Select(r.Checks, keep(c.CheckIDs(), offered))
 	if err != nil {
-		return fmt.Errorf("cannot select checks of profile %s: %w", profile.Name, err)
+		return nil, fmt.Errorf("cannot select checks of profile %s: %w", profile.Name, err)
 	}
-	var cells []Cell
-	want := map[string][]string{}
-	for _, w := range wishes {
-		want[w.cell.ID] = append(want[w.cell.ID], keep(c.offered(profile, &w), chosen)...)
-		cell := w.cell
-		// Packages are resolved into the plan's cells, never into the catalog's.
-		cell.Stack, cell.Why = slices.Clone(cell.Stack), append(slices.Clone(cell.Why), r.fallback(&w)...)
-		if i := slices.IndexFunc(cells, func(o Cell) bool { return o.ID == cell.ID }); i >= 0 {
-			cells[i].Why = append(cells[i].Why, cell.Why...)
-		} else {
-			cells = append(cells, cell)
-		}
-	}
+	want = map[string][]string{}
 	for _, cell := range cells {
+		want[cell.ID] = keep(c.offered(profile, &cell), chosen)
+		// Packages are resolved into the plan's cells, never into the catalog's.
+		cell.Stack, cell.Why = slices.Clone(cell.Stack), slices.Clone(cell.Why)
 		cell.Checks = c.planned(&cell, want[cell.ID])
 		c.isolate(cell.Checks, cmp.Or(r.Isolation, profile.Isolation))
 		if len(cell.Checks) > 0 {
 			plan.Cells = append(plan.Cells, cell)
 		}
 	}
-	plan.Fallback = r.fallbacks(plan, wishes)
-	return nil
+	return want, nil
 }
 
 // isolate gives the checks hosts of their own that are to have them: all of them
@@ -127,53 +121,41 @@ func (c *Catalog) isolate(checks []PlannedCheck, all Isolation) {
 	for i := range checks {
 		p := &checks[i]
 		check, err := c.Check(p.ID)
-		if p.Unsupported == "" && err == nil && cmp.Or(all, check.Isolation) == IsolateCheck {
+		if p.Unsupported == "" && err == nil && cmp.Or(all, check.isolation()) == IsolateCheck {
 			p.Isolation = IsolateCheck
 		}
 	}
 }
 
-// selected keeps the cells that are asked for. They are selected by the names that
-// the profile gives them.
-func (c *Catalog) selected(profile *Profile, r Request, wishes []wish) ([]wish, error) {
+// selected keeps the cells that are asked for, and their baselines.
+func (c *Catalog) selected(profile *Profile, r Request, cells []Cell) ([]Cell, error) {
 	patterns, err := c.spelt(r.Cells)
 	if err != nil {
 		return nil, err
 	}
-	ids, err := Select(patterns, namesOf(wishes, (*wish).name))
+	ids, err := Select(patterns, namesOf(cells, cellID))
 	if err != nil {
 		return nil, fmt.Errorf("cannot select cells of profile %s: %w", profile.Name, err)
 	}
 	var baselines []string
-	for i := range wishes {
-		if cell := &wishes[i].cell; cell.Baseline != "" && slices.Contains(ids, wishes[i].name()) {
+	for _, cell := range cells {
+		if cell.Baseline != "" && slices.Contains(ids, cell.ID) {
 			baselines = append(baselines, cell.Baseline)
 		}
 	}
-	return slices.DeleteFunc(wishes, func(w wish) bool {
-		return !slices.Contains(ids, w.name()) && !slices.Contains(baselines, w.cell.ID)
+	return slices.DeleteFunc(cells, func(cell Cell) bool {
+		return !slices.Contains(ids, cell.ID) && !slices.Contains(baselines, cell.ID)
 	}), nil
 }
 
-// offered lists the checks that a profile plans on a cell. One that stands in for
-// another is asked no more than that could answer.
-func (c *Catalog) offered(p *Profile, w *wish) []string {
-	ids, ok := p.Checks[string(w.of)]
-	if !ok {
-		ids, ok = p.Checks[string(w.cell.Kind)]
+// offered lists the checks that a profile plans on a cell.
+func (c *Catalog) offered(p *Profile, cell *Cell) []string {
+	for _, of := range []string{string(cell.Tier), string(cell.Kind)} {
+		if ids, ok := p.Checks[of]; ok {
+			return ids
+		}
 	}
-	if !ok {
-		ids = c.CheckIDs()
-	}
-	if w.of == w.cell.Tier {
-		return ids
-	}
-	asked := w.cell
-	asked.Tier = w.of
-	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		check, err := c.Check(id)
-		return err != nil || check.inapplicable(&asked) != ""
-	})
+	return c.CheckIDs()
 }
 
 // keep returns the names that are also in another list.
@@ -189,29 +171,30 @@ func keep(names, also []string) []string {
 
 // planned turns the wanted checks into questions to a cell.
 func (c *Catalog) planned(cell *Cell, want []string) []PlannedCheck {
-	var applying, excused []string
-	for i := range c.Checks {
-		id := c.Checks[i].ID
-		switch {
-		case !slices.Contains(want, id):
-		case c.Checks[i].inapplicable(cell) == "":
-			applying = append(applying, id)
-		default:
-			excused = append(excused, id)
-		}
-	}
-	if len(applying) > 0 {
-		applying = append(applying, c.boot[cell.footing()])
-	}
 	var checks []PlannedCheck
-	for _, check := range c.order(cell.footing()) {
-		switch {
-		case slices.Contains(applying, check.ID):
-			needs := keep(c.prerequisites(check.ID, cell.footing()), applying)
-			checks = append(checks, PlannedCheck{ID: check.ID, Title: check.Title, Tier: cell.Tier, Needs: needs})
-		case slices.Contains(excused, check.ID):
-			checks = append(checks, PlannedCheck{ID: check.ID, Title: check.Title, Tier: cell.Tier, Unsupported: check.inapplicable(cell)})
+	applies := false
+	boot := c.bootCheck(cell)
+	for i := range c.Checks {
+		check := &c.Checks[i]
+		if check.ID == boot || !slices.Contains(want, check.ID) {
+			continue
 		}
+		planned := check.plan(cell)
+		applies = applies || planned.Unsupported == ""
+		checks = append(checks, planned)
+	}
+	if check, err := c.Check(boot); err == nil && (applies || slices.Contains(want, boot)) {
+		first := check.plan(cell)
+		first.Boot = true
+		checks = slices.Insert(checks, 0, first)
 	}
 	return checks
+}
+
+// plan is the check as it is asked of a cell.
+func (c *Check) plan(cell *Cell) PlannedCheck {
+	return PlannedCheck{
+		ID: c.ID, Asserts: c.Asserts, Family: c.Family, Tier: cell.Tier, Unsupported: c.inapplicable(cell),
+		Depends: c.Depends, Hosts: c.Hosts,
+	}
 }

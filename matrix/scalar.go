@@ -45,8 +45,8 @@ func boolean(to *bool) reader {
 	}
 }
 
-// number stores a number that is not below another.
-func number(to *float64, least float64) reader {
+// weight stores a number above 0.
+func weight(to *float64) reader {
 	return func(n node) error {
 		switch n.ast.(type) {
 		case *ast.IntegerNode, *ast.FloatNode:
@@ -57,23 +57,13 @@ func number(to *float64, least float64) reader {
 		if err != nil {
 			return n.errorf("%q is not a decimal number", n.ast.GetToken().Value)
 		}
-		if f < least {
-			return n.errorf("%v is below %v", f, least)
-		}
-		*to = f
-		return nil
-	}
-}
-
-// weight stores a number above 0.
-func weight(to *float64) reader {
-	return func(n node) error {
-		if err := number(to, 0)(n); err != nil {
-			return err
-		}
-		if *to == 0 {
+		switch {
+		case f < 0:
+			return n.errorf("%v is below 0", f)
+		case f == 0:
 			return n.errorf("the weight is 0; name no value that does not matter")
 		}
+		*to = f
 		return nil
 	}
 }

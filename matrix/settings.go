@@ -36,7 +36,6 @@ func (c *loader) readSetting(n node) error {
 		}),
 		required("values", each(func(n node) error { return a.readValue(n) })),
 		required("default", func(n node) error { fallback = n; return text(&a.Default)(n) }),
-		optional("cost", number(&a.Cost, 0)),
 	)
 	if err != nil {
 		return err
@@ -115,22 +114,22 @@ func (c *Catalog) verifyDefault(a *Axis) error {
 		}
 		varying = append(varying, comp)
 	}
-	return a.verifyFilled(varying, map[Component]string{})
+	return c.verifyFilled(a, varying, map[Component]string{})
 }
 
 // verifyFilled tries the default with each version of the components that are
 // still to be filled in.
-func (a *Axis) verifyFilled(varying []*Axis, versions map[Component]string) error {
+func (c *Catalog) verifyFilled(a *Axis, varying []*Axis, versions map[Component]string) error {
 	if len(varying) > 0 {
 		for _, v := range varying[0].Values {
 			versions[varying[0].Component] = v.Name
-			if err := a.verifyFilled(varying[1:], versions); err != nil {
+			if err := c.verifyFilled(a, varying[1:], versions); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	value := a.defaultWith(versions)
+	value := c.defaultOf(a, versions)
 	if _, err := a.Value(value); err == nil || len(versions) == 0 {
 		return err
 	}
@@ -141,10 +140,15 @@ func (a *Axis) verifyFilled(varying []*Axis, versions map[Component]string) erro
 	return fmt.Errorf("the default of cells with %s is %q, which is no value of %s; add it to values", strings.Join(with, ", "), value, a.Name)
 }
 
-// defaultWith returns a setting's default in a cell with these versions.
-func (a *Axis) defaultWith(versions map[Component]string) string {
+// defaultOf returns a setting's default in a cell with these versions: what follows
+// one follows its series.
+func (c *Catalog) defaultOf(a *Axis, versions map[Component]string) string {
 	return hole.ReplaceAllStringFunc(a.Default, func(h string) string {
-		return versions[Component(strings.Trim(h, "{}"))]
+		comp := Component(strings.Trim(h, "{}"))
+		if v, err := c.Version(comp, versions[comp]); err == nil {
+			return v.series()
+		}
+		return versions[comp]
 	})
 }
 
@@ -158,7 +162,7 @@ func (c *Catalog) settings(kind Kind, versions map[Component]string, given map[s
 			continue
 		}
 		names = append(names, a.Name)
-		s := Setting{Axis: a.Name, Value: a.defaultWith(versions), Default: true}
+		s := Setting{Axis: a.Name, Value: c.defaultOf(a, versions), Default: true}
 		if want, ok := given[a.Name]; ok {
 			if _, err := a.Value(want); err != nil {
 				return nil, err

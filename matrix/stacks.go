@@ -55,7 +55,7 @@ func (g *grid) tie() error {
 	for _, t := range g.implicants(untied, func(*stack) bool { return false }) {
 		i := slices.IndexFunc(g.stacks, func(s stack) bool { return s.impossible != nil && s.has(t) })
 		if len(t) == 0 {
-			return fmt.Errorf("no %s cell can be: %w", g.footing(), g.stacks[i].impossible)
+			return fmt.Errorf("no %s cell can be: %w", g.hostType(), g.stacks[i].impossible)
 		}
 		g.rules = append(g.rules, CoverageRule{Tuple: t, Why: g.stacks[i].impossible.Error()})
 	}

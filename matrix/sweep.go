@@ -27,14 +27,12 @@ type sweep interface {
 	cells(budget int) ([]Cell, error)
 	// coverage counts what cells cover; nil when nothing was to be covered.
 	coverage(cells []Cell) (*Coverage, error)
-	// asked is the tier that the profile asks for, which need not be the cells'.
-	asked() Tier
 }
 
 // swept makes the cells of all sweeps. A budget that is too small for them is
 // shared: each sweep has what it cannot do without, and of the rest the more, the
 // more combinations it has to cover.
-func swept(sweeps []sweep, budget int) ([]wish, error) {
+func swept(sweeps []sweep, budget int) ([]Cell, error) {
 	var all [][]Cell
 	wanted := 0
 	for _, s := range sweeps {
@@ -58,13 +56,7 @@ func swept(sweeps []sweep, budget int) ([]wish, error) {
 			}
 		}
 	}
-	var wishes []wish
-	for i, s := range sweeps {
-		for _, cell := range all[i] {
-			wishes = append(wishes, wish{cell, s.asked()})
-		}
-	}
-	return wishes, nil
+	return slices.Concat(all...), nil
 }
 
 // share divides a budget.
@@ -109,14 +101,11 @@ func cellCount(n int) string {
 	return fmt.Sprintf("%d cells", n)
 }
 
-// named are the cells of a profile that no cover asks for, of one tier.
+// named are the cells of a profile that no cover asks for.
 type named struct {
 	profile *Profile
-	tier    Tier
 	list    []Cell
 }
-
-func (n *named) asked() Tier { return n.tier }
 
 func (n *named) least() (int, string) { return len(n.list), fixedIn(n.profile.Name) }
 
@@ -160,13 +149,13 @@ func (c *Catalog) sweeps(p *Profile, r Request, plan *Plan) ([]sweep, error) {
 		}
 		return sweeps, nil
 	}
-	sweeps, err := c.named(p, r)
+	own, err := c.named(p)
 	if err != nil {
 		return nil, err
 	}
+	sweeps := []sweep{own}
 	for _, cov := range p.Covers {
-		cov = r.standIn(cov)
-		s, err := c.covering(p, r, cov, cmp.Or(min(r.Strength, len(cov.Axes)), cov.Strength))
+		s, err := c.covering(p, cov, cmp.Or(min(r.Strength, len(cov.Axes)), cov.Strength))
 		if err != nil {
 			return nil, fmt.Errorf("cannot cover %s cells of profile %s: %w", cov.name(), p.Name, err)
 		}
@@ -175,27 +164,18 @@ func (c *Catalog) sweeps(p *Profile, r Request, plan *Plan) ([]sweep, error) {
 	return sweeps, nil
 }
 
-// named prepares the sweeps of the cells that no cover asks for: one for each
-// tier.
-func (c *Catalog) named(p *Profile, r Request) ([]sweep, error) {
-	var sweeps []sweep
-	for _, tier := range Tiers() {
-		own := &named{profile: p, tier: tier}
-		for _, cell := range p.Cells {
-			if cell.Tier != tier {
-				continue
-			}
-			on := r.onTier(cell)
-			if err := allowed(&on, c.Constraints); err != nil {
-				return nil, fmt.Errorf("profile %s names %s: %w%s", p.Name, cell.ID, err, r.because(cell.Tier))
-			}
-			if !slices.ContainsFunc(p.Covers, func(cov Cover) bool { return cov.asks(&cell) }) {
-				own.list = append(own.list, fixedCell(p, on))
-			}
+// named prepares the sweep of the cells that no cover asks for.
+func (c *Catalog) named(p *Profile) (*named, error) {
+	own := &named{profile: p}
+	for _, cell := range p.Cells {
+		if err := allowed(&cell, c.Constraints); err != nil {
+			return nil, fmt.Errorf("profile %s names %s: %w", p.Name, cell.ID, err)
 		}
-		sweeps = append(sweeps, own)
+		if !slices.ContainsFunc(p.Covers, func(cov Cover) bool { return cov.asks(&cell) }) {
+			own.list = append(own.list, fixedCell(p, cell))
+		}
 	}
-	return sweeps, nil
+	return own, nil
 }
 
 // reaches says whether a strength makes sense for what a profile covers.
@@ -214,7 +194,7 @@ func (p *Profile) reaches(strength int) error {
 }
 
 // covering prepares the sweep of a cover.
-func (c *Catalog) covering(p *Profile, r Request, cov Cover, strength int) (*covering, error) {
+func (c *Catalog) covering(p *Profile, cov Cover, strength int) (*covering, error) {
 	g, err := c.grid(cov, nil)
 	if err != nil {
 		return nil, err
@@ -227,8 +207,8 @@ func (c *Catalog) covering(p *Profile, r Request, cov Cover, strength int) (*cov
 		if !cov.asks(&cell) {
 			continue
 		}
-		cell = r.onTier(cell)
-		if row, ok := g.tuple(&cell); ok && allowed(&cell, cov.Exclude) == nil {
+		// A row of a cover is composed as is chosen for it.
+		if row, ok := g.tuple(&cell); ok && !cell.Twin() && allowed(&cell, cov.Exclude) == nil {
 			s.must = append(s.must, row)
 		} else {
 			s.outside = append(s.outside, fixedCell(p, cell))
@@ -289,7 +269,7 @@ func (s *covering) least() (n int, why string) {
 	case s.fixed+len(s.outside) > 0:
 		why = fixedIn(s.profile)
 	default:
-		why = fmt.Sprintf("for a cover of %s", s.footing())
+		why = fmt.Sprintf("for a cover of %s", s.hostType())
 	}
 	return n, why
 }

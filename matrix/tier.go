@@ -30,44 +30,41 @@ func (k Kind) Tiers() []Tier { return kindTiers[k] }
 // tier.
 const TierAxis = "tier"
 
-// footing is what decides which check a cell begins with.
-type footing struct {
+// hostType is the tier of a host, and the hypervisor on it.
+type hostType struct {
 	tier Tier
 	kind Kind
 }
 
-// footings lists all kinds on all their tiers.
-func footings() []footing {
-	var out []footing
+// hostTypes lists all kinds on all their tiers.
+func hostTypes() []hostType {
+	var out []hostType
 	for _, kind := range Kinds() {
 		for _, tier := range kind.Tiers() {
-			out = append(out, footing{tier, kind})
+			out = append(out, hostType{tier, kind})
 		}
 	}
 	return out
 }
 
 // String returns "kvm", or "kvm container" for a tier that has to be said.
-func (f footing) String() string {
-	if f.tier == Nested {
-		return string(f.kind)
+func (t hostType) String() string {
+	if t.tier == Nested {
+		return string(t.kind)
 	}
-	return string(f.kind) + " " + string(f.tier)
+	return string(t.kind) + " " + string(t.tier)
 }
 
-func (c *Cell) footing() footing { return footing{c.Tier, c.Kind} }
+func (c *Cell) hostType() hostType { return hostType{c.Tier, c.Kind} }
 
 // readTier reads a tier that cells of a kind can have.
-func (c *loader) readTier(to *Tier, kind Kind) reader {
+func readTier(to *Tier, kind Kind) reader {
 	return func(n node) error {
 		if err := word(to, "tier", Tiers())(n); err != nil {
 			return err
 		}
 		if !slices.Contains(kind.Tiers(), *to) {
 			return n.errorf("a %s cell cannot be of the tier %s: its hosts are only %s", kind, *to, listed(plain(kind.Tiers())))
-		}
-		if c.boot[footing{*to, kind}] == "" {
-			return n.errorf("a %s cell cannot be of the tier %s: checks.yaml has no boot check for it", kind, *to)
 		}
 		return nil
 	}

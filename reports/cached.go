@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 )
@@ -37,11 +38,26 @@ func (m *Matrix) of(cell string) []Result {
 	return out
 }
 
-// fromCacheOf says in words how many of a cell's results the cache answered, or
-// nothing when the run gave all of them.
-func fromCacheOf(results []Result) string {
-	if n := fromCache(results); n > 0 {
-		return fmt.Sprintf("%d from the cache", n)
+// elsewhere counts the results that other cells answered.
+func elsewhere(results []Result) int {
+	n := 0
+	for i := range results {
+		if results[i].AskedIn != "" {
+			n++
+		}
 	}
-	return ""
+	return n
+}
+
+// sources says in words how many results the cells did not answer in this run
+// themselves, or nothing when they answered all.
+func sources(results []Result) string {
+	var parts []string
+	if n := fromCache(results); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d from the cache", n))
+	}
+	if n := elsewhere(results); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d asked in other cells", n))
+	}
+	return strings.Join(parts, ", ")
 }

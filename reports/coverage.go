@@ -2,49 +2,116 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/matrix/cover"
 )
 
-// answered is what of a planned coverage has an answer.
+// answered is what of a planned coverage has an answer. It is counted by check: a
+// combination counts for a check when a cell that has it answered that check, or
+// shows the answer of another.
 type answered struct {
 	*matrix.Coverage
-	// count of the valid combinations are in a cell that gave answers.
-	count int
-	// lost were planned, and every cell that has them gave none.
-	lost []cover.Tuple
+	// cells is how many of the valid combinations the planned cells have.
+	cells int
+	// asked is the sum over the checks of the combinations in the cells that a check
+	// applies to, and count how many of these have an answer.
+	asked, count int
+	// lost are the others: the check, and the combination.
+	lost []string
 }
 
-// coverage counts what the cells that answered cover. It works from the rules
-// in the matrix and trusts no stored count. The error is about those rules.
+// coverage counts what is answered. It works from the rules in the matrix and trusts
+// no stored count. The error is about those rules.
 func (m *Matrix) coverage() ([]answered, error) {
-	var planned, sure []matrix.Cell
-	for _, c := range m.Cells {
-		cell := matrix.Cell{ID: c.ID, Kind: c.Kind, Tier: c.Tier, Composition: c.Composition, Stack: c.Stack, Settings: c.Settings}
-		planned = append(planned, cell)
-		if m.answers(c.ID) {
-			sure = append(sure, cell)
-		}
+	var cells []matrix.Cell
+	at := map[string]int{}
+	for i, c := range m.Cells {
+		at[c.ID] = i
+		cells = append(cells, matrix.Cell{ID: c.ID, Kind: c.Kind, Tier: c.Tier, Composition: c.Composition, Stack: c.Stack, Settings: c.Settings})
 	}
+	checks, planned, sure := m.standing(at)
 	var out []answered
 	for i := range m.Coverage {
 		a := answered{Coverage: &m.Coverage[i]}
-		covered, missing, err := a.Recount(sure)
+		counted := recounter{a.Coverage, cells, map[string]recount{}}
+		all, err := counted.of(slices.Repeat([]bool{true}, len(cells)))
 		if err != nil {
 			return nil, err
 		}
-		a.count = covered
-		if len(missing) > 0 && len(sure) < len(planned) {
-			_, never, err := a.Recount(planned)
+		a.cells = all.covered
+		for _, check := range checks {
+			asked, err := counted.of(planned[check])
 			if err != nil {
 				return nil, err
 			}
-			a.lost = without(missing, never)
+			got, err := counted.of(sure[check])
+			if err != nil {
+				return nil, err
+			}
+			a.asked, a.count = a.asked+asked.covered, a.count+got.covered
+			if got.covered < asked.covered {
+				for _, t := range without(got.missing, asked.missing) {
+					a.lost = append(a.lost, check+" {"+t.String()+"}")
+				}
+			}
 		}
 		out = append(out, a)
 	}
 	return out, nil
+}
+
+// standing lists the checks, and for each which cells it applies to and which of
+// these have an answer about the product.
+func (m *Matrix) standing(at map[string]int) (checks []string, planned, sure map[string][]bool) {
+	planned, sure = map[string][]bool{}, map[string][]bool{}
+	for i := range m.Results {
+		r := &m.Results[i]
+		if r.Verdict == matrix.Unsupported {
+			continue
+		}
+		if planned[r.Check] == nil {
+			checks = append(checks, r.Check)
+			planned[r.Check], sure[r.Check] = make([]bool, len(at)), make([]bool, len(at))
+		}
+		planned[r.Check][at[r.Cell]], sure[r.Check][at[r.Cell]] = true, m.answers(r)
+	}
+	return checks, planned, sure
+}
+
+// answers says whether a result is an answer about the product.
+func (m *Matrix) answers(r *Result) bool {
+	return r.Verdict != matrix.Infra && r.Verdict != matrix.Missing && (r.Verdict != matrix.Blocked || productBlocks(m, m.own(r)))
+}
+
+// recounter counts what sets of cells cover. Most checks have the same ones.
+type recounter struct {
+	*matrix.Coverage
+	cells []matrix.Cell
+	known map[string]recount
+}
+
+type recount struct {
+	covered int
+	missing []cover.Tuple
+}
+
+// of counts what the cells of a set cover.
+func (r recounter) of(set []bool) (recount, error) {
+	key := fmt.Sprint(set)
+	if known, ok := r.known[key]; ok {
+		return known, nil
+	}
+	var cells []matrix.Cell
+	for i, in := range set {
+		if in {
+			cells = append(cells, r.cells[i])
+		}
+	}
+	covered, missing, err := r.Recount(cells)
+	r.known[key] = recount{covered, missing}
+	return r.known[key], err
 }
 
 // without returns the tuples of a that are not in b.
@@ -60,17 +127,6 @@ func without(a, b []cover.Tuple) []cover.Tuple {
 		}
 	}
 	return out
-}
-
-// answers says whether a cell answered about the product in all its checks.
-func (m *Matrix) answers(cell string) bool {
-	for i := range m.Results {
-		r := &m.Results[i]
-		if r.Cell == cell && (r.Verdict == matrix.Infra || r.Verdict == matrix.Missing || r.Verdict == matrix.Blocked && !blames(m, r)) {
-			return false
-		}
-	}
-	return true
 }
 
 // Tuples names a number of a coverage's combinations: "12 pairs", and what all of
@@ -91,13 +147,11 @@ func Tuples(n int, c *matrix.Coverage) string {
 	return number(n, noun)
 }
 
-// String says what was covered in a line: "kvm: 310 of 312 pairs answered, ...".
+// String says what was covered in a line: "kvm: 312 of 312 pairs in cells, 9100 of 9102
+// answered, counted by check, ...".
 func (a answered) String() string {
-	s := fmt.Sprintf("%s: %d of %s answered", a.Cells(), a.count, Tuples(a.Valid, a.Coverage))
-	if n := len(a.lost); n > 0 {
-		s += fmt.Sprintf(", %d lost with cells that gave no answer", n)
-	}
-	if n := a.Valid - a.count - len(a.lost); n > 0 {
+	s := fmt.Sprintf("%s: %d of %s in cells, %d of %d answered, counted by check", a.Cells(), a.cells, Tuples(a.Valid, a.Coverage), a.count, a.asked)
+	if n := a.Valid - a.cells; n > 0 {
 		s += fmt.Sprintf(", %d left out by the plan", n)
 	}
 	if n := len(a.Excluded); n > 0 {
@@ -129,18 +183,11 @@ func (g *sifted) uncovered(m *Matrix) {
 	}
 	for _, a := range all {
 		if n := len(a.lost); n > 0 {
-			g.unanswered = append(g.unanswered, fmt.Sprintf("without an answer: %s of %s cells, %s", Tuples(n, a.Coverage), a.Cells(), someTuples(a.lost)))
+			g.unanswered = append(g.unanswered, fmt.Sprintf("without an answer, counted by check: %s of %s cells, %s",
+				Tuples(n, a.Coverage), a.Cells(), oneline(some(a.lost, 3), shownText)))
 		}
-		if n := a.Valid - a.count - len(a.lost); n > 0 {
+		if n := a.Valid - a.cells; n > 0 {
 			g.remarks = append(g.remarks, fmt.Sprintf("the plan leaves out %s of %s cells", Tuples(n, a.Coverage), a.Cells()))
 		}
 	}
-}
-
-func someTuples(list []cover.Tuple) string {
-	words := make([]string, len(list))
-	for i, t := range list {
-		words[i] = "{" + t.String() + "}"
-	}
-	return oneline(some(words, 3), shownText)
 }

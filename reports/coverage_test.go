@@ -13,19 +13,7 @@ import (
 // covering is a run of three of the four cells of two axes. One pair cannot be,
 // so the cells cover all that can. The verdicts are those of the cells' check.
 func covering(verdicts ...matrix.Verdict) *Matrix {
-	p := plan(
-		ask(stack(matrix.KVM, matrix.Native, "bookworm", "6.1", "7.2", "9.0"), "O-CONN"),
-		ask(stack(matrix.KVM, matrix.Bundled, "bookworm", "6.1", "10.0", "9.0"), "O-CONN"),
-		ask(stack(matrix.KVM, matrix.Bundled, "bookworm", "6.12", "10.0", "9.0"), "O-CONN"),
-	)
-	p.Coverage = []matrix.Coverage{{
-		Kind: matrix.KVM, Tier: matrix.Nested, Strength: 2, Valid: 3, Covered: 3,
-		Axes: []matrix.CoveredAxis{{Name: "linux", Values: []string{"6.1", "6.12"}}, {Name: "qemu", Values: []string{"7.2", "10.0"}}},
-		Rules: []matrix.CoverageRule{{
-			Tuple: cover.Tuple{{Axis: "linux", Level: "6.12"}, {Axis: "qemu", Level: "7.2"}}, Why: "too new",
-		}},
-		Excluded: []matrix.ExcludedTuple{{Tuple: cover.Tuple{{Axis: "linux", Level: "6.12"}, {Axis: "qemu", Level: "7.2"}}, Why: "too new"}},
-	}}
+	p := coveringPlan("O-CONN")
 	var records []journal.Record
 	for i, v := range verdicts {
 		if v != "" {
@@ -35,18 +23,35 @@ func covering(verdicts ...matrix.Verdict) *Matrix {
 	return Judge(p, records, nil)
 }
 
-func TestCellsWithoutAnAnswerCoverNothing(t *testing.T) {
-	const lost = "without an answer: 1 pair of kvm cells, {linux=6.1, qemu=10.0}"
+func coveringPlan(checks ...string) *matrix.Plan {
+	p := plan(
+		ask(stack(matrix.KVM, matrix.Native, "bookworm", "6.1", "7.2", "9.0"), checks...),
+		ask(stack(matrix.KVM, matrix.Bundled, "bookworm", "6.1", "10.0", "9.0"), checks...),
+		ask(stack(matrix.KVM, matrix.Bundled, "bookworm", "6.12", "10.0", "9.0"), checks...),
+	)
+	p.Coverage = []matrix.Coverage{{
+		Kind: matrix.KVM, Tier: matrix.Nested, Strength: 2, Valid: 3, Covered: 3,
+		Axes: []matrix.CoveredAxis{{Name: "linux", Values: []string{"6.1", "6.12"}}, {Name: "qemu", Values: []string{"7.2", "10.0"}}},
+		Rules: []matrix.CoverageRule{{
+			Tuple: cover.Tuple{{Axis: "linux", Level: "6.12"}, {Axis: "qemu", Level: "7.2"}}, Why: "too new",
+		}},
+		Excluded: []matrix.ExcludedTuple{{Tuple: cover.Tuple{{Axis: "linux", Level: "6.12"}, {Axis: "qemu", Level: "7.2"}}, Why: "too new"}},
+	}}
+	return p
+}
+
+func TestCombinationsWithoutAnAnswerAreTold(t *testing.T) {
+	const lost = "without an answer, counted by check: 1 pair of kvm cells, O-CONN {linux=6.1, qemu=10.0}"
 	for name, c := range map[string]struct {
 		m    *Matrix
 		code Code
 		lost bool
 		fact string
 	}{
-		"all answered":       {covering(matrix.Pass, matrix.Pass, matrix.Pass), Ship, false, "coverage of kvm: 3 of 3 pairs answered; 1 more cannot be"},
-		"a failure answers":  {covering(matrix.Pass, matrix.Fail, matrix.Pass), Hold, false, "coverage of kvm: 3 of 3 pairs answered"},
-		"infra answers not":  {covering(matrix.Pass, matrix.Infra, matrix.Pass), NoAnswer, true, "coverage of kvm: 2 of 3 pairs answered, 1 lost with cells that gave no answer"},
-		"nor does no record": {covering(matrix.Pass, "", matrix.Pass), NoAnswer, true, "2 of 3 pairs answered"},
+		"all answered":       {covering(matrix.Pass, matrix.Pass, matrix.Pass), Ship, false, "coverage of kvm: 3 of 3 pairs in cells, 3 of 3 answered, counted by check; 1 more cannot be"},
+		"a failure answers":  {covering(matrix.Pass, matrix.Fail, matrix.Pass), Hold, false, "3 of 3 answered, counted by check"},
+		"infra answers not":  {covering(matrix.Pass, matrix.Infra, matrix.Pass), NoAnswer, true, "coverage of kvm: 3 of 3 pairs in cells, 2 of 3 answered, counted by check"},
+		"nor does no record": {covering(matrix.Pass, "", matrix.Pass), NoAnswer, true, "2 of 3 answered, counted by check"},
 	} {
 		d := Gate(c.m, DefaultPolicy())
 		if got := strings.Contains(strings.Join(d.Reasons, "\n"), lost); d.Code != c.code || got != c.lost {

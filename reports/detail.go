@@ -37,6 +37,7 @@ type detailResult struct {
 	Reason       string            `json:"reason,omitempty"`
 	BlockedBy    string            `json:"blockedBy,omitempty"`
 	Cached       string            `json:"cached,omitempty"`
+	AskedIn      string            `json:"askedIn,omitempty"`
 	Started      string            `json:"started,omitempty"`
 	Took         string            `json:"took,omitempty"`
 	Guest        string            `json:"guest,omitempty"`
@@ -88,7 +89,7 @@ func (p page) details(m *Matrix) pageDetail {
 func newDetail(r *Result, cell int) detailResult {
 	d := detailResult{
 		Cell: cell, Check: oneline(r.Check, 80), Verdict: string(r.Verdict),
-		Reason: visible(r.Reason, storedText), Retried: r.Retried(), Earlier: words(r.Earlier),
+		Reason: visible(r.Reason, storedText), AskedIn: oneline(r.AskedIn, 200), Retried: r.Retried(), Earlier: words(r.Earlier),
 	}
 	rec := r.Record
 	if rec == nil {

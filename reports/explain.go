@@ -33,18 +33,18 @@ func Explain(m *Matrix, cell, check string) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s on %s\n", oneline(r.Check, 200), oneline(r.Cell, 200))
-	fmt.Fprintf(&b, "  %s: %s\n", r.Verdict, meanings[r.Verdict])
-	e := explainer{&b}
-	e.failure(m, r)
+	fmt.Fprintf(&b, "  %s: %s\n", r.shown(), meanings[r.Verdict])
+	e, own := explainer{&b}, m.own(r)
+	e.failure(m, own)
 	e.stack(m, c, r)
-	if r.Record != nil {
-		e.run(r)
-		e.guest(r.Record)
+	if own.Record != nil {
+		e.run(own)
+		e.guest(own.Record)
 	}
 	e.elsewhere(m, r)
-	if r.Record != nil {
-		e.line("evidence", evidencePath(r.Record))
-		e.line("repeat", oneline(r.Record.Repeat, 1000))
+	if own.Record != nil {
+		e.line("evidence", evidencePath(own.Record))
+		e.line("repeat", oneline(own.Record.Repeat, 1000))
 	}
 	return b.String()
 }
@@ -147,7 +147,7 @@ func (e explainer) guest(rec *journal.Record) {
 func (e explainer) elsewhere(m *Matrix, r *Result) {
 	others := map[matrix.Verdict][]string{}
 	for i := range m.Results {
-		if o := &m.Results[i]; o.Check == r.Check && o.Cell != r.Cell {
+		if o := &m.Results[i]; o.Check == r.Check && o.Cell != r.Cell && o.AskedIn == "" {
 			others[o.Verdict] = append(others[o.Verdict], o.Cell)
 		}
 	}

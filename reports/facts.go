@@ -37,14 +37,14 @@ func (m *Matrix) facts() []string {
 	if n := fromCache(m.Results); n > 0 {
 		facts = append(facts, fmt.Sprintf("%s, not of this run", number(n, "answer")+" from the cache"))
 	}
+	if all := sum(m.trials()); all.Stalls > 0 {
+		facts = append(facts, fmt.Sprintf("%d of %s on emulated hosts stalled", all.Stalls, number(all.Attempts, "attempt")))
+	}
 	if c := m.Change; c != nil {
 		facts = append(facts, oneline(fmt.Sprintf("change of %s from %s to %s", c.Axis, c.From, c.To), 200))
 	}
 	if fact := m.tierFact(); fact != "" {
 		facts = append(facts, fact)
-	}
-	if m.Fallback != "" {
-		facts = append(facts, oneline(m.Fallback, shownText))
 	}
 	facts = append(facts, m.coverageFacts()...)
 	for _, n := range m.Run.Notes {

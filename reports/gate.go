@@ -42,17 +42,24 @@ type Decision struct {
 }
 
 // Gate decides whether what was tested may be released. It counts the results
-// itself and trusts no stored total. In order of weight:
+// itself, each answer once, and trusts no stored total. In order of weight:
 //
 //   - a matrix that cannot be judged (no cells, nothing executed, a cell
-//     without any record, strays) is NoAnswer, whatever else it holds;
-//   - a verdict that the policy blocks on is Hold;
-//   - INFRA, MISSING, an unreadable journal line, and BLOCKED behind one of
-//     them are NoAnswer;
+//     without any record, strays, a journal that is not as it was written, more
+//     stalls than the policy allows) is NoAnswer, whatever else it holds;
+//   - a verdict that the policy blocks on is Hold, and so is a version that stalls
+//     more often than the others;
+//   - INFRA, MISSING, and BLOCKED behind one of them are NoAnswer;
 //   - the rest is Ship.
 func Gate(m *Matrix, p Policy) Decision {
 	g := sift(m, p)
+	stalling, rest := m.stalls()
+	g.holding = append(g.holding, stalling...)
 	unfit := unfit(m)
+	if p.MaxStalls != nil && rest.Stalls > *p.MaxStalls {
+		unfit = append(unfit, fmt.Sprintf("%d of %s stalled and no version explains it (the policy allows %d); the machine or its emulator is ill, run again elsewhere",
+			rest.Stalls, number(rest.Attempts, "attempt"), *p.MaxStalls))
+	}
 	var d Decision
 	for _, r := range g.retried {
 		d.Retried = append(d.Retried, r.Check+" on "+r.Cell)
@@ -95,10 +102,13 @@ func unfit(m *Matrix) []string {
 		reasons = append(reasons, fmt.Sprintf("%s of the journal answer no question of this plan (first: %s of %s: %s); judge with the plan that was run",
 			number(n, "record"), oneline(s.Check, 80), oneline(s.Cell, 80), oneline(s.Problem, 200)))
 	}
+	if broken := damage(m, false); len(broken) > 0 {
+		reasons = append(reasons, fmt.Sprintf("the journal is not as it was written, so its answers prove nothing: %s; run again", some(broken, 3)))
+	}
 	executed, answered := 0, map[string]bool{}
 	for i := range m.Results {
 		r := &m.Results[i]
-		answered[r.Cell] = answered[r.Cell] || r.Record != nil
+		answered[r.Cell] = answered[r.Cell] || r.Record != nil || r.AskedIn != "" && r.Verdict != matrix.Missing
 		switch r.Verdict {
 		case matrix.Pass, matrix.Fail, matrix.Known, matrix.Fixed:
 			executed++
@@ -135,11 +145,12 @@ func sift(m *Matrix, p Policy) sifted {
 	for i := range m.Results {
 		r := &m.Results[i]
 		switch {
+		case r.AskedIn != "": // it counts where it was asked
 		case r.Retried():
 			g.retried = append(g.retried, r)
 		case r.Verdict == matrix.Infra || r.Verdict == matrix.Missing:
 			unanswered.add(string(r.Verdict), r)
-		case r.Verdict == matrix.Blocked && !blames(m, r):
+		case r.Verdict == matrix.Blocked && !productBlocks(m, r):
 			unanswered.add(unanswerable, r)
 		case p.blocks(r.Verdict):
 			holding.add(string(r.Verdict), r)
@@ -152,7 +163,9 @@ func sift(m *Matrix, p Policy) sifted {
 	g.remarks = tolerated.reasons("FIXED (tolerated)", "BLOCKED (tolerated)", "KNOWN (tolerated)")
 	g.uncovered(m)
 	g.retries(p)
-	g.damage(m)
+	if torn := damage(m, true); len(torn) > 0 {
+		g.remarks = append(g.remarks, "the journal ends early, and what it lacks is MISSING: "+some(torn, 3))
+	}
 	if n := len(m.Run.Harness); n > 1 {
 		g.remarks = append(g.remarks, fmt.Sprintf("%d revisions of virtmatrix gave the answers: %s", n, oneline(some(m.Run.Harness, 3), 400)))
 	}
@@ -173,30 +186,21 @@ func (g *sifted) retries(p Policy) {
 	g.remarks = append(g.remarks, reason)
 }
 
-// damage reports lines of the journal that could not be read. A torn line was
-// never an answer, any other may have been one.
-func (g *sifted) damage(m *Matrix) {
-	var broken, torn []string
+// damage lists where the journal is not as it was written: what a kill tore, which
+// answers nothing, or what makes the rest doubtful.
+func damage(m *Matrix, torn bool) []string {
+	var places []string
 	for _, d := range m.Damage {
-		if d.Torn {
-			torn = append(torn, fmt.Sprintf("%s:%d", oneline(d.File, 80), d.Line))
-		} else {
-			broken = append(broken, oneline(d.String(), 200))
+		if d.Torn == torn {
+			places = append(places, oneline(d.String(), 200))
 		}
 	}
-	if len(broken) > 0 {
-		g.unanswered = append(g.unanswered, fmt.Sprintf("%s of the journal cannot be read, an answer may be lost: %s",
-			number(len(broken), "line"), some(broken, 3)))
-	}
-	if len(torn) > 0 {
-		g.remarks = append(g.remarks, fmt.Sprintf("%s of the journal was cut short by a kill and answers nothing: %s",
-			number(len(torn), "line"), some(torn, 3)))
-	}
+	return places
 }
 
-// blames follows a BLOCKED result to the step that blocked it and says whether
-// the product is to blame. Without a step that says otherwise, it is.
-func blames(m *Matrix, r *Result) bool {
+// productBlocks follows a BLOCKED result to the step that blocked it and says whether
+// that was a fault of the product. Without a step that says otherwise, it is.
+func productBlocks(m *Matrix, r *Result) bool {
 	seen := map[*Result]bool{}
 	for r != nil && r.Verdict == matrix.Blocked && r.Record != nil && !seen[r] {
 		if r.Record.Layer == matrix.LayerHarness {

@@ -168,8 +168,8 @@ func TestDamagedJournal(t *testing.T) {
 		contain  string
 	}{
 		{"a torn line was never an answer", journal.Damage{torn}, []matrix.Verdict{matrix.Pass}, Ship, "journal-1.ndjson:7"},
-		{"a broken line may have been one", journal.Damage{torn, broken}, []matrix.Verdict{matrix.Pass}, NoAnswer, "journal-2.ndjson:3: garbage"},
-		{"a failure holds all the same", journal.Damage{broken}, []matrix.Verdict{matrix.Fail}, Hold, "journal-2.ndjson:3: garbage"},
+		{"a broken line makes all doubtful", journal.Damage{torn, broken}, []matrix.Verdict{matrix.Pass}, NoAnswer, "journal-2.ndjson:3: garbage"},
+		{"a failure, too", journal.Damage{broken}, []matrix.Verdict{matrix.Fail}, NoAnswer, "journal-2.ndjson:3: garbage"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -7,20 +7,10 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// area is a group of checks that belong together, with its rows of the grid.
+// area is a family of checks, with its rows of the grid.
 type area struct {
-	name   string
-	checks []string
-}
-
-// knownAreas are the groups by the first part of a check's ID, from the bottom
-// of a stack to the top.
-var knownAreas = []struct{ prefix, name string }{
-	{"IK", "INBOUND kernel"},
-	{"IQ", "INBOUND qemu"},
-	{"IX", "INBOUND Xen"},
-	{"O", "OUTBOUND libvirt"},
-	{"", "other"},
+	family, name string
+	checks       []string
 }
 
 // grid is a matrix seen as rows of checks and columns of cells.
@@ -30,31 +20,33 @@ type grid struct {
 }
 
 func newGrid(m *Matrix) *grid {
-	g := &grid{results: map[question]*Result{}}
-	for _, k := range knownAreas {
-		g.areas = append(g.areas, area{name: k.name})
-	}
+	g := &grid{results: m.index()}
 	for i := range m.Results {
-		r := &m.Results[i]
-		g.results[question{r.Cell, r.Check}] = r
-		g.row(r.Check)
+		g.row(&m.Results[i])
 	}
-	g.areas = slices.DeleteFunc(g.areas, func(a area) bool { return len(a.checks) == 0 })
+	// From the bottom of a stack to the top: the names of the families are so.
+	slices.SortFunc(g.areas, func(a, b area) int { return strings.Compare(a.family, b.family) })
 	return g
 }
 
 // row adds a check to its area.
-func (g *grid) row(check string) {
-	prefix, _, _ := strings.Cut(check, "-")
-	i := len(knownAreas) - 1
-	for at, k := range knownAreas {
-		if k.prefix == prefix {
-			i = at
-		}
+func (g *grid) row(r *Result) {
+	i := slices.IndexFunc(g.areas, func(a area) bool { return a.family == r.Family })
+	if i < 0 {
+		i, g.areas = len(g.areas), append(g.areas, area{family: r.Family, name: heading(r.Family)})
 	}
-	if a := &g.areas[i]; !slices.Contains(a.checks, check) {
-		a.checks = append(a.checks, check)
+	if a := &g.areas[i]; !slices.Contains(a.checks, r.Check) {
+		a.checks = append(a.checks, r.Check)
 	}
+}
+
+// heading is what a family is called over its rows: "INBOUND kernel".
+func heading(family string) string {
+	side, name, _ := strings.Cut(family, "/")
+	if side == "" {
+		return "other"
+	}
+	return strings.ToUpper(side) + " " + name
 }
 
 // at returns the result of a check on a cell, or nil when it is not planned.
@@ -79,13 +71,15 @@ type problem struct {
 	blockedBy string
 	reason    string
 	results   []*Result
+	// sharing are the cells that show these results as theirs.
+	sharing []string
 }
 
 // urgency is the order in which problems are explained.
 var urgency = []matrix.Verdict{matrix.Fail, matrix.Fixed, matrix.Infra, matrix.Missing, matrix.Blocked, matrix.Known}
 
-// problems groups everything that is neither PASS nor UNSUPPORTED, the most
-// urgent first. A check that fails in the same words on many cells is one
+// problems groups every answer that is neither PASS nor UNSUPPORTED, the most
+// urgent first, and each once. A check that fails in the same words on many cells is one
 // problem, and so are the many checks of one cell that never got to run.
 func problems(m *Matrix) []*problem {
 	type key struct {
@@ -94,9 +88,10 @@ func problems(m *Matrix) []*problem {
 	}
 	groups := map[key]*problem{}
 	var list []*problem
+	of := map[question]*problem{}
 	for i := range m.Results {
 		r := &m.Results[i]
-		if !slices.Contains(urgency, r.Verdict) {
+		if !slices.Contains(urgency, r.Verdict) || r.AskedIn != "" {
 			continue
 		}
 		k := key{r.Verdict, "cell " + r.Cell, r.Reason, ""}
@@ -114,6 +109,13 @@ func problems(m *Matrix) []*problem {
 			groups[k], list = p, append(list, p)
 		}
 		p.results = append(p.results, r)
+		of[question{r.Cell, r.Check}] = p
+	}
+	for i := range m.Results {
+		r := &m.Results[i]
+		if p := of[question{r.AskedIn, r.Check}]; p != nil && !slices.Contains(p.sharing, r.Cell) {
+			p.sharing = append(p.sharing, r.Cell)
+		}
 	}
 	slices.SortStableFunc(list, func(a, b *problem) int {
 		return slices.Index(urgency, a.verdict) - slices.Index(urgency, b.verdict)

@@ -130,7 +130,7 @@ func newPageData(m *Matrix) pageData {
 		Profile: oneline(m.Run.Profile, 80), Size: number(len(m.Cells), "cell") + ", " + number(len(m.Results), "result"),
 		Facts: m.facts(), Header: pageHeaders(m.Cells), Density: density(len(m.Cells)),
 	}
-	if words := fromCacheOf(m.Results); words != "" {
+	if words := sources(m.Results); words != "" {
 		d.Size += ", " + words
 	}
 	if m.Decision != nil {
@@ -251,15 +251,22 @@ func newPageTile(r *Result, index map[*Result]int) pageTile {
 	t.Label = fmt.Sprintf("%s %s on %s", r.Verdict, oneline(r.Check, 80), oneline(r.Cell, 200))
 	switch r.Verdict {
 	case matrix.Pass:
-		t.Text = duration(r.Record.Seconds)
-		if r.Cached() != nil {
+		switch {
+		case r.AskedIn != "":
+			t.Text = "elsewhere"
+		case r.Cached() != nil:
 			t.Text = "cached"
+		default:
+			t.Text = duration(r.Record.Seconds)
 		}
 	case matrix.Unsupported:
 		t.Text = "n/a"
 	}
 	if r.Cached() != nil {
 		t.Label += ", from the cache"
+	}
+	if r.AskedIn != "" {
+		t.Label += ", asked in " + oneline(r.AskedIn, 200)
 	}
 	if t.Retried {
 		t.Label += ", at the second try"

@@ -22,7 +22,6 @@ func Judge(plan *matrix.Plan, records []journal.Record, damage journal.Damage) *
 		Version:     MatrixVersion,
 		Run:         Run{Profile: plan.Profile, Plan: plan.Hash},
 		Damage:      damage,
-		Fallback:    plan.Fallback,
 		Change:      plan.Change,
 		Coverage:    plan.Coverage,
 		PackageSets: plan.PackageSets,
@@ -36,8 +35,27 @@ func Judge(plan *matrix.Plan, records []journal.Record, damage journal.Damage) *
 			m.Results = append(m.Results, judge(c.ID, check, answers[question{c.ID, check.ID}]))
 		}
 	}
+	m.share()
 	m.Count()
 	return m
+}
+
+// share gives the verdicts of cells that were asked to those that were not. What a
+// plan leaves to a cell that it does not ask is missing.
+func (m *Matrix) share() {
+	results := m.index()
+	for i := range m.Results {
+		r := &m.Results[i]
+		if r.AskedIn == "" {
+			continue
+		}
+		own := results[question{r.AskedIn, r.Check}]
+		if own == nil || own.AskedIn != "" || own.Verdict == matrix.Unsupported {
+			r.Verdict, r.Reason, r.AskedIn = matrix.Missing, "the plan leaves it to "+r.AskedIn+", which it does not ask", ""
+			continue
+		}
+		r.Verdict, r.Reason = own.Verdict, own.Reason
+	}
 }
 
 // sort puts each record to the question that it answers, or among the strays.
@@ -75,13 +93,18 @@ func stray(plan *matrix.Plan, planned map[question]matrix.PlannedCheck, r *journ
 		return fmt.Sprintf("it was answered on the tier %.20q, and the plan asks for %s", r.Tier, check.Tier)
 	case check.Unsupported != "" && r.Verdict != matrix.Unsupported:
 		return "the plan says that the check does not apply: " + check.Unsupported
+	case check.AskedIn != "":
+		return "the plan asks this of " + check.AskedIn
 	}
 	return ""
 }
 
 // judge gives the verdict on one question from the records that answer it.
 func judge(cell string, check matrix.PlannedCheck, answers []journal.Record) Result {
-	res := Result{Cell: cell, Check: check.ID, Tier: check.Tier}
+	res := Result{Cell: cell, Check: check.ID, Family: check.Family, Tier: check.Tier, AskedIn: check.AskedIn}
+	for i := range answers {
+		res.Trials.add(trials(&answers[i]))
+	}
 	if n := len(answers); n > 0 {
 		for _, a := range answers[:n-1] {
 			res.Earlier = append(res.Earlier, a.Verdict)

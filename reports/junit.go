@@ -117,12 +117,14 @@ func junitResult(r *Result) junitCase {
 		reason = string(layer) + ": " + reason
 	}
 	out := &junitOutcome{Message: oneline(reason, 500), Type: string(r.Verdict), Text: visible(reason, storedText)}
-	switch r.Verdict {
-	case matrix.Fail, matrix.Fixed:
+	switch {
+	case r.AskedIn != "": // it counts there
+		c.Skipped = &junitOutcome{Message: r.shown()}
+	case r.Verdict == matrix.Fail || r.Verdict == matrix.Fixed:
 		c.Failure = out
-	case matrix.Infra, matrix.Missing, matrix.Blocked:
+	case r.Verdict == matrix.Infra || r.Verdict == matrix.Missing || r.Verdict == matrix.Blocked:
 		c.Error = out
-	case matrix.Unsupported, matrix.Known:
+	case r.Verdict == matrix.Unsupported || r.Verdict == matrix.Known:
 		c.Skipped = &junitOutcome{Message: oneline(string(r.Verdict)+": "+reason, 500)}
 	}
 	if r.Record != nil {

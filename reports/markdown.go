@@ -47,7 +47,7 @@ func mdTotals(b *bytes.Buffer, m *Matrix) {
 	if len(parts) == 0 {
 		parts = []string{"no results"}
 	}
-	if words := fromCacheOf(m.Results); words != "" {
+	if words := sources(m.Results); words != "" {
 		parts = append(parts, words)
 	}
 	fmt.Fprintf(b, "%s\n\n", strings.Join(parts, " · "))
@@ -60,8 +60,8 @@ func mdGrid(b *bytes.Buffer, m *Matrix) {
 	}
 	for i, c := range m.Cells {
 		words := string(c.Composition)
-		if cached := fromCacheOf(m.of(c.ID)); cached != "" {
-			words += ", " + cached
+		if more := sources(m.of(c.ID)); more != "" {
+			words += ", " + more
 		}
 		fmt.Fprintf(b, "%d. %s (%s)\n", i+1, mdText(c.ID), mdText(words))
 	}
@@ -94,6 +94,9 @@ func mdProblems(b *bytes.Buffer, m *Matrix) {
 	for _, p := range problems(m) {
 		fmt.Fprintf(b, "## %s %s: %s\n\n", emoji[p.verdict], p.verdict, mdText(some(p.checks(), 4)))
 		fmt.Fprintf(b, "On %s.", mdText(some(p.cells(), 4)))
+		if len(p.sharing) > 0 {
+			fmt.Fprintf(b, " The answer is also that of %s.", mdText(some(p.sharing, 4)))
+		}
 		if p.layer != "" {
 			fmt.Fprintf(b, " Layer: %s.", mdText(string(p.layer)))
 		}

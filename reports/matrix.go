@@ -16,18 +16,17 @@ import (
 )
 
 // MatrixVersion is the format of matrix.json. Another version is refused.
-const MatrixVersion = 2
+const MatrixVersion = 4
 
 // Matrix is a judged run: one result for each planned check of each cell.
 type Matrix struct {
 	Version int    `json:"version"`
 	Run     Run    `json:"run"`
 	Cells   []Cell `json:"cells"`
-	// Fallback, Change and Coverage are the plan's.
-	Fallback string            `json:"fallback,omitempty"`
+	// Change and Coverage are the plan's.
 	Change   *matrix.Change    `json:"change,omitempty"`
 	Coverage []matrix.Coverage `json:"coverage,omitempty"`
-	// Totals counts the results by verdict.
+	// Totals counts the results by verdict, each answer once.
 	Totals map[matrix.Verdict]int `json:"totals"`
 	// Results are in the order of the plan: cell by cell, check by check.
 	Results []Result `json:"results"`
@@ -84,20 +83,36 @@ type Cell struct {
 type Result struct {
 	Cell    string         `json:"cell"`
 	Check   string         `json:"check"`
+	Family  string         `json:"family,omitempty"`
 	Tier    matrix.Tier    `json:"tier"`
 	Verdict matrix.Verdict `json:"verdict"`
+	// AskedIn is the cell whose result this is, because everything that the answer
+	// depends on is the same there; empty when it is the cell's own. It counts
+	// there, and the record is there.
+	AskedIn string `json:"asked_in,omitempty"`
 	// Reason says in words why the verdict is not PASS.
 	Reason string `json:"reason,omitempty"`
 	// Earlier are the verdicts of older records for the same question, oldest
 	// first. The newest record is the answer.
 	Earlier []matrix.Verdict `json:"earlier,omitempty"`
-	// Record is the answer; nil when there is none.
+	// Trials are the attempts of all its records on hosts that L0 emulates.
+	Trials Trials `json:"trials,omitzero"`
+	// Record is the answer; nil when there is none, or it is another cell's.
 	Record *journal.Record `json:"record,omitempty"`
 }
 
 // Retried says whether the check passed, but not at the first try.
 func (r *Result) Retried() bool {
 	return r.Verdict == matrix.Pass && r.Record != nil && (r.Record.Attempts > 1 || len(r.Earlier) > 0)
+}
+
+// shown writes the verdict, and where it was asked if that is not its cell: "PASS,
+// asked in CELL".
+func (r *Result) shown() string {
+	if r.AskedIn == "" {
+		return string(r.Verdict)
+	}
+	return fmt.Sprintf("%s, asked in %s", r.Verdict, oneline(r.AskedIn, 200))
 }
 
 // Cached tells where an answer out of the cache comes from; nil when the run gave
@@ -137,6 +152,24 @@ func (m *Matrix) Result(cell, check string) *Result {
 	return nil
 }
 
+// index finds the results.
+func (m *Matrix) index() map[question]*Result {
+	results := map[question]*Result{}
+	for i := range m.Results {
+		r := &m.Results[i]
+		results[question{r.Cell, r.Check}] = r
+	}
+	return results
+}
+
+// own returns the result that a result shows: that of the cell that was asked.
+func (m *Matrix) own(r *Result) *Result {
+	if r.AskedIn == "" {
+		return r
+	}
+	return m.Result(r.AskedIn, r.Check)
+}
+
 // Cell returns the cell with the given identity, or nil.
 func (m *Matrix) Cell(id string) *Cell {
 	for i := range m.Cells {
@@ -153,7 +186,9 @@ func (m *Matrix) Count() { m.Totals = count(m.Results) }
 func count(results []Result) map[matrix.Verdict]int {
 	totals := map[matrix.Verdict]int{}
 	for i := range results {
-		totals[results[i].Verdict]++
+		if results[i].AskedIn == "" {
+			totals[results[i].Verdict]++
+		}
 	}
 	return totals
 }
@@ -210,12 +245,16 @@ func atLine(data []byte, err error) error {
 
 // check holds what no decoder sees: the words and the sums.
 func (m *Matrix) check() error {
+	results := m.index()
 	for i := range m.Results {
 		r := &m.Results[i]
 		if !slices.Contains(matrix.Verdicts, r.Verdict) {
 			return fmt.Errorf("%s of %s: %w", r.Check, r.Cell, matrix.Unknown("verdict", string(r.Verdict), words(matrix.Verdicts)))
 		}
-		if r.Verdict == matrix.Pass && r.Record == nil {
+		if own := results[question{r.AskedIn, r.Check}]; r.AskedIn != "" && (own == nil || own.AskedIn != "" || own.Verdict != r.Verdict) {
+			return fmt.Errorf("%s of %s is answered in %q, which has no such result; judge the run again", r.Check, r.Cell, r.AskedIn)
+		}
+		if r.Verdict == matrix.Pass && r.Record == nil && r.AskedIn == "" {
 			return fmt.Errorf("%s of %s is PASS without a record; judge the run again", r.Check, r.Cell)
 		}
 		if m.Cell(r.Cell) == nil {

@@ -40,12 +40,13 @@ func TestReadMatrixRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	good := render(t, "json", sample(), Options{})
 	tests := []struct{ name, old, new, want string }{
 		{"unknown key", `"profile"`, `"profil"`, `unknown field "profil"`},
-		{"another format", `"version": 2`, `"version": 1`, "judge the run again"},
+		{"another format", `"version": 4`, `"version": 1`, "judge the run again"},
 		{"broken", `"cells": [`, `"cells": [,`, "line "},
-		{"wrong type", `"wall_seconds": 312`, `"wall_seconds": "x"`, "line "},
+		{"wrong type", `"wall_seconds": 297`, `"wall_seconds": "x"`, "line "},
 		{"unknown verdict", `"verdict": "INFRA"`, `"verdict": "INFRO"`, `did you mean "INFRA"?`},
-		{"edited totals", `"PASS": 17`, `"PASS": 19`, "totals do not agree"},
+		{"edited totals", `"PASS": 16`, `"PASS": 19`, "totals do not agree"},
 		{"edited result", `"verdict": "MISSING"`, `"verdict": "PASS"`, "PASS without a record"},
+		{"answer of a cell that gave none", `"asked_in": "kvm_linux-6.12`, `"asked_in": "kvm_linux-6.1`, "which has no such result"},
 		{"foreign decision", `"code": 1`, `"code": 7`, "gate it again"},
 	}
 	for _, test := range tests {

@@ -25,6 +25,9 @@ type Policy struct {
 	// MaxRetried is how many checks may have passed only at a second try; nil
 	// is any number.
 	MaxRetried *int `yaml:"max_retried"`
+	// MaxStalls is how many attempts of a run may have stalled on emulated hosts, those
+	// aside that a version explains; nil is any number.
+	MaxStalls *int `yaml:"max_stalls"`
 }
 
 // blocks says whether a verdict holds. FAIL does, even without a policy.
@@ -34,7 +37,7 @@ func (p Policy) blocks(v matrix.Verdict) bool {
 
 // policyKeys are the keys of a policy file, for the error that names the
 // nearest.
-var policyKeys = []string{"block_on", "max_retried"}
+var policyKeys = []string{"block_on", "max_retried", "max_stalls"}
 
 // blockable are the verdicts about the product that a policy may hold on.
 var blockable = []matrix.Verdict{matrix.Fail, matrix.Blocked, matrix.Fixed, matrix.Known, matrix.Unsupported}
@@ -77,8 +80,11 @@ func parsePolicy(file string, r io.Reader) (Policy, error) {
 		return Policy{}, fmt.Errorf("%s: the key \"block_on\" is missing", file)
 	case !slices.Contains(p.BlockOn, matrix.Fail):
 		return Policy{}, fmt.Errorf("%s: block_on lacks FAIL; a policy that ships failures is no gate", file)
-	case p.MaxRetried != nil && *p.MaxRetried < 0:
-		return Policy{}, fmt.Errorf("%s: max_retried is %d, want 0 or more; leave it out for any number", file, *p.MaxRetried)
+	}
+	for key, n := range map[string]*int{"max_retried": p.MaxRetried, "max_stalls": p.MaxStalls} {
+		if n != nil && *n < 0 {
+			return Policy{}, fmt.Errorf("%s: %s is %d, want 0 or more; leave it out for any number", file, key, *n)
+		}
 	}
 	return p, nil
 }

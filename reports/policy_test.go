@@ -21,8 +21,8 @@ func TestDefaultPolicyHoldsOnTheProductsFaults(t *testing.T) {
 			t.Errorf("%s holds", v)
 		}
 	}
-	if p.MaxRetried != nil {
-		t.Errorf("max_retried is %d", *p.MaxRetried)
+	if p.MaxRetried != nil || p.MaxStalls == nil {
+		t.Errorf("max_retried is %v, max_stalls %v; want none, and some", p.MaxRetried, p.MaxStalls)
 	}
 }
 
@@ -38,6 +38,7 @@ func TestPolicyErrorsNameFileLineAndCure(t *testing.T) {
 		{"missing key", "max_retried: 3\n", `policy.yaml: the key "block_on" is missing`},
 		{"empty file", "", `policy.yaml: the key "block_on" is missing`},
 		{"negative", "block_on: [FAIL]\nmax_retried: -1\n", "max_retried is -1, want 0 or more"},
+		{"negative stalls", "block_on: [FAIL]\nmax_stalls: -2\n", "max_stalls is -2, want 0 or more"},
 		{"wrong type", "block_on: [FAIL]\nmax_retried: many\n", "policy.yaml:2: "},
 		{"twice", "block_on: [FAIL]\nblock_on: [FAIL]\n", "policy.yaml:2: "},
 		{"broken", "block_on: [FAIL\n", "policy.yaml:1: "},

@@ -67,7 +67,7 @@ func (t terminal) columns(b *bytes.Buffer, m *Matrix) {
 				parts = append(parts, t.paint(verdictColours[v], fmt.Sprintf("%d%s", n, glyphs[v])))
 			}
 		}
-		if words := fromCacheOf(byCell[c.ID]); words != "" {
+		if words := sources(byCell[c.ID]); words != "" {
 			parts = append(parts, t.paint(faint, "("+words+")"))
 		}
 		fmt.Fprintf(b, "%3d  %s  %s  %s\n", i+1, pad(oneline(c.ID, 200), width),
@@ -169,8 +169,11 @@ func (t terminal) row(b *bytes.Buffer, g *grid, l layout, check string, cells []
 		glyph, sgr := " ", ""
 		if r := g.at(c.ID, check); r != nil {
 			glyph, sgr = l.glyph(r.Verdict), verdictColours[r.Verdict]
-			if r.Retried() {
+			switch {
+			case r.Retried():
 				glyph, sgr = "2", "1;32"
+			case r.AskedIn != "":
+				sgr += ";" + faint
 			}
 		}
 		b.WriteString(strings.Repeat(" ", l.column-1) + t.paint(sgr, glyph) + l.after(first+i+1))
@@ -211,6 +214,7 @@ func (t terminal) problem(b *bytes.Buffer, p *problem) {
 	}
 	b.WriteByte('\n')
 	t.indent(b, "on       ", some(cells, 3))
+	t.indent(b, "also of  ", some(p.sharing, 3))
 	t.indent(b, "         ", visible(p.words(), shownText))
 	if first := p.results[0].Record; first != nil {
 		t.indent(b, "answer   ", origin(first.Cached))
@@ -249,7 +253,7 @@ func (t terminal) totals(b *bytes.Buffer, m *Matrix) {
 	if len(parts) == 0 {
 		parts = []string{"no results"}
 	}
-	if words := fromCacheOf(m.Results); words != "" {
+	if words := sources(m.Results); words != "" {
 		parts = append(parts, t.paint(faint, "("+words+")"))
 	}
 	fmt.Fprintln(b, strings.Join(parts, "   "))

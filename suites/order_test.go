@@ -11,9 +11,6 @@ import (
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
-
-	"github.com/virtmatrix/virtmatrix/internal/rundir"
-	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
 // logEnv names the log of cells to the processes of TestOrderOfProcesses.
@@ -87,29 +84,4 @@ func note(log, id string) error {
 	defer f.Close()
 	_, err = fmt.Fprintln(f, id)
 	return err
-}
-
-func TestHostsWithASnapshotGoFirst(t *testing.T) {
-	plan := &matrix.Plan{Version: matrix.PlanVersion, Profile: "order", Cells: []matrix.Cell{
-		{ID: "contained", Tier: matrix.Container}, {ID: "cold", Tier: matrix.Nested}, {ID: "warm", Tier: matrix.Nested},
-	}}
-	dir, err := rundir.New(t.TempDir(), plan.Profile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	warm := func(c *matrix.Cell) bool { return c.ID == "warm" }
-	// By the time that another process asks, the other host has a snapshot too.
-	for _, restores := range []func(*matrix.Cell) bool{warm, func(*matrix.Cell) bool { return true }} {
-		cells, err := ordered(dir, plan, restores)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, c := range cells {
-			got = append(got, c.ID)
-		}
-		if want := "contained warm cold"; strings.Join(got, " ") != want {
-			t.Errorf("the cells come as %s, want %s", got, want)
-		}
-	}
 }

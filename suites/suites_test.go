@@ -1,14 +1,13 @@
-// Package suites runs a plan: one Ordered container for each cell, one spec for
-// each check that the plan asks of it.
+// Package suites runs a plan: one Ordered container for each family of checks in each
+// cell, one spec for each check that the cell is asked.
 //
 // `virtmatrix run` makes the plan and judges the answers; `ginkgo run ./suites`
 // alone runs the default profile in the same way and fails when a check does.
 package suites
 
 import (
-	"errors"
 	"fmt"
-	"maps"
+	"path"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -18,11 +17,9 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/internal/headers" // says what is missing
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
-	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/matrix"
-	"github.com/virtmatrix/virtmatrix/suites/cell"
-	"github.com/virtmatrix/virtmatrix/suites/inbound"
-	"github.com/virtmatrix/virtmatrix/suites/outbound"
+	_ "github.com/virtmatrix/virtmatrix/suites/families"
+	"github.com/virtmatrix/virtmatrix/suites/runner"
 )
 
 // memoryLimit is what a process of the suites tries to do with, in bytes: it is
@@ -36,23 +33,23 @@ func TestSuites(t *testing.T) {
 	owner.DieWithParent()
 	debug.SetMemoryLimit(memoryLimit)
 	gomega.RegisterFailHandler(ginkgo.Fail)
-	s, err := open(ginkgo.GinkgoParallelProcess())
+	s, err := runner.Open(ginkgo.GinkgoParallelProcess())
 	if err != nil {
 		t.Fatalf("virtmatrix: %v", err)
 	}
-	defer s.close()
+	defer s.Close()
 	ginkgo.ReportAfterSuite("no host is left", func(ginkgo.Report) {
-		gomega.Expect(s.driver.Left()).To(gomega.BeEmpty(), "folders of hosts that were not closed")
+		gomega.Expect(s.Left()).To(gomega.BeEmpty(), "folders of hosts that were not closed")
 	})
 	// Each process has read the plan for itself.
 	ginkgo.SynchronizedBeforeSuite(
-		func() []byte { return []byte(s.plan.Hash) },
-		func(first []byte) { gomega.Expect(samePlan(string(first), s.plan)).To(gomega.Succeed()) },
+		func() []byte { return []byte(s.Plan.Hash) },
+		func(first []byte) { gomega.Expect(samePlan(string(first), s.Plan)).To(gomega.Succeed()) },
 	)
-	if err := s.describeAll(); err != nil {
-		t.Fatalf("virtmatrix: %v", err)
+	for i, u := range s.Units() {
+		describe(u, turn(i))
 	}
-	ginkgo.RunSpecs(t, "virtmatrix "+s.plan.Profile)
+	ginkgo.RunSpecs(t, "virtmatrix "+s.Plan.Profile)
 }
 
 // samePlan says whether a process has the plan that the first process has:
@@ -65,64 +62,27 @@ func samePlan(first string, own *matrix.Plan) error {
 	return nil
 }
 
-// bodies are the behaviours of all checks, by ID.
-func bodies() (map[string]cell.Body, error) {
-	all := maps.Clone(outbound.Checks)
-	for id, body := range inbound.Checks {
-		if _, twice := all[id]; twice {
-			return nil, fmt.Errorf("cannot build suites: check %s has two bodies", id)
-		}
-		all[id] = body
-	}
-	return all, nil
-}
-
-// turn is when the i-th cell comes. Without a priority Ginkgo shuffles the cells,
+// turn is when the i-th family comes. Without a priority Ginkgo shuffles containers,
 // and sorts by name what it does not shuffle; with one, the processes take them in
 // this order.
 func turn(i int) ginkgo.SpecPriority { return ginkgo.SpecPriority(-i) }
 
-// describeAll builds the specs of all cells, in their order.
-func (s *suite) describeAll() error {
-	for i, plan := range s.cells {
-		if err := s.describe(plan, turn(i)); err != nil {
-			return err
-		}
+// describe builds the specs of a family of a cell. They stay on one process and in
+// order, on the same hosts as long as they are well.
+func describe(u runner.Unit, turn ginkgo.SpecPriority) {
+	if len(u.Checks) == 0 {
+		return
 	}
-	return nil
-}
-
-// describe builds the specs of a cell. They stay on one process and in order,
-// on one host as long as it is well.
-func (s *suite) describe(plan *matrix.Cell, turn ginkgo.SpecPriority) error {
-	all, err := bodies()
-	if err != nil {
-		return err
-	}
-	for _, p := range plan.Checks {
-		if all[p.ID] == nil {
-			return fmt.Errorf("cannot build suites: the plan asks for check %s, which no suite has", p.ID)
-		}
-	}
-	ginkgo.Describe(plan.ID, turn, ginkgo.Ordered, ginkgo.ContinueOnFailure, ginkgo.Label(plan.ID), func() {
-		c := cell.New(s.run, plan, s.answered[plan.ID])
-		ginkgo.BeforeAll(func() { ginkgo.DeferCleanup(c.Discard) })
-		for _, p := range plan.Checks {
-			if rec, ok := s.cached[[2]string{plan.ID, p.ID}]; ok {
-				ginkgo.It(p.ID+" "+p.Title, ginkgo.Label(p.ID), func() { report(rec) })
-				continue
-			}
-			if p.Unsupported != "" || s.answered[plan.ID][p.ID] != "" {
-				continue
-			}
-			ginkgo.It(p.ID+" "+p.Title, ginkgo.Label(p.ID), func(ctx ginkgo.SpecContext) {
-				rec, err := c.Answer(ctx, p, all[p.ID])
+	ginkgo.Describe(u.Cell.ID+" "+u.Name, turn, ginkgo.Ordered, ginkgo.ContinueOnFailure, ginkgo.Label(u.Cell.ID, path.Base(u.Name)), func() {
+		ginkgo.BeforeAll(func() { ginkgo.DeferCleanup(u.Discard) })
+		for _, p := range u.Checks {
+			ginkgo.It(p.ID+" "+p.Asserts, ginkgo.Label(p.ID), func(ctx ginkgo.SpecContext) {
+				rec, err := u.Ask(ctx, p)
 				gomega.Expect(err).NotTo(gomega.HaveOccurred())
 				report(rec)
 			})
 		}
 	})
-	return nil
 }
 
 // report tells Ginkgo what the journal knows already.
@@ -135,43 +95,6 @@ func report(rec journal.Record) {
 		text += " in " + string(rec.Layer)
 	}
 	ginkgo.Fail(text + ": " + rec.Reason)
-}
-
-// TestEveryCheckHasABody keeps the catalogue and the suites together.
-func TestEveryCheckHasABody(t *testing.T) {
-	cat, err := matrix.Default()
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := bodies()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var missing error
-	for _, id := range cat.CheckIDs() {
-		if all[id] == nil {
-			missing = errors.Join(missing, errors.New(id+" is in the catalogue and in no suite"))
-		}
-		delete(all, id)
-	}
-	for id := range all {
-		missing = errors.Join(missing, errors.New(id+" is in a suite and not in the catalogue"))
-	}
-	if missing != nil {
-		t.Fatal(missing)
-	}
-}
-
-// TestChecksAreInThePackageOfTheirFamily keeps the cache of verdicts right: a
-// check's answer is kept under the version of that package.
-func TestChecksAreInThePackageOfTheirFamily(t *testing.T) {
-	for folder, checks := range map[string]map[string]cell.Body{"suites/inbound": inbound.Checks, "suites/outbound": outbound.Checks} {
-		for id := range checks {
-			if got := run.CheckPackage(id); got != folder {
-				t.Errorf("%s is in %s, and looked for in %s", id, folder, got)
-			}
-		}
-	}
 }
 
 func TestAProcessWithAnotherPlanRefuses(t *testing.T) {

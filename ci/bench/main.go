@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,197 +16,143 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// The exit codes.
-const (
-	exitMet     = 0
-	exitNotMet  = 1
-	exitTrouble = 2
-)
-
 // options are what the command line says.
 type options struct {
-	only     []string
-	samples  int
-	restores int
-	json     string
+	only              []string
+	samples, restores int
 }
 
-func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
+// measure is one thing that is measured; it may give several rows.
+type measure struct {
+	name, about string
+	// times is how many times -n samples it takes.
+	times int
+	// begin prepares what is to be sampled in turn, and says what the table shows.
+	begin func(context.Context, *lab) ([]side, []row, error)
+}
 
-// run measures and returns the exit code.
-func execute(args []string, stdout, stderr io.Writer) int {
-	// Debian leaves the folders of system programs out of users' PATH.
-	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil {
-		return complain(stderr, err)
+// soakLooks is how often, for each of -n, measure soak looks at what there is.
+const soakLooks = 2
+
+// measures are all there are, in the order in which they are taken: what warms
+// the disk's cache for others comes first.
+func measures() []measure {
+	return []measure{
+		{"boot", "cold boot of L1 until its agent serves, against plain qemu; 3 times -n samples, which vary much", 3, boot},
+		{"restore", "a pristine host from a snapshot that is verified, against plain qemu -incoming", 1, restore},
+		{"cell", "a restored host and OUTBOUND checks, against such a host and a script of virsh calls", 1, cell},
+		{"image", "build of a userland image, against mmdebstrap and mksquashfs", 1, image},
+		{"rerun", "a run of the default profile that the cache answers, against cat of what it reads", 1, rerun},
+		{"parallel", "the same cells 1, 2 and 4 side by side: time, memory, and is each answer a PASS at once?", 1, parallel},
+		{"container", "OUTBOUND checks with a host and its end, a container against a cold nested one", 1, container},
+		{"soak", "-restores hosts in a row, looked at twice -n times: what grows?", soakLooks, soak},
 	}
-	o, err := parse(args, stderr)
+}
+
+func main() { os.Exit(execute(os.Args[1:])) }
+
+// execute measures and returns the exit code.
+func execute(args []string) int {
+	// Debian leaves the folders of system programs out of users' PATH.
+	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
+	o, err := parse(args, os.Stdout)
 	if errors.Is(err, flag.ErrHelp) {
-		return exitMet
+		return 0
 	}
 	if err == nil && os.Geteuid() != 0 {
 		err = errors.New("cannot boot hosts: mount namespaces and package installation need root; run with sudo")
 	}
-	if err != nil {
-		return complain(stderr, err)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	report, err := take(ctx, o, stderr)
-	if err != nil {
-		return complain(stderr, err)
+	var all table
+	if err == nil {
+		all, err = take(ctx, o)
 	}
-	if err := report.print(stdout); err != nil {
-		return complain(stderr, err)
+	if err == nil {
+		err = all.print(os.Stdout)
 	}
-	if o.json != "" {
-		if err := writeJSON(o.json, report); err != nil {
-			return complain(stderr, err)
-		}
+	switch {
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		return 2
+	case !all.met():
+		return 1
 	}
-	if !report.met() {
-		return exitNotMet
-	}
-	return exitMet
-}
-
-func complain(w io.Writer, err error) int {
-	fmt.Fprintf(w, "bench: %v\n", err)
-	return exitTrouble
+	return 0
 }
 
 const usage = `usage: go run ./ci/bench [flags]
 
 Measures what virtmatrix costs, each against plain tools that do the same work
-without our code, sampled in turn with ours (A B A B ...). Prints a table: a line
-for each figure with the medians of ours and of the plain tools, the median of the
-ratios pair by pair, and whether a target is met. A verdict needs 5 samples or more,
-and a target that says "each" is for each sample and not for their median.
-
+without our code, sampled in turn (A B A B ...). A verdict needs 5 samples or more.
 A turn that the machine spoilt, because a check ended in our own fault or a script
-hung, is taken again, at most twice a measure, and the row says so. A measure that
+hung, is taken again, at most twice a measure, and the table says so. A measure that
 does not end says why, shows the samples that it has, and counts as not met.
 
-Boots emulated machines: leave the machine alone meanwhile. How busy others kept
-its processors before each sample is in the table. Needs root.
-
-Measures:
-%s
-Flags:
-%s
+Boots emulated machines: leave the machine alone meanwhile. Needs root.
 Exit code: 0 all targets met, 1 one is missed or could not be judged, 2 trouble.
 
-Examples:
-  go run ./ci/bench -only boot,restore
-  go run ./ci/bench -only soak -restores 50
-  go run ./ci/bench -n 7 -json bench.json
+Measures:
 `
 
 // parse reads the command line.
-func parse(args []string, out io.Writer) (options, error) {
-	var o options
-	var only string
+func parse(args []string, out io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.StringVar(&only, "only", "", "take only these `measures`, separated by commas")
-	flags.IntVar(&o.samples, "n", 5, "take `N` samples of each, after one that is not counted")
-	flags.IntVar(&o.restores, "restores", 500, "restore `N` hosts in a row in measure soak")
-	flags.StringVar(&o.json, "json", "", "write everything that was measured to `FILE`, each sample for itself")
-	err := flags.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		var list, own strings.Builder
-		for _, m := range measures {
-			fmt.Fprintf(&list, "  %-10s %s\n", m.name, m.about)
+	flags.SetOutput(out)
+	var known []string
+	for _, m := range measures() {
+		known = append(known, m.name)
+	}
+	flags.Usage = func() {
+		fmt.Fprint(out, usage)
+		for _, m := range measures() {
+			fmt.Fprintf(out, "  %-10s %s\n", m.name, m.about)
 		}
-		flags.SetOutput(&own)
+		fmt.Fprint(out, "\nFlags:\n")
 		flags.PrintDefaults()
-		fmt.Fprintf(out, usage, list.String(), own.String())
+	}
+	only := flags.String("only", strings.Join(known, ","), "take only these `measures`, separated by commas")
+	flags.IntVar(&o.samples, "n", 5, "take `N` samples of each")
+	flags.IntVar(&o.restores, "restores", 500, "restore `N` hosts in measure soak")
+	if err = flags.Parse(args); err != nil {
 		return o, err
 	}
-	if err != nil {
-		return o, fmt.Errorf("cannot read command line: %w; see -help", err)
+	o.only = strings.Split(*only, ",")
+	for _, name := range o.only {
+		if !slices.Contains(known, name) {
+			return o, matrix.Unknown("measure", name, known)
+		}
 	}
-	switch {
-	case flags.NArg() > 0:
-		return o, fmt.Errorf("cannot read command line: %q is no flag; see -help", flags.Arg(0))
-	case o.samples < 1:
-		return o, fmt.Errorf("cannot take %d samples: give 1 or more", o.samples)
-	case o.restores < soakSteps:
-		return o, fmt.Errorf("cannot see growth in %d restores: give %d or more", o.restores, soakSteps)
+	if flags.NArg() > 0 || o.samples < 1 || o.restores < 1 {
+		err = errors.New("cannot read command line: there are flags alone, and numbers of 1 or more")
 	}
-	o.only, err = selected(only)
 	return o, err
 }
 
-// selected are the names of the measures to take, in their own order.
-func selected(list string) ([]string, error) {
-	var known, names []string
-	for _, m := range measures {
-		known = append(known, m.name)
-	}
-	if list == "" {
-		return known, nil
-	}
-	wanted := map[string]bool{}
-	for name := range strings.SplitSeq(list, ",") {
-		wanted[strings.TrimSpace(name)] = true
-	}
-	for _, name := range known {
-		if wanted[name] {
-			names = append(names, name)
-			delete(wanted, name)
-		}
-	}
-	for name := range wanted {
-		return nil, matrix.Unknown("measure", name, known)
-	}
-	return names, nil
-}
-
 // take takes the measures one after another. What one of them stumbles over is in
-// its rows, below the samples that there are; the error is about all.
-func take(ctx context.Context, o options, progress io.Writer) (_ *report, err error) {
-	l, err := openLab(ctx, o, progress)
+// the table, below the samples that there are; the error is about all.
+func take(ctx context.Context, o options) (all table, err error) {
+	l, err := openLab(ctx, o)
 	if err != nil {
-		return nil, err
+		return all, err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
-	r := &report{Started: time.Now().UTC()}
-	for _, m := range measures {
+	for _, m := range measures() {
 		if !slices.Contains(o.only, m.name) {
 			continue
 		}
-		l.measure, l.samples = m.name, o.samples*max(m.times, 1)
-		began := time.Now()
-		rows, err := m.take(ctx, l)
-		if ctx.Err() != nil {
-			err = errors.New("stopped")
+		l.measure = m.name
+		sides, rows, err := m.begin(ctx, l)
+		s := series{wanted: m.times * o.samples}
+		if err == nil {
+			err = s.take(ctx, sides, l.say)
 		}
-		if err != nil {
-			l.say("%v", err)
-		}
-		for _, row := range ended(rows, err) {
-			row.Measure = m.name
-			r.Rows = append(r.Rows, row)
-		}
-		l.say("done after %s", time.Since(began).Round(time.Second))
+		all.add(m.name, s, rows, err)
 	}
-	r.Machine = l.machine(context.WithoutCancel(ctx))
-	return r, nil
-}
-
-// writeJSON writes the report as JSON.
-func writeJSON(path string, r *report) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err == nil {
-		err = os.WriteFile(path, append(text, '\n'), 0o644)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot write report: %w", err)
-	}
-	return nil
+	all.machine = l.machine(context.WithoutCancel(ctx))
+	return all, nil
 }

@@ -1,161 +1,158 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 )
 
-// The units of rows.
-const (
-	inSeconds = "s"
-	inBytes   = "B"
-	inCount   = ""
-)
-
-// row is one line of the table.
+// row is one line of the table: what is shown of a series, and then its values.
 type row struct {
-	Measure string `json:"measure"`
-	What    string `json:"what"`
-	Unit    string `json:"unit,omitempty"`
-	// Ours and Plain are the samples, in the order they were taken.
-	Ours  []float64 `json:"ours,omitempty"`
-	Plain []float64 `json:"plain,omitempty"`
-	// Wanted is how many samples there were to be; with fewer no target is met.
-	Wanted int `json:"wanted,omitempty"`
-	// Target is what must be shown; nil for a figure that decides nothing. Whole
-	// says that one sample is made of many, and enough for a verdict.
-	Target *target `json:"target,omitempty"`
-	Whole  bool    `json:"whole,omitempty"`
-	// Busy is how many processors others kept busy before each sample, Load the
-	// machine's load average then.
-	Busy []float64 `json:"busy,omitempty"`
-	Load []float64 `json:"load,omitempty"`
-	// Why says what kept the measure from its end; Notes explain its figures.
-	Why   string   `json:"why,omitempty"`
-	Notes []string `json:"notes,omitempty"`
+	measure, what, unit string
+	// figure is of the side ours, and is compared with that of the side plain;
+	// without a name they are those of these names, and nothing to compare with.
+	figure, ours, plain string
+	// of is what is judged, and most the largest value that will do; nothing of a
+	// figure that decides nothing.
+	of   judged
+	most float64
+
+	values, floor []float64
+	wanted        int
+	// broken says that something kept the measure from its end.
+	broken bool
 }
 
-// rowOf makes a row of one figure of ours against another side's, empty for none.
-func rowOf(s series, figure, against, what, unit string, t *target) row {
-	r := row{What: what, Unit: unit, Ours: of(s.samples[ours], figure), Plain: of(s.samples[against], figure), Wanted: s.wanted, Target: t}
-	for _, name := range []string{ours, against} {
-		for _, one := range s.samples[name] {
-			r.Busy, r.Load = append(r.Busy, one.Busy), append(r.Load, one.Load)
+// judged is what of a row's values is judged.
+type judged string
+
+const (
+	nothing  judged = ""
+	ofRatios judged = "ratio"   // the median of the ratios to plain
+	ofOurs   judged = "median"  // the median of ours
+	ofWorst  judged = "each"    // each of ours: what must never happen
+	ofGrowth judged = "growing" // by how much ours rise from their first third to the last
+)
+
+// enough is the number of samples that a verdict needs.
+const enough = 5
+
+// met is the verdict on a target that is met.
+const met = "yes"
+
+// verdict compares a row with its target; a row without one has none.
+func (r row) verdict() string {
+	values := r.values
+	if r.of == ofRatios {
+		values = ratios(r.values, r.floor)
+	}
+	switch {
+	case r.of == nothing:
+		return ""
+	case len(values) == 0:
+		return "not taken"
+	}
+	v := median(values)
+	switch third := (len(values) + 2) / 3; r.of {
+	case ofWorst:
+		v = slices.Max(values)
+	case ofGrowth:
+		v = median(values[len(values)-third:]) - median(values[:third])
+	}
+	switch {
+	case v > r.most:
+		return "NO"
+	case len(values) < max(enough, r.wanted):
+		return "too few"
+	}
+	return met
+}
+
+// median is the middle of the values, 0 of none.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+}
+
+// ratios divides pair by pair, so that a machine that becomes slower does not
+// count against one side.
+func ratios(ours, plain []float64) (all []float64) {
+	for i := range min(len(ours), len(plain)) {
+		if plain[i] > 0 {
+			all = append(all, ours[i]/plain[i])
 		}
 	}
-	return r
+	return all
 }
 
-// ended are the rows of a measure, and one more that says what kept it from its end.
-func ended(rows []row, err error) []row {
-	if err == nil {
-		return rows
-	}
+// table is everything that was measured.
+type table struct {
+	machine string
+	rows    []row
+	notes   []string
+}
+
+// add shows a series in rows, and in one more what kept it from its end.
+func (t *table) add(measure string, s series, rows []row, err error) {
 	what := "not taken"
-	if slices.ContainsFunc(rows, func(r row) bool { return len(r.Ours) > 0 }) {
-		what = "not finished"
+	for _, r := range rows {
+		r.measure, r.wanted = measure, s.wanted
+		r.values, r.floor = s.of(cmp.Or(r.ours, ours), r.figure), s.of(r.plain, r.figure)
+		if len(r.values) > 0 {
+			what = "not finished"
+		}
+		t.rows = append(t.rows, r)
 	}
-	return append(rows, row{What: what, Why: err.Error()})
-}
-
-// Ratios are ours to plain, pair by pair.
-func (r row) Ratios() []float64 { return ratios(r.Ours, r.Plain) }
-
-// report is everything that was measured.
-type report struct {
-	Started time.Time `json:"started"`
-	Machine machine   `json:"machine"`
-	Rows    []row     `json:"rows"`
+	if len(s.spoilt) > 0 {
+		t.notes = append(t.notes, fmt.Sprintf("%s: %d of its turns were spoilt and taken again, all sides: %s", measure, len(s.spoilt), strings.Join(s.spoilt, "; ")))
+	}
+	if err != nil {
+		t.rows = append(t.rows, row{measure: measure, what: what, broken: true})
+		t.notes = append(t.notes, fmt.Sprintf("%s: %s: %v", measure, what, err))
+	}
 }
 
 // met says whether every target that was asked for is.
-func (r *report) met() bool {
-	for _, row := range r.Rows {
-		if v := row.verdict(); row.Why != "" || v != "" && v != met {
-			return false
-		}
-	}
-	return true
+func (t table) met() bool {
+	return !slices.ContainsFunc(t.rows, func(r row) bool {
+		v := r.verdict()
+		return r.broken || v != "" && v != met
+	})
 }
 
 // print prints the table, and below it what needs more words.
-func (r *report) print(w io.Writer) error {
-	fmt.Fprintf(w, "%s\nmedians, with the least and the most of the samples; ratios pair by pair\n\n", r.Machine)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "measure\twhat\tN\tours\tplain\tratio\ttarget\tmet\tothers busy")
-	var words []string
-	for _, row := range r.Rows {
-		fmt.Fprintln(t, strings.Join(row.columns(), "\t"))
-		for _, n := range row.Notes {
-			words = append(words, fmt.Sprintf("%s, %s: %s", row.Measure, row.What, n))
+func (t table) print(w io.Writer) error {
+	fmt.Fprintf(w, "%s\nmedians, with the least and the most of the samples; ratios pair by pair\n\n", t.machine)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "measure\twhat\tN\tours\tplain\tratio\ttarget\tmet")
+	for _, r := range t.rows {
+		taken, target := fmt.Sprint(len(r.values)), ""
+		if len(r.values) < r.wanted {
+			taken = fmt.Sprintf("%d of %d", len(r.values), r.wanted)
 		}
-		if row.Why != "" {
-			words = append(words, fmt.Sprintf("%s: %s: %s", row.Measure, row.What, row.Why))
+		if r.of != nothing {
+			target = fmt.Sprintf("%s <= %.3g", r.of, r.most)
 		}
+		columns := []string{r.measure, r.what, taken, spread(r.values, r.unit), spread(r.floor, r.unit), spread(ratios(r.values, r.floor), ""), target, r.verdict()}
+		fmt.Fprintln(tw, strings.Join(columns, "\t"))
 	}
-	if err := t.Flush(); err != nil {
+	if err := tw.Flush(); err != nil {
 		return err
 	}
-	if len(words) > 0 {
-		fmt.Fprintf(w, "\n%s\n", strings.Join(words, "\n"))
-	}
-	return nil
-}
-
-func (r row) columns() []string {
-	wanted := ""
-	if r.Target != nil {
-		wanted = r.Target.String(r.Unit)
-	}
-	taken := fmt.Sprint(len(r.Ours))
-	if len(r.Ours) < r.Wanted {
-		taken = fmt.Sprintf("%d of %d", len(r.Ours), r.Wanted)
-	}
-	busy := ""
-	if len(r.Busy) > 0 {
-		busy = fmt.Sprintf("%.1f (%.1f)", median(r.Busy), slices.Max(r.Busy))
-	}
-	ratio := ""
-	if all := r.Ratios(); len(all) > 0 {
-		ratio = fmt.Sprintf("%.2f (%.2f-%.2f)", median(all), slices.Min(all), slices.Max(all))
-	}
-	return []string{r.Measure, r.What, taken, spread(r.Ours, r.Unit), spread(r.Plain, r.Unit), ratio, wanted, r.verdict(), busy}
+	_, err := fmt.Fprintln(w, strings.Join(append([]string{""}, t.notes...), "\n"))
+	return err
 }
 
 // spread is the median with the least and the most.
 func spread(values []float64, unit string) string {
-	switch len(values) {
-	case 0:
+	if len(values) == 0 {
 		return ""
-	case 1:
-		return figure(values[0], unit)
 	}
-	return fmt.Sprintf("%s (%s-%s)", figure(median(values), unit), bare(slices.Min(values), unit), bare(slices.Max(values), unit))
-}
-
-// figure writes a value with its unit, bare without.
-func figure(v float64, unit string) string {
-	switch unit {
-	case inSeconds:
-		return bare(v, unit) + " s"
-	case inBytes:
-		return bare(v, unit) + " MiB"
-	}
-	return bare(v, unit)
-}
-
-func bare(v float64, unit string) string {
-	switch {
-	case unit == inBytes:
-		return fmt.Sprintf("%.0f", v/(1<<20))
-	case unit == inSeconds && v < 10:
-		return fmt.Sprintf("%.2f", v)
-	case unit == inSeconds:
-		return fmt.Sprintf("%.1f", v)
-	}
-	return fmt.Sprintf("%.4g", v)
+	return strings.TrimSpace(fmt.Sprintf("%.3g (%.3g-%.3g) %s", median(values), slices.Min(values), slices.Max(values), unit))
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/virtmatrix/virtmatrix/fixtures"
 	"github.com/virtmatrix/virtmatrix/internal/container"
@@ -22,12 +23,11 @@ import (
 )
 
 type gcVerb struct {
-	Images    []string `placeholder:"NAME" help:"Remove these images; the next build makes them again."`
-	Snapshots bool     `help:"Remove all snapshots of ready hosts; the next boots make them again."`
-	Cache     bool     `help:"Remove the images and packages that the plan of no run in the runs folder names, and the snapshots that need an image which is gone."`
-	// Verdicts is a length of time, "30d" or as time.ParseDuration reads it.
-	Verdicts string `placeholder:"AGE" help:"Remove the kept verdicts that are older: 30d, 12h; 0 removes all."`
-	DryRun   bool   `help:"Only say what would be removed."`
+	Images    []string       `placeholder:"NAME" help:"Remove these images; the next build makes them again."`
+	Snapshots bool           `help:"Remove all snapshots of ready hosts; the next boots make them again."`
+	Cache     bool           `help:"Remove the images and packages that the plan of no run in the runs folder names, and the snapshots that need an image which is gone."`
+	Verdicts  *time.Duration `placeholder:"AGE" help:"Remove the kept verdicts that are older: 720h; 0 removes all."`
+	DryRun    bool           `help:"Only say what would be removed."`
 }
 
 // Help is what virtmatrix gc --help says beyond the flags.
@@ -38,16 +38,12 @@ Examples:
   virtmatrix gc
   virtmatrix gc -cache -dry-run
   virtmatrix gc -snapshots
-  virtmatrix gc -verdicts 30d
+  virtmatrix gc -verdicts 720h
   virtmatrix gc -images qemu-trixie-0123456789ab`
 }
 
 // Run removes what is not needed.
 func (v *gcVerb) Run(a *app) error {
-	age, err := v.age()
-	if err != nil {
-		return err
-	}
 	g := &collector{app: a, dry: v.DryRun}
 	// Without a Docker there is nothing of it to remove.
 	if engine, err := container.Connect(a.ctx); err == nil {
@@ -64,7 +60,7 @@ func (v *gcVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	chosen, err := v.choose(a, images)
+	chosen, err := v.choose(a, st, images)
 	if err != nil {
 		return err
 	}
@@ -87,14 +83,16 @@ func (v *gcVerb) Run(a *app) error {
 	if err := g.derived(kept); err != nil {
 		return err
 	}
-	if err := g.verdicts(age); err != nil {
-		return err
+	if v.Verdicts != nil {
+		if err := g.verdicts(*v.Verdicts); err != nil {
+			return err
+		}
 	}
 	return g.sizes()
 }
 
 // choose returns the names of the images that go.
-func (v *gcVerb) choose(a *app, images []store.Image) ([]string, error) {
+func (v *gcVerb) choose(a *app, st *store.Store, images []store.Image) ([]string, error) {
 	var names, chosen []string
 	for _, i := range images {
 		names = append(names, i.Name)
@@ -108,7 +106,7 @@ func (v *gcVerb) choose(a *app, images []store.Image) ([]string, error) {
 	if !v.Cache {
 		return chosen, nil
 	}
-	used, err := a.usedImages()
+	used, err := a.usedImages(st)
 	if err != nil {
 		return nil, err
 	}
@@ -142,8 +140,9 @@ func (a *app) plans() ([]*matrix.Plan, error) {
 	return plans, nil
 }
 
-// usedImages are the names of the images that the plans of runs are made of.
-func (a *app) usedImages() (map[string]bool, error) {
+// usedImages are the names of the images that the plans of runs are made of, and of
+// their layouts.
+func (a *app) usedImages(st *store.Store) (map[string]bool, error) {
 	plans, err := a.plans()
 	if err != nil {
 		return nil, err
@@ -160,8 +159,13 @@ func (a *app) usedImages() (map[string]bool, error) {
 		}
 		for _, ref := range refs {
 			// A recipe that is gone makes no image any more.
-			if spec, err := recipes.Spec(ref, p.PackageSets[ref.Packages]); err == nil {
-				used[spec.Name()] = true
+			spec, err := recipes.Spec(ref, p.PackageSets[ref.Packages])
+			if err != nil {
+				continue
+			}
+			used[spec.Name()] = true
+			if image, err := st.Look(spec); err == nil {
+				used[fixtures.LayoutSpec(image).Name()] = true
 			}
 		}
 	}
@@ -274,17 +278,6 @@ func (g *collector) packages() error {
 		return nil
 	}
 	return g.remove(number(gone, "package"), bytes, func() error { return nil })
-}
-
-// digests are the SHA-256 of all files of images.
-func digests(images []store.Image) map[string]bool {
-	sums := map[string]bool{}
-	for _, i := range images {
-		for _, f := range i.Meta.Files {
-			sums[f.SHA256] = true
-		}
-	}
-	return sums
 }
 
 // snapshots removes all of them, or those that no host can be restored from any

@@ -68,3 +68,14 @@ func (g *collector) derived(images []store.Image) error {
 	}
 	return nil
 }
+
+// digests are the SHA-256 of all files of images.
+func digests(images []store.Image) map[string]bool {
+	sums := map[string]bool{}
+	for _, i := range images {
+		for _, f := range i.Meta.Files {
+			sums[f.SHA256] = true
+		}
+	}
+	return sums
+}

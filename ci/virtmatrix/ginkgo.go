@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/run"
@@ -32,12 +32,7 @@ const (
 
 // ginkgo is the command that runs the suites.
 func (r *runner) ginkgo() []string {
-	checks := 0
-	for i := range r.plan.Cells {
-		n, _ := countChecks(&r.plan.Cells[i])
-		checks += n
-	}
-	limit := roomLimit + baseLimit + time.Duration(len(r.plan.Cells))*cellLimit + time.Duration(checks)*checkLimit
+	limit := roomLimit + baseLimit + time.Duration(len(r.plan.Cells))*cellLimit + time.Duration(planned(r.plan))*checkLimit
 	argv := []string{
 		"sh", "-c", compileAndRun, "sh",
 		"run", fmt.Sprintf("--procs=%d", r.processes()),
@@ -66,8 +61,11 @@ func (r *runner) environment(source, code string) []string {
 	if r.parallel > 0 {
 		env = append(env, fmt.Sprintf("%s=%d", run.ParallelEnv, r.parallel))
 	}
-	if r.wish.Keep {
+	if r.options.Keep {
 		env = append(env, run.KeepEnv+"=1")
+	}
+	if r.options.Selftest {
+		env = append(env, run.SelftestEnv+"=1")
 	}
 	return env
 }
@@ -214,15 +212,9 @@ func (s *suites) ended(err error, interrupted bool, began time.Time) (cut string
 
 // lastWords returns the end of the runner's log.
 func (s *suites) lastWords() string {
-	const lines = 25
-	text, err := os.ReadFile(s.dir.Log())
-	if err != nil {
-		return err.Error()
-	}
-	all := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 	var b strings.Builder
-	for _, line := range all[max(0, len(all)-lines):] {
-		fmt.Fprintf(&b, "  | %s\n", printable(string(line)))
+	for line := range strings.SplitSeq(console.Log{Path: s.dir.Log()}.Tail(25), "\n") {
+		fmt.Fprintf(&b, "  | %s\n", printable(line))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

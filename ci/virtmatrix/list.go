@@ -92,14 +92,7 @@ func listCells(cat *matrix.Catalog, row table) error {
 
 func listChecks(cat *matrix.Catalog, row table) error {
 	for _, c := range cat.Checks {
-		var kinds, tiers []string
-		for _, k := range c.Kinds {
-			kinds = append(kinds, string(k))
-		}
-		for _, t := range c.Tiers {
-			tiers = append(tiers, string(t))
-		}
-		row(c.ID, c.Area, strings.Join(tiers, ","), strings.Join(kinds, ","), c.Title)
+		row(c.ID, c.Family, joined(c.Tiers()), joined(c.Kinds()), c.Asserts)
 	}
 	return nil
 }

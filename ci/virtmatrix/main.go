@@ -42,7 +42,7 @@ type app struct {
 // globals are the flags of all verbs.
 type globals struct {
 	Home    string `env:"${homeEnv}" default:"${home}" placeholder:"DIR" group:"all" help:"The cache of packages and images (${default})."`
-	Matrix  string `env:"${matrixEnv}" placeholder:"DIR" group:"all" help:"Read the catalogue (releases.yaml, components.yaml, axes.yaml, constraints.yaml, checks.yaml, profiles.yaml and what they include) from here, not the built-in one."`
+	Matrix  string `env:"${matrixEnv}" placeholder:"DIR" group:"all" help:"Read the catalogue (releases.yaml, components.yaml, axes.yaml, constraints.yaml, profiles.yaml and what they include) from here, not the built-in one."`
 	Mirror  string `env:"${mirrorEnv}" placeholder:"URL" group:"all" help:"The package mirror, in place of the one in the machine's apt sources."`
 	Fresh   bool   `group:"all" help:"Ask again what is known: the mirror, even when its lists were fetched lately, and each check, even when its answer is in the cache."`
 	Runs    string `env:"VIRTMATRIX_RUNS" default:"${runs}" placeholder:"DIR" group:"all" help:"The folder of all runs (${default})."`
@@ -54,16 +54,18 @@ type globals struct {
 type commandLine struct {
 	globals
 
-	Doctor doctorVerb `cmd:"" help:"What this machine can do, and how to fix what it cannot."`
-	Plan   planVerb   `cmd:"" help:"Freeze what a run must answer: cells, checks, exact packages."`
-	Build  buildVerb  `cmd:"" help:"Make the images that a plan needs."`
-	Run    runVerb    `cmd:"" help:"Plan, build, run the checks, judge."`
-	Report reportVerb `cmd:"" help:"Show a stored run again."`
-	Gate   gateVerb   `cmd:"" help:"May it be released? Exit 0 ship, 1 hold, 2 could not judge."`
-	Why    whyVerb    `cmd:"" help:"Everything known about a cell or a check, in words."`
-	Repro  reproVerb  `cmd:"" help:"Run one check on one cell again, keeping everything."`
-	List   listVerb   `cmd:"" help:"The names that can be selected."`
-	GC     gcVerb     `cmd:"" name:"gc" help:"Remove what killed runs left; the cache's size, and what may go."`
+	Doctor   doctorVerb   `cmd:"" help:"What this machine can do, and how to fix what it cannot."`
+	Plan     planVerb     `cmd:"" help:"Freeze what a run must answer: cells, checks, exact packages."`
+	Build    buildVerb    `cmd:"" help:"Make the images that a plan needs."`
+	Run      runVerb      `cmd:"" help:"Plan, build, run the checks, judge."`
+	Report   reportVerb   `cmd:"" help:"Show a stored run again."`
+	Gate     gateVerb     `cmd:"" help:"May it be released? Exit 0 ship, 1 hold, 2 could not judge."`
+	Why      whyVerb      `cmd:"" help:"Everything known about a cell or a check, in words."`
+	Repro    reproVerb    `cmd:"" help:"Run one check on one cell again, keeping everything."`
+	List     listVerb     `cmd:"" help:"The names that can be selected."`
+	Selftest selftestVerb `cmd:"" help:"Does each check see what it exists to see?"`
+	Checks   checksVerb   `cmd:"" help:"What each check asserts, requires and depends on."`
+	GC       gcVerb       `cmd:"" name:"gc" help:"Remove what killed runs left; the cache's size, and what may go."`
 }
 
 // exit is an error that ends the command with a code and without a word more.

@@ -24,6 +24,8 @@ type selection struct {
 	Changed  string   `placeholder:"AXIS=FROM..TO" help:"Plan the cells in which this change can matter, each with its baseline."`
 	Strength int      `short:"t" placeholder:"N" help:"Cover each combination of N values, in place of what the profile says (2: pairs)."`
 	Budget   int      `placeholder:"N" help:"At most N cells: those that cover most."`
+	// Everywhere is the test of what checks say they depend on: both ways agree.
+	Everywhere bool `help:"Ask each check in each cell, also where another cell has everything that the answer depends on."`
 	// Isolation is what each check shares its host with; empty for what they say.
 	Isolation string `enum:",cell,check" default:"" placeholder:"cell|check" help:"Run each check on a pristine host of its own (check), or those of a cell on one (cell), whatever they ask for."`
 }
@@ -33,14 +35,14 @@ func (s selection) narrows() bool { return len(s.Cells)+len(s.Checks) > 0 }
 
 // chooses says whether the selection has a word in which cells a plan is made of.
 func (s selection) chooses() bool {
-	return s.Isolation != "" || s.Profile != "" || s.Changed != "" || s.Strength != 0 || s.Budget != 0
+	return s.Isolation != "" || s.Everywhere || s.Profile != "" || s.Changed != "" || s.Strength != 0 || s.Budget != 0
 }
 
 // request is what the selection asks of the matrix.
 func (s selection) request() (matrix.Request, error) {
 	req := matrix.Request{
 		Profile: cmp.Or(s.Profile, matrix.DefaultProfile), Cells: s.Cells, Checks: s.Checks, Strength: s.Strength, Budget: s.Budget,
-		Isolation: matrix.Isolation(s.Isolation),
+		Isolation: matrix.Isolation(s.Isolation), Everywhere: s.Everywhere,
 	}
 	if s.Changed == "" {
 		return req, nil
@@ -62,7 +64,7 @@ type planVerb struct {
 
 // Help is what virtmatrix plan --help says beyond the flags.
 func (*planVerb) Help() string {
-	return `Prints the cells in the order in which they run, the number of checks, what does not apply and why, and the leading packages of each cell. Cells of containers are planned as machines where no Docker answers, and the plan says so.
+	return `Prints the cells in the order in which they run, the number of checks, what another cell answers, what does not apply and why, the leading packages of each cell, and how long a run may take: what its checks were measured to cost, and 3 s for each host that is a container, 4 s for each that is restored, and 60 s for each that boots, without the images.
 
 Examples:
   virtmatrix plan
@@ -87,6 +89,9 @@ func (v *planVerb) Run(a *app) error {
 	if err := showPlan(a.stdout, plan, v.Explain); err != nil {
 		return err
 	}
+	if err := a.showEstimate(plan); err != nil {
+		return err
+	}
 	if err := a.showKept(plan); err != nil || !v.Explain {
 		return err
 	}
@@ -107,9 +112,6 @@ func (v *planVerb) plan(a *app) (*matrix.Plan, error) {
 	}
 	req, err := v.request()
 	if err != nil {
-		return nil, err
-	}
-	if req, err = run.Containable(a.ctx, cat, req); err != nil {
 		return nil, err
 	}
 	return matrix.New(cat, req)
@@ -188,21 +190,18 @@ func readPlan(path string) (*matrix.Plan, error) {
 
 // showPlan prints a plan for people, with the reasons for its cells if asked.
 func showPlan(w io.Writer, p *matrix.Plan, explain bool) error {
-	var applies, not int
-	for i := range p.Cells {
-		a, n := countChecks(&p.Cells[i])
-		applies, not = applies+a, not+n
-	}
-	fmt.Fprintf(w, "profile %s: %s, %s, %d not applicable\n",
-		p.Profile, number(len(p.Cells), "cell"), number(applies, "check"), not)
+	c := countChecks(p.Cells...)
+	fmt.Fprintf(w, "profile %s: %s, %s\n", p.Profile, number(len(p.Cells), "cell"), c)
 	if p.Change != nil {
 		fmt.Fprintf(w, "change: %s\n", p.Change)
 	}
-	if p.Fallback != "" {
-		fmt.Fprintf(w, "note: %s\n", p.Fallback)
-	}
 	for i := range p.Coverage {
 		showCoverage(w, &p.Coverage[i])
+	}
+	if explain {
+		if err := showOnce(w, p); err != nil {
+			return err
+		}
 	}
 	for i := range p.Cells {
 		if err := showCell(w, &p.Cells[i], explain); err != nil {
@@ -258,8 +257,7 @@ func showLeftOut(w io.Writer, left []matrix.LeftOutCell) error {
 }
 
 func showCell(w io.Writer, c *matrix.Cell, explain bool) error {
-	applies, not := countChecks(c)
-	fmt.Fprintf(w, "\n%s (%s): %s, %d not applicable\n", c.ID, c.Composition, number(applies, "check"), not)
+	fmt.Fprintf(w, "\n%s (%s): %s\n", c.ID, c.Composition, countChecks(*c))
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, choice := range c.Stack {
 		fields := []string{"    " + string(choice.Component), choice.Version, choice.Release}
@@ -291,39 +289,4 @@ func showCell(w io.Writer, c *matrix.Cell, explain bool) error {
 		fmt.Fprintf(w, "    %d not applicable: %s\n", r.count, r.text)
 	}
 	return nil
-}
-
-func countChecks(c *matrix.Cell) (applies, not int) {
-	for _, check := range c.Checks {
-		if check.Unsupported == "" {
-			applies++
-		} else {
-			not++
-		}
-	}
-	return applies, not
-}
-
-type reason struct {
-	text  string
-	count int
-}
-
-// reasons counts why checks do not apply to a cell, in the plan's order.
-func reasons(c *matrix.Cell) []reason {
-	var out []reason
-	at := map[string]int{}
-	for _, check := range c.Checks {
-		if check.Unsupported == "" {
-			continue
-		}
-		i, ok := at[check.Unsupported]
-		if !ok {
-			i = len(out)
-			at[check.Unsupported] = i
-			out = append(out, reason{text: check.Unsupported})
-		}
-		out[i].count++
-	}
-	return out
 }

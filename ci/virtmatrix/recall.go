@@ -3,9 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
-	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/verdict"
@@ -21,7 +22,7 @@ func (r *runner) recall() error {
 	if err != nil {
 		return nil // without the suites nothing runs, and that is told then
 	}
-	if kept, err := verdict.In(run.Kept(r.Home)).List(); err == nil && len(kept) == 0 {
+	if kept, _, err := verdict.In(run.Kept(r.Home)).Old(0); err == nil && len(kept) == 0 {
 		return nil
 	}
 	verdicts, err := r.verdicts(r.plan, source)
@@ -36,13 +37,14 @@ func (r *runner) recall() error {
 		fmt.Fprintln(r.stderr, err)
 		return nil
 	}
-	records, err := verdicts.Answer(r.ctx, r.dir, r.note)
+	records, err := verdicts.Answer(r.dir, r.note)
 	if err != nil || len(records) == 0 {
 		return err
 	}
 	r.recalled = true
-	_, err = fmt.Fprintf(r.stderr, "%s: %s; -fresh asks again\n", short(r.dir.Path()), recalledWords(r.plan, records, time.Now()))
-	return err
+	fmt.Fprintf(r.stderr, "%s: %d of %s are answered from the cache; -fresh asks again\n",
+		short(r.dir.Path()), len(records), number(planned(r.plan), "check"))
+	return nil
 }
 
 // probe finds out what runs hosts here, which kept answers depend on.
@@ -78,17 +80,21 @@ func (a *app) showKept(plan *matrix.Plan) error {
 		fmt.Fprintln(a.stderr, err)
 		return nil
 	}
-	checks := 0
-	for i := range plan.Cells {
-		n, _ := countChecks(&plan.Cells[i])
-		checks += n
-	}
-	found := verdicts.Recall("", "", nil)
-	for _, problem := range found.Problems {
+	found, problems := verdicts.Recall(nil)
+	for _, problem := range problems {
 		fmt.Fprintln(a.stderr, problem)
 	}
-	_, err = fmt.Fprintf(a.stdout, "%d of %s have an answer in the cache\n", len(found.Records), number(checks, "check"))
+	_, err = fmt.Fprintf(a.stdout, "%d of %s have an answer in the cache\n", len(found), number(planned(plan), "check"))
 	return err
+}
+
+// planned counts the checks that a plan asks.
+func planned(plan *matrix.Plan) int {
+	checks := 0
+	for i := range plan.Cells {
+		checks += plan.Cells[i].Asked()
+	}
+	return checks
 }
 
 // note tells something about the whole run, here and in its report.
@@ -99,79 +105,19 @@ func (r *runner) note(what error) {
 	}
 }
 
-// recalledWords says how much of a plan is answered from the cache: "60 of 64 cells
-// are answered from the cache (run 20261121-221000-smoke of yesterday 22:10)". Cells
-// that are asked nothing are not counted.
-func recalledWords(plan *matrix.Plan, records []journal.Record, now time.Time) string {
-	answered := journal.Answered(plan, records)
-	cells, all, partly, checks := 0, 0, 0, 0
-	for i := range plan.Cells {
-		c := &plan.Cells[i]
-		asked, _ := countChecks(c)
-		if asked == 0 {
-			continue
+// verdicts removes the kept verdicts that are older.
+func (g *collector) verdicts(age time.Duration) error {
+	paths, bytes, err := verdict.In(run.Kept(g.Home)).Old(age)
+	if err != nil || len(paths) == 0 {
+		return err
+	}
+	return g.remove(number(len(paths), "kept verdict"), bytes, func() error {
+		var failed []error
+		for _, path := range paths {
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				failed = append(failed, err)
+			}
 		}
-		all++
-		switch got := len(answered[c.ID]); {
-		case got == asked:
-			cells++
-		case got > 0:
-			partly, checks = partly+1, checks+got
-		}
-	}
-	var words string
-	switch {
-	case cells == all && cells > 1:
-		words = fmt.Sprintf("all %d cells", cells)
-	case cells > 0:
-		words = fmt.Sprintf("%d of %s", cells, number(all, "cell"))
-	}
-	if partly > 0 {
-		if words != "" {
-			words += " and "
-		}
-		words += fmt.Sprintf("%s of %s", number(checks, "check"), number(partly, "cell"))
-		if cells > 0 {
-			words += " more"
-		}
-	}
-	verb := "are"
-	if cells+checks == 1 {
-		verb = "is"
-	}
-	return fmt.Sprintf("%s %s answered from the cache (%s)", words, verb, origin(records, now))
-}
-
-// origin names the run that most lately gave one of the answers, and counts the
-// others.
-func origin(records []journal.Record, now time.Time) string {
-	runs := map[string]bool{}
-	latest := records[0].Cached
-	for _, r := range records {
-		runs[r.Cached.Run] = true
-		if r.Cached.Time.After(latest.Time) {
-			latest = r.Cached
-		}
-	}
-	words := fmt.Sprintf("run %s of %s", latest.Run, day(latest.Time, now))
-	if n := len(runs) - 1; n > 0 {
-		words += fmt.Sprintf(" and %s before it", number(n, "run"))
-	}
-	return words
-}
-
-// day writes a time as people say it: "today 22:10", "yesterday 22:10", and after
-// that the date.
-func day(at, now time.Time) string {
-	at, now = at.Local(), now.Local()
-	clock := at.Format("15:04")
-	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
-	switch {
-	case at.After(now):
-	case !at.Before(midnight):
-		return "today " + clock
-	case !at.Before(midnight.AddDate(0, 0, -1)):
-		return "yesterday " + clock
-	}
-	return at.Format("2006-01-02 15:04")
+		return errors.Join(failed...)
+	})
 }

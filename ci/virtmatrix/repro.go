@@ -30,7 +30,7 @@ func (v *reproVerb) Run(a *app) error {
 	if len(words) != 2 {
 		return fmt.Errorf("cannot repeat %q: give [RUN] CELL CHECK", v.Words)
 	}
-	r := &runner{app: a, began: time.Now(), wish: rundir.Wish{Fresh: true, Keep: true}}
+	r := &runner{app: a, began: time.Now(), options: rundir.Options{Fresh: true, Keep: true}}
 	want := selection{Profile: v.Profile, Cells: words[:1], Checks: words[1:]}
 	plan, err := a.repeat(run, want)
 	if err != nil {
@@ -93,8 +93,8 @@ func narrow(frozen *matrix.Plan, want selection) (*matrix.Plan, error) {
 	return p, p.Seal()
 }
 
-// narrowCell keeps the selected checks and, as planning does, of what they need
-// only the boot check, which is the cell's first.
+// narrowCell keeps the selected checks, which the cell then answers itself, and the
+// boot check, which is its first.
 func narrowCell(c *matrix.Cell, patterns []string) (matrix.Cell, error) {
 	var names []string
 	for _, check := range c.Checks {
@@ -111,7 +111,7 @@ func narrowCell(c *matrix.Cell, patterns []string) (matrix.Cell, error) {
 		if !slices.Contains(wanted, check.ID) {
 			continue
 		}
-		check.Needs = slices.DeleteFunc(slices.Clone(check.Needs), func(id string) bool { return !slices.Contains(wanted, id) })
+		check.AskedIn = ""
 		cell.Checks = append(cell.Checks, check)
 	}
 	return cell, nil

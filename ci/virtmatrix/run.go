@@ -27,7 +27,7 @@ type runVerb struct {
 
 // Help is what virtmatrix run --help says beyond the flags.
 func (*runVerb) Help() string {
-	return `Everything goes to a folder of its own in runs/, and runs/latest leads to it. The exit code is that of virtmatrix gate. A check whose answer is in the cache, given to the same packages, images, settings and code on this machine, is not run again; the report says which, and -fresh runs all, also what the cache answered when a resumed run began. The first ^C ends the guests and keeps what was answered; the second kills.
+	return `Everything goes to a folder of its own in runs/, and runs/latest leads to it. The exit code is that of virtmatrix gate. A check that passed before, with the same packages, images, settings and code on this machine, is answered from the cache and not run again; the report says which, and -fresh runs all, also what the cache answered when a resumed run began. The first ^C ends the guests and keeps what was answered; the second kills.
 
 Examples:
   virtmatrix run                                # the default profile
@@ -41,7 +41,7 @@ Examples:
 
 // Run runs the plan and judges it.
 func (v *runVerb) Run(a *app) error {
-	r := &runner{app: a, began: time.Now(), wish: rundir.Wish{Fresh: a.Fresh || v.Keep, Keep: v.Keep}, parallel: v.Parallel}
+	r := &runner{app: a, began: time.Now(), options: rundir.Options{Fresh: a.Fresh || v.Keep, Keep: v.Keep}, parallel: v.Parallel}
 	if v.Parallel < 0 {
 		return fmt.Errorf("cannot run %d cells side by side: give 1 or more", v.Parallel)
 	}
@@ -83,8 +83,8 @@ type runner struct {
 	dir  *rundir.Dir
 	// resumed is set when the run goes on with what an earlier one left.
 	resumed bool
-	// wish is what is asked for now, and then also when the run was begun.
-	wish rundir.Wish
+	// options are what is asked for now, and then also when the run was begun.
+	options rundir.Options
 	// recalled is set when some of the answers came from the cache.
 	recalled bool
 	// parallel is how many cells run side by side; 0 lets the machine decide.
@@ -107,7 +107,7 @@ func (r *runner) execute(policy policyFlag) (err error) {
 	if err != nil {
 		return err
 	}
-	if left > 0 && !r.wish.Fresh {
+	if left > 0 && !r.options.Fresh {
 		if err := r.recall(); err != nil {
 			return err
 		}
@@ -117,9 +117,6 @@ func (r *runner) execute(policy policyFlag) (err error) {
 	}
 	if left > 0 {
 		fmt.Fprintf(r.stderr, "%s: %s on %s\n", short(r.dir.Path()), number(left, "check"), number(len(rows), "cell"))
-		if r.plan.Fallback != "" {
-			fmt.Fprintf(r.stderr, "%s: %s\n", short(r.dir.Path()), r.plan.Fallback)
-		}
 		if err := r.answer(rows); err != nil {
 			return err
 		}
@@ -136,8 +133,8 @@ func (r *runner) open() (err error) {
 			return err
 		}
 	}
-	// The wish comes first: a folder without a plan is no run.
-	if r.wish, err = r.dir.AddWish(r.wish); err != nil || r.resumed {
+	// The options come first: a folder without a plan is no run.
+	if r.options, err = r.dir.AddOptions(r.options); err != nil || r.resumed {
 		return err
 	}
 	return r.dir.WritePlan(r.plan)
@@ -187,16 +184,19 @@ func (r *runner) show(rows []progress.Row) (sink progress.Sink, done func()) {
 // rows are the cells of the plan with the checks they must answer, less those
 // that have an answer, and how many checks are left.
 func (r *runner) rows() (rows []progress.Row, left int, err error) {
-	records, _, err := run.Answers(r.dir)
+	records, damage, err := run.Answers(r.dir)
 	if err != nil {
 		return nil, 0, err
+	}
+	if err := damage.Err(); err != nil {
+		return nil, 0, fmt.Errorf("cannot go on with %s: %w", short(r.dir.Path()), err)
 	}
 	answered := journal.Answered(r.plan, records)
 	for i := range r.plan.Cells {
 		c := &r.plan.Cells[i]
 		row := progress.Row{Cell: c.ID}
 		for _, check := range c.Checks {
-			if check.Unsupported != "" {
+			if !check.Asked() {
 				continue
 			}
 			row.Checks++
@@ -204,7 +204,9 @@ func (r *runner) rows() (rows []progress.Row, left int, err error) {
 				row.Done++
 			}
 		}
-		rows, left = append(rows, row), left+row.Checks-row.Done
+		if row.Checks > 0 { // a cell that is asked nothing has no host
+			rows, left = append(rows, row), left+row.Checks-row.Done
+		}
 	}
 	return rows, left, nil
 }

@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -57,10 +57,10 @@ func sampleRuns(t *testing.T) map[string]map[string][]byte {
 	failed := all[2]
 	failed.Verdict, failed.Layer, failed.Reason = matrix.Fail, matrix.LayerManagement, "cannot restore domain: the guest's ticks stopped"
 	held := append(append([]journal.Record{}, all[:2]...), append([]journal.Record{failed}, all[3:]...)...)
-	killed := lines(t, all[:3])
-	killed = append(killed, lines(t, all[3:4])[:40]...)
+	whole := lines(t, all)
+	killed := whole[:bytes.Index(whole, []byte("IX-BOOT"))]
 	return map[string]map[string][]byte{
-		"20260101-120000-smoke-ship":   {"plan.json": plan.Bytes(), "journal-1.ndjson": lines(t, all)},
+		"20260101-120000-smoke-ship":   {"plan.json": plan.Bytes(), "journal-1.ndjson": whole},
 		"20260101-130000-smoke-hold":   {"plan.json": plan.Bytes(), "journal-1.ndjson": lines(t, held)},
 		"20260101-140000-smoke-killed": {"plan.json": plan.Bytes(), "journal-1.ndjson": killed},
 	}
@@ -87,13 +87,13 @@ func samplePlan(t *testing.T) *matrix.Plan {
 		PackageSets: map[string]matrix.PackageSet{host.Key(): host, emulator.Key(): emulator},
 		Cells: []matrix.Cell{
 			cell(matrix.KVM, "userland-kvm", []matrix.PlannedCheck{
-				{ID: "IK-BOOT", Tier: matrix.Nested},
-				{ID: "O-START", Tier: matrix.Nested, Needs: []string{"IK-BOOT"}},
-				{ID: "O-SAVE", Tier: matrix.Nested, Needs: []string{"IK-BOOT", "O-START"}},
+				{ID: "IK-BOOT", Family: "inbound/kernel", Tier: matrix.Nested, Boot: true},
+				{ID: "O-START", Family: "outbound/lifecycle", Tier: matrix.Nested},
+				{ID: "O-SAVE", Family: "outbound/save", Tier: matrix.Nested},
 			}, "6.1", "7.2", "9.0"),
 			cell(matrix.Xen, "userland-xen", []matrix.PlannedCheck{
-				{ID: "IX-BOOT", Tier: matrix.Nested},
-				{ID: "O-SAVE", Tier: matrix.Nested, Unsupported: "libxl cannot save this guest"},
+				{ID: "IX-BOOT", Family: "inbound/xen", Tier: matrix.Nested, Boot: true},
+				{ID: "O-SAVE", Family: "outbound/save", Tier: matrix.Nested, Unsupported: "libxl cannot save this guest"},
 			}, "6.1", "4.17", "9.0"),
 		},
 	}
@@ -124,13 +124,28 @@ func sampleRecords(p *matrix.Plan) []journal.Record {
 	return records
 }
 
+// lines is the journal of a process that gave these answers and ended.
 func lines(t *testing.T, records []journal.Record) []byte {
 	t.Helper()
-	var b bytes.Buffer
-	for _, r := range records {
-		if err := json.NewEncoder(&b).Encode(r); err != nil {
-			t.Fatal(err)
-		}
+	text, err := chained(records)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return b.Bytes()
+	return text
+}
+
+func chained(records []journal.Record) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "journal-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	w, err := journal.Open(dir, 1)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(w.AppendAll(records), w.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(dir, "journal-1.ndjson"))
 }

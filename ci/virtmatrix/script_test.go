@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/virtmatrix/virtmatrix/internal/journal"
 )
 
 // TestMain makes this test binary the virtmatrix command of the scripts.
@@ -22,7 +26,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "chain": chain},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("VIRTMATRIX_HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("VIRTMATRIX_RUNTIME", filepath.Join(e.WorkDir, "runtime"))
@@ -51,6 +55,27 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if fmt.Sprint(got) != args[0] {
 		ts.Fatalf("exit code %d, want %s", got, args[0])
 	}
+}
+
+// chain makes a journal of records that were written by hand: "chain FILE".
+func chain(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: chain FILE")
+	}
+	path := ts.MkAbs(args[0])
+	text, err := os.ReadFile(path)
+	ts.Check(err)
+	var records []journal.Record
+	for line := range bytes.Lines(text) {
+		var r journal.Record
+		ts.Check(json.Unmarshal(line, &r))
+		if r.Cell != "" { // and not the end
+			records = append(records, r)
+		}
+	}
+	text, err = chained(records)
+	ts.Check(err)
+	ts.Check(os.WriteFile(path, text, 0o644))
 }
 
 // copySamples copies the stored runs and makes the one that holds the latest.

@@ -134,7 +134,7 @@ func (p Probe) boot(ctx context.Context, accel string, limit time.Duration) (flo
 	}
 	start := time.Now()
 	proc, err := owner.Start(owner.Options{Usr: p.Emulator.Usr, Output: log, Argv: []string{
-		"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", p.Emulator.Machine + ",accel=" + accel,
+		p.Emulator.Program, "-nodefaults", "-no-user-config", "-machine", p.Emulator.Machine + ",accel=" + accel,
 		"-cpu", cpu, "-m", "256", "-display", "none", "-no-reboot", "-serial", "file:" + serial,
 		"-kernel", p.Guest.Kernel, "-initrd", initrd, "-append", "console=ttyS0 panic=-1 " + l2.TokenArg + accel,
 	}})
@@ -156,7 +156,7 @@ func awaitLine(ctx context.Context, proc *owner.Process, con console.Log, log st
 		}
 		select {
 		case <-proc.Done():
-			said, _ := os.ReadFile(log)
+			said, _ := console.Log{Path: log}.Last(console.MaxBytes)
 			how := proc.Err()
 			if how == nil {
 				how = errors.New("the kernel rebooted or powered off")

@@ -15,7 +15,7 @@ import (
 func TestRealProbe(t *testing.T) {
 	bed := realtest.NewBed(t)
 	p := Probe{
-		Emulator: host.Emulator{Usr: bed.EmulatorUsr, Version: "7.2", Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off"}},
+		Emulator: host.Emulator{Usr: bed.EmulatorUsr, Program: bed.Emulator, Version: "7.2", Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off"}},
 		Guest:    host.GuestParts{Kernel: bed.Kernel, Init: realtest.Compile(t, "../../fixtures/l2/init"), Modules: bed.GuestModules},
 		Runtime:  realtest.Runtime(t), Cache: filepath.Join(t.TempDir(), "accel.json"),
 	}

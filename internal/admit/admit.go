@@ -11,16 +11,16 @@ package admit
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 )
 
-// Need is what something takes of the machine while it runs.
+// Need is what something takes of the machine while it runs. Several hosts that
+// are needed together are one need with the sum of their numbers.
 type Need struct {
 	// What it is, in words, as in "a host of CELL".
 	What string `json:"what"`
@@ -31,39 +31,39 @@ type Need struct {
 	// DiskMB is what it writes on the disk that holds the folder Disk, in MiB.
 	DiskMB int    `json:"disk_mb,omitempty"`
 	Disk   string `json:"disk,omitempty"`
+	// Timed says that it has time limits, and so had better not start while the
+	// processors are busy.
+	Timed bool `json:"timed,omitempty"`
 }
 
-// ReserveMB is the memory that is left to the harness itself, to what else runs,
-// and to the page cache of the images that all hosts read, in MiB.
-const ReserveMB = 512
-
 const (
+	// ReserveMB is the memory that is left to the harness itself, to what else
+	// runs, and to the page cache of the images that all hosts read, in MiB.
+	ReserveMB = 512
 	// pollEvery is how often a claim that waits looks again.
 	pollEvery = 250 * time.Millisecond
 	// tellEvery is how often a wait that stays the same is told with new numbers.
 	tellEvery = time.Minute
-	// patience is how long memory may be short while nothing of ours runs: what
-	// just ended may still be giving it back, but nobody promised to.
+	// patience is how long a claim waits for what nothing of ours will give back.
+	// Then one without memory fails, and one on busy processors starts.
 	patience = 30 * time.Second
 )
 
 // Room is the room on this machine, shared by all processes with one folder.
 type Room struct {
-	dir       string
-	read      func(disk string) (Reading, error)
-	processes func() (table, error)
-	// everyProcessor admits whatever the processors are busy with.
+	dir  string
+	read func(disk string) (Reading, error)
+	// has is the memory of what a process started, in MiB.
+	has func(root int) int
+
 	everyProcessor bool
 	patience       time.Duration
-
-	mu    sync.Mutex
-	meter meter
 }
 
 // In returns the room whose claims are in a folder.
 func In(dir string) *Room {
-	m := Machine{Root: "/"}
-	return &Room{dir: dir, read: m.Read, processes: m.processes, patience: patience}
+	m := machine{root: "/"}
+	return &Room{dir: dir, read: m.read, has: m.belowMB, patience: patience}
 }
 
 // EveryProcessor makes this process's claims wait for memory and disk alone:
@@ -78,45 +78,38 @@ func (r *Room) EveryProcessor() *Room {
 // room, with the numbers and the cure, and when ctx ends. All errors are
 // *fault.Infra.
 func (r *Room) Enter(ctx context.Context, need Need, tell func(why string)) (*Claim, error) {
-	op := "make room for " + need.What
 	c, err := r.queue(ctx, need)
-	if err != nil {
-		return nil, fault.Infraf(op, "%w", err)
-	}
-	if err := r.await(ctx, c, tell); err != nil {
+	if err == nil {
+		if err = r.await(ctx, c, tell); err == nil {
+			return c, nil
+		}
 		c.Release()
-		return nil, fault.Infraf(op, "%w", err)
 	}
-	return c, nil
+	return nil, fault.Infraf("make room for "+need.What, "%w", err)
 }
 
 // await asks again until the claim is admitted.
 func (r *Room) await(ctx context.Context, c *Claim, tell func(why string)) error {
-	var alone, told time.Time
-	var short resource
+	var short lack
+	var since, told time.Time
 	for {
-		l, err := r.try(ctx, c)
+		l, err := r.try(ctx, c, short.of == idleness && time.Since(since) > r.patience)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err != nil {
+		if err != nil || l.of == nothing {
 			return err
 		}
 		now := time.Now()
-		switch {
-		case l.of == nothing:
-			return nil
-		case !l.alone:
-			alone = time.Time{}
-		case alone.IsZero():
-			alone = now
+		if l.of != short.of || (l.cure == "") != (short.cure == "") {
+			since, told = now, time.Time{}
 		}
-		if l.hopeless || l.alone && now.Sub(alone) > r.patience {
+		if short = l; l.hopeless || l.cure != "" && now.Sub(since) > r.patience {
 			return fmt.Errorf("it %s; %s", l.says, l.cure)
 		}
-		if l.of != knowledge && (l.of != short || now.Sub(told) > tellEvery) {
-			tell(l.why())
-			short, told = l.of, now
+		if now.Sub(told) > tellEvery {
+			tell(fmt.Sprintf("for %s: %s", l.of, l.says))
+			told = now
 		}
 		select {
 		case <-ctx.Done():
@@ -127,64 +120,44 @@ func (r *Room) await(ctx context.Context, c *Claim, tell func(why string)) error
 }
 
 // try admits the claim if it is its turn and there is room, and returns what is
-// lacking otherwise.
-func (r *Room) try(ctx context.Context, c *Claim) (lack, error) {
-	unlock, err := r.lock(ctx)
+// lacking otherwise. anyway starts it also on busy processors.
+func (r *Room) try(ctx context.Context, c *Claim, anyway bool) (l lack, err error) {
+	err = r.locked(ctx, func() error {
+		if err := os.Chtimes(c.file.Name(), time.Time{}, time.Now()); err != nil {
+			return fmt.Errorf("cannot keep claim: %w", err)
+		}
+		others, err := r.claims(c.number)
+		if err != nil {
+			return err
+		}
+		if n := before(others, c.number); n > 0 {
+			l = lack{of: turn, says: fmt.Sprintf("%d came before", n)}
+			return nil
+		}
+		now, err := r.read(c.Need.Disk)
+		if err != nil {
+			return err
+		}
+		if anyway {
+			now.Pressure = 0
+		}
+		if l = decide(now, r.held(others), c.Need, r.everyProcessor); l.of != nothing {
+			return nil
+		}
+		c.Held = true
+		return c.write()
+	})
+	return l, err
+}
+
+// locked does something with the claims, which takes moments.
+func (r *Room) locked(ctx context.Context, do func() error) error {
+	unlock, err := disk.Lock(ctx, filepath.Join(r.dir, "admission.lock"))
 	if err != nil {
-		return lack{}, err
+		return err
 	}
 	defer unlock()
-	if err := c.touch(); err != nil {
-		return lack{}, err
-	}
-	others, err := r.others(c.number)
-	if err != nil {
-		return lack{}, err
-	}
-	if n := before(others, c.number); n > 0 {
-		return lack{of: turn, says: fmt.Sprintf("%d came before", n)}, nil
-	}
-	reading, err := r.read(c.state.Need.Disk)
-	if err != nil {
-		return lack{}, err
-	}
-	held, known, err := r.beside(append(others, claimed{state: c.state}), &reading)
-	if err != nil {
-		return lack{}, err
-	}
-	l := decide(reading, held, c.state.Need, r.everyProcessor)
-	if l.of == nothing && !known && len(held) > 0 && !r.everyProcessor {
-		return lack{of: knowledge}, nil
-	}
-	if l.of != nothing {
-		return l, nil
-	}
-	c.state.Held = true
-	return lack{}, c.write()
-}
-
-// beside is what is held beside the claim that asks, the last one, with what it
-// has taken, and puts into the reading how busy others are; known is false as
-// long as that is not measured. It looks at all processes, which takes
-// milliseconds, only where that can matter.
-func (r *Room) beside(claims []claimed, reading *Reading) (all []held, known bool, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	alone := !slices.ContainsFunc(claims, func(c claimed) bool { return c.state.Held })
-	if alone && r.meter.ours != nil {
-		return nil, true, nil
-	}
-	t, err := r.processes()
-	if err != nil {
-		return nil, false, err
-	}
-	reading.Busy, known = r.meter.look(time.Now(), reading.ticks, t, claims)
-	return heldOf(claims, t), known, nil
-}
-
-// lock guards the claims. It is held for moments.
-func (r *Room) lock(ctx context.Context) (unlock func(), err error) {
-	return disk.Lock(ctx, filepath.Join(r.dir, "admission.lock"))
+	return do()
 }
 
 // Fit is how many of one need fit side by side.
@@ -200,27 +173,16 @@ func (f Fit) Number() int { return min(f.ByMemory, max(f.ByProcessors, 1)) }
 
 // Fits says how many of a need fit on the machine when the claims that live now
 // have ended: what they have is free then.
-func (r *Room) Fits(ctx context.Context, need Need) (Fit, error) {
-	unlock, err := r.lock(ctx)
-	if err != nil {
-		return Fit{}, err
-	}
-	defer unlock()
-	claims, err := r.others(0)
-	if err != nil {
-		return Fit{}, err
-	}
-	reading, err := r.read(need.Disk)
-	if err != nil {
-		return Fit{}, err
-	}
-	t, err := r.processes()
-	if err != nil {
-		return Fit{}, err
-	}
-	for _, h := range heldOf(claims, t) {
-		reading.FreeMB += h.usedMB
-	}
-	spare := max(reading.FreeMB-ReserveMB, 0)
-	return Fit{need, spare / max(need.MemoryMB, 1), reading.Processors / max(need.Processors, 1), reading}, nil
+func (r *Room) Fits(ctx context.Context, need Need) (f Fit, err error) {
+	err = r.locked(ctx, func() error {
+		claims, err := r.claims(0)
+		if err == nil {
+			f.Reading, err = r.read(need.Disk)
+		}
+		f.FreeMB += r.held(claims).takenMB
+		return err
+	})
+	f.Need, f.ByProcessors = need, f.Processors/max(need.Processors, 1)
+	f.ByMemory = max(f.FreeMB-ReserveMB, 0) / max(need.MemoryMB, 1)
+	return f, err
 }

@@ -1,7 +1,6 @@
 package admit
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -12,23 +11,38 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/virtmatrix/virtmatrix/internal/owner"
 )
 
-// Machine is read through its /proc and /sys, which are below Root.
-type Machine struct{ Root string }
+// Reading is what the machine has at a moment.
+type Reading struct {
+	// FreeMB is the memory that can be had without swapping, TotalMB the most
+	// that there is ever, in MiB; both respect the limits of our control group.
+	FreeMB, TotalMB int
+	// Processors are those that we may use. Pressure is for how much of the last
+	// ten seconds something waited for one, in percent
+	// (Documentation/accounting/psi.rst); 0 where the kernel does not tell.
+	Processors int
+	Pressure   float64
+	// DiskMB is what is free on the disk that was asked about, in MiB.
+	DiskMB int
+}
 
-func (m Machine) path(p string) string { return filepath.Join(m.Root, p) }
+// machine is read through its /proc and /sys, which are below root.
+type machine struct{ root string }
 
-// Read reads what the machine has, and what is free on the disk that holds a
+func (m machine) file(names ...string) ([]byte, error) {
+	return os.ReadFile(filepath.Join(append([]string{m.root}, names...)...))
+}
+
+// read reads what the machine has, and what is free on the disk that holds a
 // folder; no folder asks about none.
-func (m Machine) Read(disk string) (r Reading, err error) {
+func (m machine) read(disk string) (r Reading, err error) {
 	// Go takes the machine's, or fewer by affinity and control group.
 	r.Processors = runtime.GOMAXPROCS(0)
-	if r.FreeMB, r.TotalMB, err = m.memory(); err != nil {
-		return r, err
-	}
-	if r.ticks, err = m.busyTicks(); err != nil {
-		return r, err
+	if pressure, err := m.file("proc/pressure/cpu"); err == nil {
+		_, _ = fmt.Sscanf(string(pressure), "some avg10=%f", &r.Pressure)
 	}
 	if disk != "" {
 		var st unix.Statfs_t
@@ -37,136 +51,81 @@ func (m Machine) Read(disk string) (r Reading, err error) {
 		}
 		r.DiskMB = int(st.Bavail * uint64(st.Bsize) >> 20)
 	}
-	return r, nil
+	r.FreeMB, r.TotalMB, err = m.memory()
+	return r, err
+}
+
+// belowMB is the memory of what a process started that is no file's, in MiB: what
+// files have in memory is given back when it is needed (proc_pid_status(5)).
+func (m machine) belowMB(root int) (sum int) {
+	for _, pid := range owner.Descendants(root) {
+		text, _ := m.file("proc", strconv.Itoa(pid), "status")
+		values := pairs(text)
+		sum += values["RssAnon:"] + values["RssShmem:"]
+	}
+	return sum >> 10
 }
 
 // memory is what can be had, and what there is, in MiB: of the machine
-// (/proc/meminfo, proc_meminfo(5)), or of a control group that has less.
-func (m Machine) memory() (free, total int, err error) {
-	text, err := os.ReadFile(m.path("/proc/meminfo"))
+// (proc_meminfo(5)), or of a control group that has less.
+func (m machine) memory() (free, total int, err error) {
+	text, err := m.file("proc/meminfo")
+	values := pairs(text)
+	if free, total = values["MemAvailable:"]>>10, values["MemTotal:"]>>10; err == nil && total == 0 {
+		err = errors.New("/proc/meminfo says nothing of it")
+	}
 	if err != nil {
 		return 0, 0, fmt.Errorf("cannot ask for memory: %w", err)
 	}
-	values := pairs(text)
-	free, total = int(values["MemAvailable:"]>>10), int(values["MemTotal:"]>>10)
-	if total == 0 {
-		return 0, 0, errors.New("cannot ask for memory: /proc/meminfo says nothing of it")
-	}
-	for _, g := range m.groups() {
-		if limit, used, ok := g.read(); ok && limit < total {
-			total, free = limit, min(free, limit-used)
-		} else if ok {
-			free = min(free, limit-used)
+	own, _ := m.file("proc/self/cgroup")
+	for line := range strings.Lines(string(own)) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) != 3 || f[1] != "" && f[1] != "memory" {
+			continue
+		}
+		// A container does not see its own path: its limit is at the top then.
+		for dir := filepath.Clean("/" + f[2]); ; dir = filepath.Dir(dir) {
+			if limit, used, ok := m.limit(f[1], dir); ok {
+				free, total = min(free, limit-used), min(total, limit)
+			}
+			if dir == "/" {
+				break
+			}
 		}
 	}
 	return max(free, 0), total, nil
 }
 
+// limit returns the limit of a control group, and what it uses less what the
+// kernel can take back at once, in MiB; ok is false when nothing is limited. Files
+// are named anew since a group has no controller of its own
+// (Documentation/admin-guide/cgroup-v1/memory.rst, cgroup-v2.rst).
+func (m machine) limit(controller, dir string) (limit, used int, ok bool) {
+	names := [3]string{"memory.max", "memory.current", "inactive_file"}
+	if controller != "" {
+		names = [3]string{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}
+	}
+	var numbers [2]int
+	for i := range numbers {
+		text, err := m.file("sys/fs/cgroup", controller, dir, names[i])
+		if err == nil {
+			numbers[i], err = strconv.Atoi(string(bytes.TrimSpace(text)))
+		}
+		if err != nil || numbers[i] > 1<<60 { // "max", or the largest number of pages there is
+			return 0, 0, false
+		}
+	}
+	stat, _ := m.file("sys/fs/cgroup", controller, dir, "memory.stat")
+	return numbers[0] >> 20, max(0, numbers[1]-pairs(stat)[names[2]]) >> 20, true
+}
+
 // pairs reads lines of a name and a number, as meminfo and memory.stat have them.
-func pairs(text []byte) map[string]uint64 {
-	values := map[string]uint64{}
+func pairs(text []byte) map[string]int {
+	values := map[string]int{}
 	for line := range strings.Lines(string(text)) {
 		if f := strings.Fields(line); len(f) >= 2 {
-			values[f[0]], _ = strconv.ParseUint(f[1], 10, 64)
+			values[f[0]], _ = strconv.Atoi(f[1])
 		}
 	}
 	return values
-}
-
-// group is a memory control group, of version 1 or 2 of their interface
-// (Documentation/admin-guide/cgroup-v1/memory.rst, cgroup-v2.rst).
-type group struct {
-	dir string
-	v1  bool
-}
-
-// read returns the group's limit and what it uses less what the kernel can take
-// back at once, in MiB; ok is false when nothing is limited.
-func (g group) read() (limit, used int, ok bool) {
-	names := [3]string{"memory.max", "memory.current", "inactive_file"}
-	if g.v1 {
-		names = [3]string{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}
-	}
-	number := func(name string) (uint64, error) {
-		b, err := os.ReadFile(filepath.Join(g.dir, name))
-		if err != nil {
-			return 0, err
-		}
-		return strconv.ParseUint(string(bytes.TrimSpace(b)), 10, 64)
-	}
-	most, err := number(names[0])
-	if err != nil || most > 1<<60 { // "max", or the largest number of pages there is
-		return 0, 0, false
-	}
-	now, err := number(names[1])
-	if err != nil {
-		return 0, 0, false
-	}
-	stat, _ := os.ReadFile(filepath.Join(g.dir, "memory.stat"))
-	now -= min(now, pairs(stat)[names[2]])
-	return int(most >> 20), int(now >> 20), true
-}
-
-// groups are the memory control groups that this process is in, the innermost
-// first: /proc/self/cgroup names them, mountinfo says where they are (cgroups(7),
-// proc_pid_mountinfo(5)).
-func (m Machine) groups() []group {
-	own, err := os.ReadFile(m.path("/proc/self/cgroup"))
-	if err != nil {
-		return nil
-	}
-	mounts, err := os.ReadFile(m.path("/proc/self/mountinfo"))
-	if err != nil {
-		return nil
-	}
-	var all []group
-	for line := range strings.Lines(string(own)) {
-		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(f) != 3 {
-			continue
-		}
-		v1 := f[0] != "0"
-		if v1 && !inList(f[1], "memory") {
-			continue
-		}
-		root, at, ok := cgroupMount(mounts, v1)
-		if !ok {
-			continue
-		}
-		rel, below := strings.CutPrefix(f[2], strings.TrimSuffix(root, "/"))
-		if !below {
-			rel = "/"
-		}
-		for ; ; rel = filepath.Dir(rel) {
-			all = append(all, group{m.path(filepath.Join(at, rel)), v1})
-			if rel == "/" || rel == "." || rel == "" {
-				break
-			}
-		}
-	}
-	return all
-}
-
-// cgroupMount finds which part of the hierarchy is mounted where.
-func cgroupMount(mountinfo []byte, v1 bool) (root, at string, ok bool) {
-	for s := bufio.NewScanner(bytes.NewReader(mountinfo)); s.Scan(); {
-		fields, after, found := strings.Cut(s.Text(), " - ")
-		f, kind := strings.Fields(fields), strings.Fields(after)
-		if !found || len(f) < 5 || len(kind) < 3 {
-			continue
-		}
-		if v1 && kind[0] == "cgroup" && inList(kind[2], "memory") || !v1 && kind[0] == "cgroup2" {
-			return f[3], f[4], true
-		}
-	}
-	return "", "", false
-}
-
-func inList(list, word string) bool {
-	for w := range strings.SplitSeq(list, ",") {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }

@@ -94,7 +94,7 @@ func TestAProcessThatDiesFreesItsRoom(t *testing.T) {
 		start(t, dir).says("in")
 	}
 	third := start(t, dir)
-	if said := third.says("waiting"); !strings.Contains(said, "for memory: needs 1.0 GiB") || !strings.Contains(said, "2 that run") {
+	if said := third.says("waiting"); !strings.Contains(said, "for memory: needs 1.0 GiB") || !strings.Contains(said, "to 2 that run") {
 		t.Errorf("the third process says %q", said)
 	}
 	victim := start(t, dir) // one that waits may die, too
@@ -118,18 +118,17 @@ func TestAProcessThatDiesFreesItsRoom(t *testing.T) {
 // holders are the processes that are in.
 func holders(t *testing.T, r *Room) (pids []int) {
 	t.Helper()
-	unlock, err := r.lock(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unlock()
-	claims, err := r.others(0)
+	var claims []*Claim
+	err := r.locked(t.Context(), func() (err error) {
+		claims, err = r.claims(0)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range claims {
-		if c.state.Held {
-			pids = append(pids, c.state.Owner)
+		if c.Held {
+			pids = append(pids, c.Root)
 		}
 	}
 	return pids
@@ -189,7 +188,7 @@ func TestTwoRunsAtOnceNeverTakeMoreThanThereIs(t *testing.T) {
 func TestAMachineTooSmallIsToldSo(t *testing.T) {
 	r := roomFor(t.TempDir(), 0)
 	_, err := r.Enter(t.Context(), need, func(string) { t.Error("it waits") })
-	wants(t, err, "cannot make room for a host: it needs 1.0 GiB and leaves 0.5 GiB to the rest, and there are only 0.5 GiB; ", "at least 1.5 GiB")
+	wants(t, err, "cannot make room for a host: it needs 1.0 GiB and leaves 0.5 GiB to the rest; 0.5 GiB of 0.5 GiB are free, ", "at least 1.5 GiB")
 }
 
 func TestMemoryThatNobodyOfOursWillGiveBackIsWaitedForBriefly(t *testing.T) {
@@ -203,7 +202,7 @@ func TestMemoryThatNobodyOfOursWillGiveBackIsWaitedForBriefly(t *testing.T) {
 	r.patience = time.Nanosecond
 	told := ""
 	_, err := r.Enter(t.Context(), need, func(why string) { told = why })
-	wants(t, err, "0.7 GiB of 1.5 GiB are free and nothing of virtmatrix runs", "end other programs")
+	wants(t, err, "0.7 GiB of 1.5 GiB are free, 0.0 GiB of it promised to 0 that run", "end other programs")
 	if !strings.HasPrefix(told, "for memory: needs") {
 		t.Errorf("the wait is told as %q", told)
 	}
@@ -242,8 +241,8 @@ func wants(t *testing.T, err error, words ...string) {
 
 func TestOneThatIsStoppedHoldsUpNobody(t *testing.T) {
 	now := time.Now()
-	queue := []claimed{
-		{number: 1, state: state{Held: true}, looked: now},
+	queue := []*Claim{
+		{number: 1, Held: true, looked: now},
 		{number: 2, looked: now.Add(-2 * silence)},
 		{number: 3, looked: now},
 		{number: 5, looked: now},
@@ -277,9 +276,52 @@ func TestTheFirstOfAContainerTakesWhatItsHarnessClaimed(t *testing.T) {
 	if err := c.Uses(t.Context(), 1234); err != nil {
 		t.Fatal(err)
 	}
-	seen, alive, err := readClaim(c.file.Name())
-	if err != nil || !alive || seen.state.Root != 1234 || seen.state.Owner != os.Getpid() || !seen.state.Held {
-		t.Errorf("another sees %+v, alive: %t, %v", seen.state, alive, err)
+	asked := 0
+	other := roomFor(dir, 2)
+	other.has = func(root int) int { asked = root; return 0 }
+	if _, err := other.Fits(t.Context(), need); err != nil || asked != 1234 {
+		t.Errorf("the claim has what is below process %d (%v), want 1234", asked, err)
+	}
+}
+
+func TestWhatAClaimHasTakenIsNoMoreThanItClaimed(t *testing.T) {
+	r := roomFor(t.TempDir(), 1)
+	r.has = func(root int) int { return map[int]int{10: 1500, 20: 300, 30: 9999}[root] }
+	one := func(root int, held bool) *Claim { return &Claim{Need: need, Root: root, Held: held} }
+	// Two claims share what 10 has; 20 is still to take most; 30 took more than it said.
+	h := r.held([]*Claim{one(10, true), one(10, true), one(20, true), one(30, true), one(40, false)})
+	if len(h.needs) != 4 || h.takenMB != 1500+300+1000 {
+		t.Errorf("%d claims have taken %d MiB", len(h.needs), h.takenMB)
+	}
+}
+
+func TestBusyProcessorsAreWaitedForBriefly(t *testing.T) {
+	dir := t.TempDir()
+	room := func() *Room {
+		r := roomFor(dir, 2)
+		r.everyProcessor = false
+		r.read = func(string) (Reading, error) {
+			return Reading{FreeMB: 9000, TotalMB: 9000, Processors: 2, Pressure: 80}, nil
+		}
+		return r
+	}
+	timed := need
+	timed.Timed = true
+	first, err := room().Enter(t.Context(), timed, func(why string) { t.Errorf("the first waits %s", why) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Release()
+	told := ""
+	r := room()
+	r.patience = time.Nanosecond
+	second, err := r.Enter(t.Context(), timed, func(why string) { told = why })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Release()
+	if want := "for an idle processor: 1 of 2 are taken, and for 80% of the last 10 s something waited for one"; told != want {
+		t.Errorf("the second was told %q, want %q", told, want)
 	}
 }
 

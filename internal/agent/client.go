@@ -93,9 +93,22 @@ type Result struct {
 // OK says whether the command ended with status 0.
 func (r Result) OK() bool { return r.Code == 0 && r.Signal == "" }
 
+// Whole says why the outputs are not all that the command printed, or nil when they
+// are. What is parsed of a part is no answer of the command.
+func (r Result) Whole() error {
+	if r.Dropped == 0 {
+		return nil
+	}
+	return fmt.Errorf("cannot read the whole output of the command: of more than %d MiB the last %d bytes were dropped", MaxOutput>>20, r.Dropped)
+}
+
 // Text is both outputs for a person to read.
 func (r Result) Text() string {
-	return strings.TrimSpace(strings.TrimSpace(string(r.Stdout)) + "\n" + strings.TrimSpace(string(r.Stderr)))
+	text := strings.TrimSpace(strings.TrimSpace(string(r.Stdout)) + "\n" + strings.TrimSpace(string(r.Stderr)))
+	if err := r.Whole(); err != nil {
+		text += "\n(" + err.Error() + ")"
+	}
+	return text
 }
 
 // Exec runs a shell command in L1. The error is about the connection only; a
@@ -151,6 +164,19 @@ func (c *Client) run(ctx context.Context, command string, stdin io.Reader, stdou
 	return s.Run(command)
 }
 
+// Ping returns nil when the agent has answered. It answers a request that it does not
+// know, too (RFC 4254, 4).
+func (c *Client) Ping(ctx context.Context) error {
+	err := until(ctx, func() error {
+		_, _, err := c.ssh.SendRequest("ping@virtmatrix", true, nil)
+		return err
+	})
+	if err != nil {
+		return because(ctx, "reach agent", err)
+	}
+	return nil
+}
+
 func abbreviate(s string) string {
 	if len(s) > 120 {
 		return s[:117] + "..."
@@ -169,17 +195,22 @@ func (c *Client) DialUnix(ctx context.Context, path string) (net.Conn, error) {
 
 // OpenTTY opens a terminal device of L1 in raw mode.
 func (c *Client) OpenTTY(ctx context.Context, path string) (io.ReadWriteCloser, error) {
-	ch, err := await(ctx, func() (ssh.Channel, error) {
-		ch, requests, err := c.ssh.OpenChannel(channelTTY, ssh.Marshal(ttyRequest{path}))
+	ch, err := c.openOwn(ctx, channelTTY, ttyRequest{path})
+	if err != nil {
+		return nil, fmt.Errorf("cannot open terminal %s in L1: %w", path, err)
+	}
+	return ch, nil
+}
+
+// openOwn opens a channel of a type that only this agent has.
+func (c *Client) openOwn(ctx context.Context, channel string, payload any) (ssh.Channel, error) {
+	return await(ctx, func() (ssh.Channel, error) {
+		ch, requests, err := c.ssh.OpenChannel(channel, ssh.Marshal(payload))
 		if err == nil {
 			go ssh.DiscardRequests(requests)
 		}
 		return ch, err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("cannot open terminal %s in L1: %w", path, err)
-	}
-	return ch, nil
 }
 
 // Refused says that L1 answered and would not open what it was asked for, as an

@@ -69,6 +69,9 @@ func TestOutputIsLimitedAndCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := got.Whole(); err == nil || !strings.Contains(got.Text(), err.Error()) {
+		t.Errorf("of a part of the output it is said %v", err)
+	}
 	if len(got.Stdout) != MaxOutput || len(got.Stderr) != 10 || got.Dropped != more {
 		t.Errorf("kept %d and %d bytes, dropped %d; want %d, 10, %d", len(got.Stdout), len(got.Stderr), got.Dropped, MaxOutput, more)
 	}

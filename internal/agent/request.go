@@ -7,12 +7,12 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// requestRouse is the SSH request to rouse the processors.
-const requestRouse = "rouse@virtmatrix"
+// requestKick is the SSH request to kick the processors.
+const requestKick = "kick@virtmatrix"
 
-// Rouse makes each of L1's processors take an interrupt. It returns when they have.
-func (c *Client) Rouse(ctx context.Context) error {
-	return c.ask(ctx, "rouse processors", requestRouse, nil)
+// Kick makes each of L1's processors take an interrupt. It returns when they have.
+func (c *Client) Kick(ctx context.Context) error {
+	return c.ask(ctx, "kick processors", requestKick, nil)
 }
 
 // ask asks the agent something of the session as a whole. The reply of an agent that
@@ -51,8 +51,8 @@ func (s *Server) grant(req *ssh.Request) error {
 			return err
 		}
 		return s.Freshen(f)
-	case req.Type == requestRouse && s.Rouse != nil:
-		return s.Rouse()
+	case req.Type == requestKick && s.Kick != nil:
+		return s.Kick()
 	}
 	return fmt.Errorf("it does not know %s", req.Type)
 }

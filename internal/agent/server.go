@@ -20,7 +20,7 @@ import (
 
 // The SSH channel types and requests that the agent answers. The first three
 // are standard (RFC 4254, OpenSSH PROTOCOL 2.4); the last opens a terminal
-// device of L1 in raw mode.
+// device of L1 in raw mode. See also channelRestart.
 const (
 	channelSession = "session"
 	channelUnix    = "direct-streamlocal@openssh.com"
@@ -33,8 +33,10 @@ type Server struct {
 	config *ssh.ServerConfig
 	// Freshen makes this machine a host of its own; nil refuses to.
 	Freshen func(Fresh) error
-	// Rouse makes each processor take an interrupt; nil refuses to.
-	Rouse func() error
+	// Kick makes each processor take an interrupt; nil refuses to.
+	Kick func() error
+	// Restart ends a service by a signal and starts it again; nil refuses to.
+	Restart func(service string, signal syscall.Signal) error
 	// Shell runs a command that is given as its last argument.
 	Shell []string
 }
@@ -71,6 +73,8 @@ func (s *Server) serve(conn net.Conn) error {
 			go serveUnix(ch)
 		case channelTTY:
 			go serveTTY(ch)
+		case channelRestart:
+			go s.serveRestart(ch)
 		default:
 			_ = ch.Reject(ssh.UnknownChannelType, ch.ChannelType())
 		}

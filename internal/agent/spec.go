@@ -86,6 +86,8 @@ type File struct {
 	From    string `json:"from,omitempty"`
 	// Mode is the permission bits; 0 means 0644.
 	Mode uint32 `json:"mode,omitempty"`
+	// Append adds to what is there; a file is replaced otherwise.
+	Append bool `json:"append,omitempty"`
 }
 
 // Service is a program that the agent starts at boot.

@@ -147,7 +147,19 @@ func (l Log) Size() int64 {
 const MaxBytes = 16 << 20
 
 // Since returns what was printed from an offset on, at most MaxBytes of it.
-func (l Log) Since(offset int64) ([]byte, error) {
+func (l Log) Since(offset int64) ([]byte, error) { return l.read(offset, MaxBytes) }
+
+// Last returns at most the last n bytes of what was printed.
+func (l Log) Last(n int64) ([]byte, error) { return l.read(max(0, l.Size()-n), n) }
+
+// Tail returns the last n lines of what was printed, each cut to MaxLine. A log that
+// cannot be read has none.
+func (l Log) Tail(n int) string {
+	text, _ := l.Last(int64(n) * MaxLine)
+	return Tail(text, n)
+}
+
+func (l Log) read(offset, most int64) ([]byte, error) {
 	f, err := os.Open(l.Path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -156,7 +168,7 @@ func (l Log) Since(offset int64) ([]byte, error) {
 		return nil, fmt.Errorf("cannot read console: %w", err)
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.NewSectionReader(f, offset, MaxBytes))
+	b, err := io.ReadAll(io.NewSectionReader(f, offset, most))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read console: %w", err)
 	}

@@ -230,6 +230,15 @@ func TestLogReadsFromAnOffsetAndBoundsItself(t *testing.T) {
 	if b, err := log.Since(100); len(b) != 0 || err != nil {
 		t.Errorf("Since past the end = %q, %v", b, err)
 	}
+	if b, err := log.Last(5); string(b) != "\ntwo\n" || err != nil {
+		t.Errorf("Last(5) = %q, %v", b, err)
+	}
+	if b, err := log.Last(100); string(b) != "one\ntwo\n" || err != nil {
+		t.Errorf("Last(100) = %q, %v", b, err)
+	}
+	if got := log.Tail(1); got != "two" {
+		t.Errorf("Tail(1) = %q", got)
+	}
 	if err := os.Truncate(log.Path, MaxBytes+10); err != nil {
 		t.Fatal(err)
 	}

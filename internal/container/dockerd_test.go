@@ -73,7 +73,7 @@ func killShims(dir string) {
 }
 
 func TestRealDockerThatIsStoppedInTheMiddle(t *testing.T) {
-	o := realOrder(t)
+	o := realOptions(t)
 	docker := victim(t)
 	o.Home = t.TempDir()
 	h := up(t, o)
@@ -95,7 +95,7 @@ func TestRealDockerThatIsStoppedInTheMiddle(t *testing.T) {
 }
 
 func TestRealDockerThatIsKilledInTheMiddle(t *testing.T) {
-	o := realOrder(t)
+	o := realOptions(t)
 	docker := victim(t)
 	o.Home = t.TempDir()
 	h := up(t, o)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -35,15 +36,21 @@ const answerLimit = 20 * time.Second
 // harness.
 const reaperEnv = "TESTCONTAINERS_RYUK_DISABLED"
 
+// silence makes the library do only what it is told to, once for the process: it reads
+// both settings whenever it likes.
+var silence = sync.OnceValue(func() error {
+	// It speaks to the terminal of whoever uses it.
+	log.SetDefault(log.NewNoopLogger())
+	return os.Setenv(reaperEnv, "true")
+})
+
 // Connect finds Docker: the one of DOCKER_HOST, or where it usually is. The error
 // is our fault and says how to get one.
 func Connect(ctx context.Context) (*Engine, error) {
 	const op = "use Docker"
-	if err := os.Setenv(reaperEnv, "true"); err != nil {
+	if err := silence(); err != nil {
 		return nil, fault.Infraf(op, "%w", err)
 	}
-	// The library speaks to the terminal of whoever uses it.
-	log.SetDefault(log.NewNoopLogger())
 	ctx, cancel := context.WithTimeoutCause(ctx, answerLimit, fmt.Errorf("it does not answer within %s", answerLimit))
 	defer cancel()
 	provider, err := await(ctx, func() (*testcontainers.DockerProvider, error) { return testcontainers.NewDockerProvider() })

@@ -81,7 +81,7 @@ func TestADockerThatNeverAnswersIsGivenUp(t *testing.T) {
 // quiet is a host without a container.
 func quiet(t *testing.T) *Host {
 	t.Helper()
-	h, err := lay(Order{Runtime: t.TempDir(), Settings: host.Settings{LogDir: t.TempDir(), ScratchDir: t.TempDir()}})
+	h, err := create(Options{Runtime: t.TempDir(), Settings: host.Settings{LogDir: t.TempDir(), ScratchDir: t.TempDir()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestADaemonThatDoesNotStartOnASickMachineIsOurs(t *testing.T) {
 		says string
 		sick func(h *Host)
 	}{
-		"ran out of memory":     {ended, func(h *Host) { h.oom = killed() - 1 }},
+		"memory ran out":        {ended, func(h *Host) { h.oom = group(t, "oom_kill 1\n", t.TempDir(), "memory.events") }},
 		"its console has print": {ended, func(h *Host) { _ = os.Truncate(h.Console().Path, console.MaxBytes+1) }},
 		"a starved machine":     {late, func(h *Host) { h.sched.before = owner.Sched{Ran: time.Second, Waited: time.Minute} }},
 	} {
@@ -129,7 +129,7 @@ func TestADaemonThatDoesNotStartOnASickMachineIsOurs(t *testing.T) {
 func TestADiskThatHasNoRoomForACheckIsFull(t *testing.T) {
 	// Whoever found it full has made some room again by removing what it wrote.
 	small := realtest.SmallDisk(t, "64m")
-	h, err := lay(Order{Runtime: t.TempDir(), Settings: host.Settings{LogDir: t.TempDir(), ScratchDir: small}})
+	h, err := create(Options{Runtime: t.TempDir(), Settings: host.Settings{LogDir: t.TempDir(), ScratchDir: small}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,13 +173,13 @@ func TestACellThatTakesAMachineIsNoContainer(t *testing.T) {
 		"security=apparmor takes a machine": {Kind: matrix.KVM, Axes: []matrix.Setting{{Axis: "security", Value: "apparmor"}}},
 	} {
 		s.LogDir, s.ScratchDir = t.TempDir(), t.TempDir()
-		_, err := Boot(t.Context(), Order{Runtime: t.TempDir(), Settings: s})
+		_, err := Boot(t.Context(), Options{Runtime: t.TempDir(), Settings: s})
 		isOurs(t, err, want)
 	}
 }
 
 func TestRealContainerKilledInTheMiddle(t *testing.T) {
-	h := up(t, realOrder(t))
+	h := up(t, realOptions(t))
 	said := make(chan error, 1)
 	go func() {
 		_, err := h.Exec(t.Context(), "touch /run/there; sleep 600")
@@ -197,7 +197,7 @@ func TestRealContainerKilledInTheMiddle(t *testing.T) {
 	}
 	isOurs(t, <-said, "run container", "status 137")
 	isOurs(t, h.Alive(), "status 137")
-	if _, err := h.Forward(host.LibvirtSocket); err == nil {
+	if _, err := h.Forward("/run/any"); err == nil {
 		if _, err := h.Exec(t.Context(), "true"); err == nil {
 			t.Error("a dead host runs commands")
 		}
@@ -208,14 +208,14 @@ func TestRealContainerKilledInTheMiddle(t *testing.T) {
 }
 
 func TestRealImageRemovedUnderUs(t *testing.T) {
-	o := realOrder(t)
+	o := realOptions(t)
 	// An image of the test's own: runs may use the one of the true digest.
 	o.Parts.Sums[o.Parts.Root] = strings.Repeat("7e57", 16)
 	h := up(t, o)
 	engine := h.engine
 	h.Close()
 	remove := func() {
-		own := Image{Ref: Repository + ":" + o.Parts.Sums[o.Parts.Root][:tagDigits], Root: o.Parts.Sums[o.Parts.Root]}
+		own := Image{Ref: reference(o.Parts.Sums[o.Parts.Root], o.Home), Root: o.Parts.Sums[o.Parts.Root]}
 		images, err := engine.Images(context.Background(), o.Home)
 		if err != nil || !slices.ContainsFunc(images, func(i Image) bool { return i.Ref == own.Ref && i.Root == own.Root && i.Bytes > 0 }) {
 			t.Errorf("%s is not among %v, %v", own.Ref, images, err)
@@ -241,7 +241,7 @@ func TestRealImageRemovedUnderUs(t *testing.T) {
 }
 
 func TestRealHostileConsole(t *testing.T) {
-	h := up(t, realOrder(t))
+	h := up(t, realOptions(t))
 	res, err := h.Exec(t.Context(), fmt.Sprintf("head -c %d /dev/urandom >/proc/1/fd/2; for f in harness/x spec.json init parts%s; do echo x >/virtmatrix/l0/$f; done", console.MaxBytes+1<<20, host.GuestKernel))
 	if err != nil || strings.Count(res.Text(), "Read-only file system") != 4 {
 		t.Errorf("L0's files can be written: %q, %v", res.Text(), err)
@@ -250,7 +250,7 @@ func TestRealHostileConsole(t *testing.T) {
 }
 
 func TestRealDiskThatIsFull(t *testing.T) {
-	o := realOrder(t)
+	o := realOptions(t)
 	o.Settings.ScratchDir = realtest.SmallDisk(t, "1m")
 	_, err := Boot(t.Context(), o)
 	isOurs(t, err, "compose container", "no space left")
@@ -268,11 +268,11 @@ const harness = "VIRTMATRIX_TEST_HARNESS"
 
 func TestRealKilledHarnessLeavesNoContainer(t *testing.T) {
 	if os.Getenv(harness) != "" {
-		h := up(t, realOrder(t))
+		h := up(t, realOptions(t))
 		fmt.Printf("container %s\n", h.id)
 		time.Sleep(time.Hour)
 	}
-	o := realOrder(t)
+	o := realOptions(t)
 	engine, err := Connect(t.Context())
 	if err != nil {
 		t.Fatal(err)

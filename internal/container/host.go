@@ -16,6 +16,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 )
@@ -23,8 +24,8 @@ import (
 // FolderPrefix starts the names of containers' folders.
 const FolderPrefix = "ct-"
 
-// Order says which host is wanted.
-type Order struct {
+// Options say which host is wanted.
+type Options struct {
 	// Runtime is the folder for sockets, and Home the cache.
 	Runtime, Home string
 	Parts         host.Parts
@@ -42,6 +43,7 @@ type Host struct {
 	folder, bulk *owner.Folder
 	console      *console.Watch
 	quirks       []string
+	layout       layout.Manifest
 	id           string
 	// release gives the unpacked bundle back; nil for a host without one.
 	release func()
@@ -49,7 +51,9 @@ type Host struct {
 	over chan ending
 	// parted is closed when the agent's session has ended.
 	parted chan struct{}
-	oom    int64
+	// oom is the file that counts the container's processes that were killed for want
+	// of memory; empty when there is none.
+	oom string
 
 	mu     sync.Mutex
 	sched  tally
@@ -78,8 +82,8 @@ const (
 
 // Boot starts a host and returns when its agent answers and its services are up.
 // Its errors are ours, but for a daemon of the product that does not start.
-func Boot(ctx context.Context, o Order) (_ *Host, err error) {
-	h, err := lay(o)
+func Boot(ctx context.Context, o Options) (_ *Host, err error) {
+	h, err := create(o)
 	if err != nil {
 		return nil, err
 	}
@@ -106,19 +110,19 @@ func Boot(ctx context.Context, o Order) (_ *Host, err error) {
 	return h, h.meet(ctx, listener)
 }
 
-// lay makes the folders of a host and its empty console.
-func lay(o Order) (_ *Host, err error) {
+// create makes the folders of a host and its empty console.
+func create(o Options) (_ *Host, err error) {
 	const op = "prepare container"
 	s := o.Settings
 	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
 		return nil, fault.Infraf(op, "%w", disk.Explain(err, s.LogDir))
 	}
-	h := &Host{settings: s, parted: make(chan struct{}), over: make(chan ending, 1), oom: killed()}
+	h := &Host{settings: s, parted: make(chan struct{}), over: make(chan ending, 1)}
 	h.console = console.NewWatch(h.Console())
-	if h.folder, err = owner.NewFolder(o.Runtime, FolderPrefix); err != nil {
+	if h.folder, err = s.Peers.Folder(o.Runtime, FolderPrefix); err != nil {
 		return nil, fault.Infraf(op, "%w", disk.Explain(err, o.Runtime))
 	}
-	h.Way = host.Way{Dir: h.folder.Path, Limit: s.Limit, Alive: h.Alive, Lost: h.lost}
+	h.Transport = host.Transport{Dir: h.folder.Path, Limit: s.Limit, Alive: h.Alive, Lost: h.lost, Sched: h.Sched}
 	if h.bulk, err = owner.NewFolder(s.ScratchDir, FolderPrefix); err != nil {
 		h.folder.Remove()
 		return nil, fault.Infraf(op, "%w", disk.Explain(err, s.ScratchDir))
@@ -136,7 +140,7 @@ func lay(o Order) (_ *Host, err error) {
 }
 
 // start has Docker make and start the container.
-func (h *Host) start(ctx context.Context, o Order, mounts []mount.Mount) error {
+func (h *Host) start(ctx context.Context, o Options, mounts []mount.Mount) error {
 	const op = "start container"
 	image, err := h.engine.userland(ctx, o.Parts.Root, o.Parts.Sums[o.Parts.Root], o.Home)
 	if err != nil {
@@ -167,7 +171,7 @@ func (h *Host) start(ctx context.Context, o Order, mounts []mount.Mount) error {
 	if err != nil {
 		return fault.Infraf(op, "%w", fault.Cause(ctx, err))
 	}
-	h.sched.init = state.Pid
+	h.sched.init, h.oom = state.Pid, oomFile(state.Pid)
 	return nil
 }
 
@@ -246,6 +250,9 @@ func (h *Host) Console() console.Log {
 
 // Quirks are the adaptations of the product that this host runs with.
 func (h *Host) Quirks() []string { return h.quirks }
+
+// Layout is where the host has its things.
+func (h *Host) Layout() layout.Manifest { return h.layout }
 
 // Notes tell how the host came to be.
 func (h *Host) Notes() []string { return nil }

@@ -16,7 +16,7 @@ import (
 )
 
 func TestRealOrphansAreThoseOfDeadOwners(t *testing.T) {
-	o := realOrder(t)
+	o := realOptions(t)
 	alive := up(t, o)
 	// One that was made and not started does not end by itself.
 	dead := &Host{engine: alive.engine, settings: o.Settings, folder: &owner.Folder{Path: filepath.Join(t.TempDir(), "gone")}}
@@ -47,7 +47,7 @@ func TestRealOrphansAreThoseOfDeadOwners(t *testing.T) {
 }
 
 func TestRealViewsThatNobodyUsesOrFills(t *testing.T) {
-	realOrder(t)
+	realOptions(t)
 	engine, err := Connect(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -74,14 +74,14 @@ func TestRealViewsThatNobodyUsesOrFills(t *testing.T) {
 }
 
 func TestRealImageIsImportedOnce(t *testing.T) {
-	o := realOrder(t)
+	o := realOptions(t)
 	engine, err := Connect(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum := strings.Repeat("0ce1", 16)
 	t.Cleanup(func() {
-		_ = engine.RemoveImage(context.Background(), Image{Ref: Repository + ":" + sum[:tagDigits]})
+		_ = engine.RemoveImage(context.Background(), Image{Ref: reference(sum, o.Home)})
 	})
 	ids := make(chan string, 2)
 	for range 2 {

@@ -2,9 +2,6 @@ package container
 
 import (
 	"context"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -64,8 +61,8 @@ func (h *Host) fault() error {
 			return err
 		}
 	}
-	if now := killed(); now > h.oom {
-		return fault.Infraf("run container", "the machine ran out of memory, and its kernel has killed %d processes", now-h.oom)
+	if n := oomKills(h.oom); n > 0 {
+		return fault.Infraf("run container", "memory ran out, and the kernel has killed %d processes of the container", n)
 	}
 	if dead {
 		return host.Died(said.Line, h.Sched())
@@ -100,8 +97,7 @@ const partLimit = 10 * time.Second
 // whyEnded explains a container that is no more.
 func (h *Host) whyEnded() error {
 	const op = "run container"
-	text, _ := h.Console().Since(0)
-	said := console.Tail(text, 5)
+	said := h.Console().Tail(5)
 	select {
 	case end := <-h.over:
 		h.over <- end
@@ -124,22 +120,6 @@ func (h *Host) lost(ctx context.Context) error {
 		}
 	}
 	return h.Alive()
-}
-
-// killed is how many processes L0's kernel has killed for want of memory
-// (oom_kill in proc_vmstat(5)), 0 when it does not say.
-func killed() int64 {
-	b, err := os.ReadFile("/proc/vmstat")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(b)) {
-		if n, ok := strings.CutPrefix(line, "oom_kill "); ok {
-			count, _ := strconv.ParseInt(strings.TrimSpace(n), 10, 64)
-			return count
-		}
-	}
-	return 0
 }
 
 // Root is the container's first process, as L0 numbers it; 0 when it has ended.

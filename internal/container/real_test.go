@@ -15,8 +15,8 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// realOrder orders a real host: bookworm's userland and this tree's agent.
-func realOrder(t *testing.T) Order {
+// realOptions describes a real host: bookworm's userland and this tree's agent.
+func realOptions(t *testing.T) Options {
 	t.Helper()
 	bed := realtest.NewBed(t)
 	if engine, err := Probe(t.Context()); err != nil {
@@ -28,9 +28,10 @@ func realOrder(t *testing.T) Order {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Order{
+	return Options{
 		Runtime: realtest.Runtime(t), Home: store.Home(),
 		Parts: host.Parts{
+			Layout: bed.Layout,
 			Kernel: bed.Kernel, Root: bed.Root, Sums: map[string]string{bed.Root: sum},
 			Agent: realtest.Compile(t, "../agent/l1init"),
 			Guest: host.GuestParts{Kernel: bed.Kernel, Init: realtest.Compile(t, "../../fixtures/l2/init"), Modules: bed.GuestModules},
@@ -42,7 +43,7 @@ func realOrder(t *testing.T) Order {
 	}
 }
 
-func up(t *testing.T, o Order) *Host {
+func up(t *testing.T, o Options) *Host {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -57,7 +58,7 @@ func up(t *testing.T, o Order) *Host {
 }
 
 func TestRealHostOfAContainer(t *testing.T) {
-	h := up(t, realOrder(t))
+	h := up(t, realOptions(t))
 	res, err := h.Exec(t.Context(), "virsh -c qemu:///system version")
 	if err != nil || !res.OK() || !bytes.Contains(res.Stdout, []byte("Running hypervisor: QEMU")) {
 		t.Fatalf("virsh says %q, %v", res.Text(), err)

@@ -40,6 +40,22 @@ func (i *Infra) Error() string { return describe(i.Op, i.Err) }
 // Unwrap returns the cause.
 func (i *Infra) Unwrap() error { return i.Err }
 
+// Unmet says that what a check requires before it can ask its question could not be
+// had. Where that is the product's fault the check is blocked.
+type Unmet struct {
+	// What is required, as in "a running guest"; Check is the one that asks about it.
+	What, Check string
+	Err         error
+}
+
+// Error names the requirement and why it is not met.
+func (u *Unmet) Error() string {
+	return fmt.Sprintf("requires %s, and none could be had: %v", u.What, u.Err)
+}
+
+// Unwrap returns the cause.
+func (u *Unmet) Unwrap() error { return u.Err }
+
 func describe(op string, err error) string {
 	if err == nil {
 		return "cannot " + op
@@ -97,6 +113,11 @@ func outermost(err error) (v matrix.Verdict, layer matrix.Layer, ok bool) {
 		return matrix.Fail, e.Layer, true
 	case *Infra:
 		return matrix.Infra, matrix.LayerHarness, true
+	case *Unmet:
+		if v, layer, ok = outermost(e.Err); v == matrix.Fail {
+			v = matrix.Blocked
+		}
+		return v, layer, ok
 	case interface{ Unwrap() error }:
 		return outermost(e.Unwrap())
 	case interface{ Unwrap() []error }:

@@ -33,8 +33,8 @@ const (
 type phase struct {
 	// silence is how long the console may be silent in it.
 	silence time.Duration
-	// blame makes the fault of a host that got nowhere though it had a processor.
-	blame func(console []byte, what string) error
+	// failure makes the fault of a host that got nowhere though it had a processor.
+	failure func(console []byte, what string) error
 }
 
 // connect waits for the agent: first for the emulator's sockets, then for the
@@ -42,7 +42,7 @@ type phase struct {
 func (vm *VM) connect(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go vm.watchBoot(ctx, cancel, phase{vm.settings.stall(), vm.blameBoot})
+	go vm.watchBoot(ctx, cancel, phase{vm.settings.stall(), vm.bootFailure})
 	if err := vm.openMonitor(ctx); err != nil {
 		return vm.bootFault(ctx, err)
 	}
@@ -136,19 +136,19 @@ func (vm *VM) stalled(p phase, idle, total time.Duration, got owner.Sched) error
 	case got == owner.Sched{}:
 		return fault.Infraf("boot host, whose emulator was stopped from outside", "%s", what)
 	}
-	return p.blame(text, what)
+	return p.failure(text, what)
 }
 
-// blameBoot blames what was booting. An agent that says that it serves, and then
+// bootFailure is that of what was booting. An agent that says that it serves, and then
 // does not answer, may be our own fault.
-func (vm *VM) blameBoot(text []byte, what string) error {
+func (vm *VM) bootFailure(text []byte, what string) error {
 	if bytes.Contains(text, []byte(agent.ReadyLine)) {
 		return fault.Infraf("talk to the agent, which says that it serves", "%s", what)
 	}
 	return fault.Productf(vm.bootLayer(text), "boot host", "%s", what)
 }
 
-func blameServices(_ []byte, what string) error {
+func servicesFailure(_ []byte, what string) error {
 	return fault.Productf(matrix.LayerManagement, "start the host's services", "%s", what)
 }
 
@@ -180,7 +180,7 @@ func (vm *VM) awaitServices(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// Services print into their logs: the console may be silent to the end.
-	go vm.watchBoot(ctx, cancel, phase{vm.settings.longest(), blameServices})
+	go vm.watchBoot(ctx, cancel, phase{vm.settings.longest(), servicesFailure})
 	if err := vm.AwaitServices(ctx); err != nil {
 		return vm.bootFault(ctx, err)
 	}

@@ -1,12 +1,16 @@
 package host
 
 import (
+	"encoding/json"
 	"maps"
+	"path"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/agent/bundle"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -21,15 +25,12 @@ const (
 	ScratchDir = "/var/lib/libvirt/images"
 	// BundleDir is where a bundled emulator's /usr is mounted, launcher what the
 	// initramfs holds to start its programs.
-	BundleDir = "/virtmatrix/qemu/usr"
+	BundleDir = bundle.Usr
 	launcher  = "/launch"
-	// LibvirtSocket is libvirtd's socket for management.
-	LibvirtSocket = "/run/libvirt/libvirt-sock"
-	// LibvirtROSocket is its socket for readers.
-	LibvirtROSocket = "/run/libvirt/libvirt-sock-ro"
-	// qemuConf is what libvirtd reads of how to run emulators.
-	qemuConf = "/etc/libvirt/qemu.conf"
 )
+
+// qemuConf is what libvirt reads of how to run emulators.
+func qemuConf(m layout.Manifest) string { return m.LibvirtConfig + "/qemu.conf" }
 
 // The serials that tell L1's disks apart.
 const (
@@ -45,19 +46,18 @@ const serviceWait = 2 * time.Minute
 // compose says what the agent does to make the host. quirks are the declared
 // adaptations of the product to how it is run here, for the record.
 func compose(p Parts, s Settings) (spec agent.Spec, quirks []string, err error) {
+	if err := p.complete(); err != nil {
+		return spec, nil, err
+	}
 	spec = agent.Spec{
-		Hostname: "l1",
 		// The agent tells what is missing before it looks hung.
 		Patience: s.stall() / 2,
 		Root:     serialRoot,
-		Images:   []agent.Mount{{Serial: serialModules, Path: "/usr/lib/modules"}},
+		Images:   []agent.Mount{{Serial: serialModules, Path: p.Layout.KernelModules}},
 		Scratch:  agent.Mount{Serial: serialScratch, Path: ScratchDir},
 		Files: []agent.File{
 			{Path: GuestKernel, From: GuestKernel},
 			{Path: GuestInitrd, From: GuestInitrd},
-			{Path: "/etc/hostname", Content: "l1\n"},
-			{Path: "/etc/hosts", Content: "127.0.0.1 localhost l1\n"},
-			{Path: "/etc/machine-id", Content: "7669727400006d617472697800000001\n"},
 		},
 	}
 	for _, m := range p.BootModules {
@@ -67,17 +67,38 @@ func compose(p Parts, s Settings) (spec agent.Spec, quirks []string, err error) 
 		spec.Files = append(spec.Files, agent.File{Path: toolPath(name), From: toolPath(name), Mode: 0o755})
 	}
 	if p.QEMU != "" {
-		quirks = append(quirks, composeBundle(&spec)...)
+		more, err := composeBundle(&spec, p)
+		if err != nil {
+			return spec, nil, err
+		}
+		quirks = append(quirks, more)
 	}
+	composeKind := composeKVM
 	if s.Kind == matrix.Xen {
-		quirks = append(quirks, composeXen(&spec, s)...)
-	} else {
-		quirks = append(quirks, composeKVM(&spec, s)...)
+		composeKind = composeXen
 	}
-	if s.emulated() {
-		quirks = append(quirks, roused)
+	more, err := composeKind(&spec, p.Layout, s)
+	if err != nil {
+		return spec, nil, err
+	}
+	if err := composePeers(&spec, p.Layout, s); err != nil {
+		return spec, nil, err
+	}
+	if quirks = append(quirks, more...); s.emulated() {
+		quirks = append(quirks, kicked)
 	}
 	return spec, quirks, applySettings(&spec, p, s.Axes)
+}
+
+// complete says what the root lacks that any host needs.
+func (p Parts) complete() error {
+	switch m := p.Layout; {
+	case m.KernelModules == "":
+		return &layout.MissingError{Image: m.Image, Item: "folder for modules (/lib)"}
+	case m.LibvirtConfig == "":
+		return &layout.MissingError{Image: m.Image, Item: "folder of libvirt's configuration"}
+	}
+	return nil
 }
 
 func toolPath(name string) string { return ToolsDir + "/" + name }
@@ -93,20 +114,31 @@ func bootModule(file string) string { return "/modules/" + filepath.Base(file) }
 const heldKVM = "kvm on tcg: a guest without processors is held, so that KVM does not patch the scheduler as others come and go, which the emulator can miss"
 
 // composeKVM starts what a distribution starts for KVM and libvirt.
-func composeKVM(spec *agent.Spec, s Settings) (quirks []string) {
+func composeKVM(spec *agent.Spec, m layout.Manifest, s Settings) (quirks []string, err error) {
+	libvirt, err := daemons(m, s)
+	if err != nil {
+		return nil, err
+	}
 	// Both are asked for: the one that fits the processor stays.
 	spec.Modprobe = []string{"kvm_amd", "kvm_intel", "tun", "vhost_net"}
-	spec.Services = []agent.Service{
+	spec.Services = append([]agent.Service{
 		// What udev's rules do (50-udev-default.rules); no udev runs here.
 		ownStep("dev-nodes", "for n in kvm vhost-net; do test ! -e /dev/$n || { chown root:kvm /dev/$n; chmod 660 /dev/$n; }; done; test ! -e /dev/net/tun || chmod 666 /dev/net/tun"),
-		daemon("virtlogd", s, "/run/libvirt/virtlogd-sock", "/usr/sbin/virtlogd"),
-		daemon("libvirtd", s, LibvirtSocket, "/usr/sbin/libvirtd"),
-	}
+	}, libvirt...)
 	if !s.emulated() {
-		return nil
+		return nil, nil
 	}
 	spec.HoldKVM = true
-	return []string{heldKVM}
+	return []string{heldKVM}, nil
+}
+
+// daemons starts those of libvirt, each once the sockets of those before are there.
+func daemons(m layout.Manifest, s Settings) (services []agent.Service, err error) {
+	start, err := m.Start(s.Kind)
+	for _, d := range start {
+		services = append(services, daemon(d.Name, s, d.Socket, d.Path))
+	}
+	return services, err
 }
 
 func daemon(name string, s Settings, socket string, argv ...string) agent.Service {
@@ -115,47 +147,69 @@ func daemon(name string, s Settings, socket string, argv ...string) agent.Servic
 
 // composeBundle makes an emulator of another release the host's emulator: it
 // runs in a mount namespace in which its own /usr is bound over /usr.
-func composeBundle(spec *agent.Spec) []string {
+func composeBundle(spec *agent.Spec, p Parts) (quirk string, err error) {
+	found, err := p.Found()
+	if err != nil {
+		return "", err
+	}
+	told := bundle.Bundle{Programs: map[string]string{}, Loader: p.Bundle.Loader, Modules: p.Bundle.QEMUModules}
 	spec.Images = append(spec.Images, agent.Mount{Serial: serialQEMU, Path: BundleDir})
 	// Copies, not links: the launcher goes by the name it is called by, and
 	// libvirt may follow a link before it calls.
-	for _, name := range []string{"qemu-system-x86_64", "qemu-system-i386", "qemu-img", "qemu-io", "qemu-nbd"} {
-		spec.Files = append(spec.Files, agent.File{Path: "/usr/bin/" + name, From: launcher, Mode: 0o755})
+	for _, name := range layout.QEMUPrograms {
+		if theirs, err := p.Bundle.Program(name); err == nil {
+			told.Programs[path.Base(found.Programs[name])] = theirs
+			spec.Files = append(spec.Files, agent.File{Path: found.Programs[name], From: launcher, Mode: 0o755})
+		}
 	}
-	spec.Files = append(spec.Files,
+	text, err := json.Marshal(told)
+	if err != nil {
+		return "", err
+	}
+	spec.Files = append(spec.Files, agent.File{Path: bundle.Path, Content: string(text)},
 		// The launcher needs CAP_SYS_ADMIN and a view of the bundle, which
 		// libvirt's confinement of the emulator takes away.
-		agent.File{Path: qemuConf, Mode: 0o600, Content: `user = "root"
+		agent.File{Path: qemuConf(p.Layout), Mode: 0o600, Content: `user = "root"
 group = "root"
 namespaces = []
 clear_emulator_capabilities = 0
 security_driver = "none"
 `})
-	return []string{"bundled qemu: libvirt runs it as root, without mount namespace, capability dropping and security driver"}
+	return "bundled qemu: libvirt runs it as root, without mount namespace, capability dropping and security driver", nil
 }
 
 // composeXen starts the toolstack as the release's init scripts do
 // (/etc/init.d/xen): store, dom0's own entry, consoles, then libvirt.
-func composeXen(spec *agent.Spec, s Settings) []string {
+func composeXen(spec *agent.Spec, m layout.Manifest, s Settings) (quirks []string, err error) {
+	libvirt, err := daemons(m, s)
+	if err != nil {
+		return nil, err
+	}
+	program := map[string]string{}
+	for _, name := range []string{layout.XenStored, layout.XenInitDom0, layout.XenConsoled} {
+		if program[name], err = m.Program(name); err != nil {
+			return nil, err
+		}
+	}
 	spec.Modprobe = []string{"xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "xen-privcmd", "xen-blkback", "xen-netback", "tun"}
-	spec.Services = []agent.Service{
+	spec.Services = append([]agent.Service{
 		{Name: "xenfs", Once: true, Argv: []string{"/bin/mount", "-t", "xenfs", "xenfs", "/proc/xen"}},
 		ownStep("xen-dirs", "mkdir -p /run/xen /run/xenstored /var/lib/xen /var/log/xen/console"),
-		// The toolstack's programs live in a folder named after its version.
-		daemonShell("xenstored", s, "/run/xenstored/socket", "exec $(echo /usr/lib/xen-4.*/bin/xenstored | cut -d' ' -f1) --no-fork --pid-file=/run/xen/xenstored.pid"),
-		shell("xen-init-dom0", "exec $(echo /usr/lib/xen-4.*/bin/xen-init-dom0 | cut -d' ' -f1)"),
-		{Name: "xenconsoled", Argv: []string{"/bin/sh", "-c", "exec $(ls -d /usr/lib/xen-4.*/bin/xenconsoled /usr/sbin/xenconsoled 2>/dev/null | head -n1) -i --log=guest --log-dir=/var/log/xen/console"}},
-		daemon("virtlogd", s, "/run/libvirt/virtlogd-sock", "/usr/sbin/virtlogd"),
-		daemon("libvirtd", s, LibvirtSocket, "/usr/sbin/libvirtd"),
-	}
+		daemon("xenstored", s, "/run/xenstored/socket", program[layout.XenStored], "--no-fork", "--pid-file=/run/xen/xenstored.pid"),
+		{Name: "xen-init-dom0", Once: true, Argv: []string{program[layout.XenInitDom0]}},
+		{Name: "xenconsoled", Argv: []string{program[layout.XenConsoled], "-i", "--log=guest", "--log-dir=/var/log/xen/console"}},
+	}, libvirt...)
 	if !s.emulated() {
-		return nil
+		return nil, nil
+	}
+	if m.CPUMap == "" {
+		return nil, &layout.MissingError{Image: m.Image, Item: "CPU map of libvirt"}
 	}
 	// Under Xen on TCG the processor lacks vme, which every model of libvirt's
 	// CPU map has, and the libxl driver refuses to start without a model.
 	spec.Services = append([]agent.Service{ownStep("cpu-map-quirk",
-		`sed -i "/name='vme'/d" /usr/share/libvirt/cpu_map/x86_486.xml`)}, spec.Services...)
-	return []string{"xen on tcg: libvirt's 486 CPU model without vme, which the emulated processor lacks under Xen"}
+		`sed -i "/name='vme'/d" `+m.CPUMap+`/x86_486.xml`)}, spec.Services...)
+	return []string{"xen on tcg: libvirt's 486 CPU model without vme, which the emulated processor lacks under Xen"}, nil
 }
 
 func shell(name, script string) agent.Service {
@@ -168,8 +222,4 @@ func ownStep(name, script string) agent.Service {
 	s := shell(name, script)
 	s.Own = true
 	return s
-}
-
-func daemonShell(name string, s Settings, socket, script string) agent.Service {
-	return daemon(name, s, socket, "/bin/sh", "-c", script)
 }

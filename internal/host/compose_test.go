@@ -2,6 +2,7 @@ package host
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -33,6 +35,22 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+// debian is the layout of a root of Debian 12, whatever its kind.
+func debian() layout.Manifest {
+	return layout.Manifest{
+		Image: "userland-bookworm", KernelModules: "/usr/lib/modules", LibvirtConfig: "/etc/libvirt", CPUMap: "/usr/share/libvirt/cpu_map",
+		Programs: map[string]string{
+			"qemu-system-x86_64": "/usr/bin/qemu-system-x86_64", "qemu-img": "/usr/bin/qemu-img", "apparmor_parser": "/usr/sbin/apparmor_parser",
+			"xenstored": "/usr/lib/xen-4.17/bin/xenstored", "xen-init-dom0": "/usr/lib/xen-4.17/bin/xen-init-dom0", "xenconsoled": "/usr/lib/xen-4.17/bin/xenconsoled",
+		},
+		Daemons: []layout.Daemon{
+			{Name: "libvirtd", Path: "/usr/sbin/libvirtd", Socket: "/run/libvirt/libvirt-sock", Config: "/etc/libvirt/libvirtd.conf"},
+			{Name: "virtlogd", Path: "/usr/sbin/virtlogd", Socket: "/run/libvirt/virtlogd-sock"},
+		},
+		Profiles: []string{"/etc/apparmor.d/usr.lib.libvirt.virt-aa-helper", "/etc/apparmor.d/usr.sbin.libvirtd"},
+	}
+}
+
 // The ways a host is composed.
 func compositions() map[string]struct {
 	parts    Parts
@@ -42,23 +60,28 @@ func compositions() map[string]struct {
 		Kernel: "/store/kernel/vmlinuz", Modules: "/store/kernel/modules.squashfs", Root: "/store/root/root.squashfs",
 		BootModules: []string{"/store/kernel/boot/virtio_blk.ko", "/store/kernel/boot/squashfs.ko"},
 		Agent:       "/bin/l1init", Launcher: "/bin/launch", Tools: map[string]string{"l1probe": "/bin/l1probe"},
-		Guest: GuestParts{Kernel: "/store/kernel/vmlinuz", Init: "/bin/l2init"},
+		Guest:  GuestParts{Kernel: "/store/kernel/vmlinuz", Init: "/bin/l2init"},
+		Layout: debian(),
 	}
 	bundled := native
-	bundled.QEMU = "/store/qemu/usr.squashfs"
+	bundled.QEMU, bundled.Bundle = "/store/qemu/usr.squashfs", layout.Manifest{
+		Image: "qemu-trixie", Loader: "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", QEMUModules: "/usr/lib/x86_64-linux-gnu/qemu",
+		Programs: map[string]string{"qemu-system-x86_64": "/usr/bin/qemu-system-x86_64", "qemu-system-i386": "/usr/bin/qemu-system-i386", "qemu-img": "/usr/bin/qemu-img", "qemu-io": "/usr/bin/qemu-io", "qemu-nbd": "/usr/bin/qemu-nbd"},
+	}
 	xen := native
 	xen.Xen = "/store/xen/xen"
 	kvmOnly := Settings{Name: "cell", Kind: matrix.KVM, Accel: "tcg", Scale: 1, CPUs: 2, MemoryMB: 2048, LogDir: "/run/logs"}
-	dom0, confined := kvmOnly, kvmOnly
+	dom0, confined, peer := kvmOnly, kvmOnly, kvmOnly
 	dom0.Kind = matrix.Xen
 	confined.Axes = []matrix.Setting{{Axis: "disk", Value: "scsi"}, {Axis: Security, Value: "apparmor"}}
+	peer.Peers = Peers{Role: 1, Count: 2}
 	return map[string]struct {
 		parts    Parts
 		settings Settings
-	}{"native": {native, kvmOnly}, "bundled": {bundled, kvmOnly}, "apparmor": {native, confined}, "xen": {xen, dom0}}
+	}{"peer": {native, peer}, "native": {native, kvmOnly}, "bundled": {bundled, kvmOnly}, "apparmor": {native, confined}, "xen": {xen, dom0}}
 }
 
-var emulator = Emulator{Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off", matrix.Xen: "max,cx16=off,smap=off"}}
+var emulator = Emulator{Program: "/usr/bin/qemu-system-x86_64", Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off", matrix.Xen: "max,cx16=off,smap=off"}}
 
 func TestWhatTheAgentIsToldToDo(t *testing.T) {
 	for name, c := range compositions() {
@@ -80,7 +103,7 @@ func TestWhatTheAgentIsToldToDo(t *testing.T) {
 
 func TestTheEmulatorsCommandLine(t *testing.T) {
 	for name, c := range compositions() {
-		argv, err := commandLine(c.parts, c.settings, emulator, places{"/run/virtmatrix/vm-1", "/cache/vm-1", "/memory"}, false)
+		argv, err := commandLine(c.parts, c.settings, emulator, places{sockets: "/run/virtmatrix/vm-1", files: "/cache/vm-1", memory: "/memory", peer: "/run/virtmatrix/vm-2"}, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +114,7 @@ func TestTheEmulatorsCommandLine(t *testing.T) {
 func TestKVMNeedsNoTamedProcessor(t *testing.T) {
 	c := compositions()["native"]
 	c.settings.Accel = "kvm"
-	argv, err := commandLine(c.parts, c.settings, emulator, places{"/d", "/d", "/memory"}, false)
+	argv, err := commandLine(c.parts, c.settings, emulator, places{sockets: "/d", files: "/d", memory: "/memory"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +153,7 @@ func TestTimeLimitsInTheSpecFollowTheMachine(t *testing.T) {
 }
 
 func TestOnlyStepsOfTheHarnessAreItsOwn(t *testing.T) {
-	own := map[string]bool{"dev-nodes": true, "securityfs": true, "xen-dirs": true, "cpu-map-quirk": true}
+	own := map[string]bool{"dev-nodes": true, "network": true, "securityfs": true, "xen-dirs": true, "cpu-map-quirk": true}
 	for name, c := range compositions() {
 		spec, _, err := compose(c.parts, c.settings)
 		if err != nil {
@@ -148,7 +171,7 @@ func TestPathsWithSpacesAndCommas(t *testing.T) {
 	const odd = "/home/a b, c"
 	c := compositions()["native"]
 	c.parts.Kernel, c.parts.Root, c.settings.LogDir = odd+"/vmlinuz", odd+"/root.squashfs", odd+"/logs"
-	argv, err := commandLine(c.parts, c.settings, emulator, places{odd + "/vm", odd + "/vm", "/memory"}, false)
+	argv, err := commandLine(c.parts, c.settings, emulator, places{sockets: odd + "/vm", files: odd + "/vm", memory: "/memory"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +192,7 @@ func TestPathsWithSpacesAndCommas(t *testing.T) {
 	} {
 		x := compositions()["xen"]
 		x.parts.Kernel = c.kernel
-		if _, err := commandLine(x.parts, x.settings, emulator, places{"/vm", c.dir, "/memory"}, false); err == nil || !strings.Contains(err.Error(), "VIRTMATRIX_HOME") {
+		if _, err := commandLine(x.parts, x.settings, emulator, places{sockets: "/vm", files: c.dir, memory: "/memory"}, false); err == nil || !strings.Contains(err.Error(), "VIRTMATRIX_HOME") {
 			t.Errorf("%s: commandLine = %v, want a refusal with its cure", what, err)
 		}
 	}
@@ -195,7 +218,7 @@ func TestServicesOfTheProductAreWaitedFor(t *testing.T) {
 		for _, s := range spec.Services {
 			last = s
 		}
-		if last.Name != "libvirtd" || last.Wait != LibvirtSocket {
+		if last.Name != "libvirtd" || last.Wait != "/run/libvirt/libvirt-sock" {
 			t.Errorf("%s: the last service is %+v", name, last)
 		}
 	}
@@ -224,5 +247,54 @@ func TestSettingsOfHosts(t *testing.T) {
 		if _, _, err := compose(host.parts, host.settings); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s host with %s: %v, want %q", s.name, s.value, err, want)
 		}
+	}
+}
+
+func TestAnImageThatLacksWhatAHostNeedsIsNamed(t *testing.T) {
+	for item, c := range map[string]struct {
+		composition string
+		spoil       func(*Parts)
+	}{
+		"folder for modules (/lib)":     {"native", func(p *Parts) { p.Layout.KernelModules = "" }},
+		"daemon virtlogd":               {"native", func(p *Parts) { p.Layout.Daemons = p.Layout.Daemons[:1] }},
+		"daemon libvirtd or virtxend":   {"xen", func(p *Parts) { p.Layout.Daemons = p.Layout.Daemons[1:] }},
+		"program xenstored":             {"xen", func(p *Parts) { delete(p.Layout.Programs, "xenstored") }},
+		"CPU map of libvirt":            {"xen", func(p *Parts) { p.Layout.CPUMap = "" }},
+		"AppArmor profiles of libvirt":  {"apparmor", func(p *Parts) { p.Layout.Profiles = nil }},
+		"program qemu-system-x86_64":    {"bundled", func(p *Parts) { delete(p.Bundle.Programs, "qemu-system-x86_64") }},
+		"folder of libvirt's configura": {"bundled", func(p *Parts) { p.Layout.LibvirtConfig = "" }},
+	} {
+		host := compositions()[c.composition]
+		c.spoil(&host.parts)
+		image := "userland-bookworm"
+		if strings.Contains(item, "qemu-system") {
+			image = "qemu-trixie"
+		}
+		_, _, err := compose(host.parts, host.settings)
+		var missing *layout.MissingError
+		if !errors.As(err, &missing) || !strings.Contains(err.Error(), "image "+image+" has no "+item) {
+			t.Errorf("without %s: %v", item, err)
+		}
+	}
+}
+
+func TestEachOfSeveralDaemonsIsStartedOnceThoseBeforeAreThere(t *testing.T) {
+	c := compositions()["native"]
+	for _, name := range []string{"virtqemud", "virtnetworkd", "virtproxyd"} {
+		c.parts.Layout.Daemons = append(c.parts.Layout.Daemons, layout.Daemon{Name: name, Path: "/usr/sbin/" + name, Socket: "/run/libvirt/" + name + "-sock"})
+	}
+	spec, _, err := compose(c.parts, c.settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var started []string
+	for _, s := range spec.Services[1:] {
+		started = append(started, s.Name)
+		if s.Wait == "" || s.Argv[0] != "/usr/sbin/"+s.Name {
+			t.Errorf("%s is %+v", s.Name, s)
+		}
+	}
+	if got := strings.Join(started, " "); got != "virtlogd virtnetworkd virtproxyd virtqemud" {
+		t.Errorf("started %s", got)
 	}
 }

@@ -22,8 +22,9 @@ func Contain(p Parts, s Settings, guestInitrd string) (spec agent.Spec, parts ma
 			return spec, nil, nil, errors.New("a container has no profiles of its own: " + axis.Axis + "=" + axis.Value + " takes a machine")
 		}
 	}
-	// Its processors are L0's, whatever those of a machine are.
-	s.Accel = ""
+	// Its processors are L0's, whatever those of a machine are, and its peers are
+	// reached by what it is shown.
+	s.Accel, s.Peers.Count = "", 1
 	spec, quirks, err = compose(p, s)
 	if err != nil {
 		return spec, nil, nil, err
@@ -32,7 +33,7 @@ func Contain(p Parts, s Settings, guestInitrd string) (spec agent.Spec, parts ma
 	// Docker makes them, and they cannot be replaced.
 	spec.Files = slices.DeleteFunc(spec.Files, func(f agent.File) bool { return f.Path == "/etc/hostname" || f.Path == "/etc/hosts" })
 	for setting, why := range confinements(p) {
-		spec.Files, quirks = configured(spec.Files, setting), append(quirks, "container: "+why)
+		spec.Files, quirks = configured(spec.Files, qemuConf(p.Layout), setting), append(quirks, "container: "+why)
 	}
 	parts = map[string]string{GuestKernel: p.Guest.Kernel, GuestInitrd: guestInitrd}
 	for name, file := range p.Tools {
@@ -55,11 +56,11 @@ func confinements(p Parts) iter.Seq2[string, string] {
 	}
 }
 
-// configured adds a setting to what libvirtd reads of how to run emulators.
-func configured(files []agent.File, setting string) []agent.File {
-	at := slices.IndexFunc(files, func(f agent.File) bool { return f.Path == qemuConf })
+// configured adds a setting to what libvirt reads of how to run emulators.
+func configured(files []agent.File, config, setting string) []agent.File {
+	at := slices.IndexFunc(files, func(f agent.File) bool { return f.Path == config })
 	if at < 0 {
-		return append(files, agent.File{Path: qemuConf, Mode: 0o600, Content: setting + "\n"})
+		return append(files, agent.File{Path: config, Mode: 0o600, Content: setting + "\n"})
 	}
 	files[at].Content += setting + "\n"
 	return files

@@ -46,7 +46,7 @@ func TestWhatAContainerIsToldAndShown(t *testing.T) {
 				t.Errorf("%s: it cannot write %s, which is Docker's", name, f.Path)
 			}
 		}
-		at := slices.IndexFunc(spec.Files, func(f agent.File) bool { return f.Path == qemuConf })
+		at := slices.IndexFunc(spec.Files, func(f agent.File) bool { return f.Path == "/etc/libvirt/qemu.conf" })
 		if at < 0 || !strings.HasSuffix(spec.Files[at].Content, want.conf) {
 			t.Errorf("%s: libvirt is told %+v", name, spec.Files)
 		}

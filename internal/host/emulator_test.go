@@ -123,11 +123,11 @@ func (m *machine) print(text string) error {
 	return err
 }
 
-// freshFile is where the fake agent notes what it was told to freshen, rousedFile
-// where it leaves a byte each time that it was told to rouse the processors.
+// freshFile is where the fake agent notes what it was told to freshen, kicksFile
+// where it leaves a byte each time that it was told to kick the processors.
 const (
-	freshFile  = "fresh.json"
-	rousedFile = "roused"
+	freshFile = "fresh.json"
+	kicksFile = "kicks"
 )
 
 func (m *machine) serveAgent() {
@@ -146,8 +146,8 @@ func (m *machine) serveAgent() {
 		}
 		return os.WriteFile(filepath.Join(filepath.Dir(m.console), freshFile), b, 0o644)
 	}
-	server.Rouse = func() error {
-		f, err := os.OpenFile(filepath.Join(filepath.Dir(m.console), rousedFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	server.Kick = func() error {
+		f, err := os.OpenFile(filepath.Join(filepath.Dir(m.console), kicksFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 		if err != nil {
 			return err
 		}

@@ -36,10 +36,10 @@ type identity struct {
 
 // identityRevision goes up when a host that is ready becomes something else by a
 // change of this package alone.
-const identityRevision = 2
+const identityRevision = 3
 
-// subject tells which snapshot the host of this order could be restored from.
-func (o order) subject() (snapshot.Subject, error) {
+// subject tells which snapshot a host of these options could be restored from.
+func (o options) subject() (snapshot.Subject, error) {
 	id, err := o.identity()
 	if err != nil {
 		return snapshot.Subject{}, fmt.Errorf("cannot tell which snapshot fits: %w", err)
@@ -53,7 +53,7 @@ func (o order) subject() (snapshot.Subject, error) {
 	return snapshot.NewSubject(string(o.settings.Kind), id, images)
 }
 
-func (o order) identity() (identity, error) {
+func (o options) identity() (identity, error) {
 	id := identity{Revision: identityRevision, Emulator: o.emulator.Version, Images: map[string]string{}, Machine: o.settings.Machine}
 	p, s := o.parts, o.settings
 	s.Name, s.LogDir, s.Scale, s.Silence, s.Longest = "", "logs", 1, 0, 0
@@ -76,7 +76,7 @@ func (o order) identity() (identity, error) {
 		}
 		id.Images[role] = *path
 	}
-	if id.CommandLine, err = commandLine(p, s, o.emulator, places{"sockets", "files", "memory"}, false); err != nil {
+	if id.CommandLine, err = commandLine(p, s, o.emulator, places{"sockets", "files", "memory", "peer"}, false); err != nil {
 		return id, err
 	}
 	return id, nil

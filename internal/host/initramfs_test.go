@@ -65,10 +65,11 @@ func realParts(t *testing.T) Parts {
 		return path
 	}
 	return Parts{
+		Layout: debian(), Bundle: compositions()["bundled"].parts.Bundle,
 		Kernel: file("vmlinuz"), Modules: file("modules"), Root: file("root"), QEMU: file("qemu"),
 		BootModules: []string{file("b.ko"), file("a.ko")}, Agent: file("agent"), Launcher: file("launch"),
 		Tools: map[string]string{"probe": file("tool")},
-		Guest: GuestParts{Kernel: file("l2-vmlinuz"), Init: file("l2init"), Modules: []string{file("z.ko"), file("y.ko")}},
+		Guest: GuestParts{Kernel: file("l2-vmlinuz"), Init: file("l2init"), Modules: []string{file("z.ko"), file("y.ko")}, SCSI: []string{file("y.ko"), file("x.ko")}},
 	}
 }
 
@@ -126,7 +127,9 @@ func TestTheGuestsInitramfs(t *testing.T) {
 	for name, want := range map[string]archived{
 		"init":          {cpio.TypeReg | 0o755, "this is l2init"},
 		"modules/load":  {cpio.TypeReg | 0o644, "z.ko\ny.ko\n"},
+		"modules/scsi":  {cpio.TypeReg | 0o644, "y.ko\nx.ko\n"},
 		"modules/y.ko":  {cpio.TypeReg | 0o644, "this is y.ko"},
+		"modules/x.ko":  {cpio.TypeReg | 0o644, "this is x.ko"},
 		"sbin/poweroff": {cpio.TypeSymlink | 0o777, "/init"},
 		"sbin/reboot":   {cpio.TypeSymlink | 0o777, "/init"},
 	} {

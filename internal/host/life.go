@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -103,8 +102,7 @@ func (vm *VM) whyEnded() error {
 		return fault.Productf(matrix.LayerKernel, "run host", "L1 powered off or reset by itself")
 	}
 	path := filepath.Join(vm.settings.LogDir, EmulatorFile)
-	said, _ := os.ReadFile(path)
-	return fault.Infraf("run host", "its emulator is gone: %w; %s ends with:\n%s", err, path, console.Tail(said, 5))
+	return fault.Infraf("run host", "its emulator is gone: %w; %s ends with:\n%s", err, path, console.Log{Path: path}.Tail(5))
 }
 
 // RoomForLogs is what must be free where logs go, in bytes. Without it a panic

@@ -199,7 +199,7 @@ func TestWhoseFaultASilentBootIs(t *testing.T) {
 		"idle after a boot": {said: kernelBanner, got: owner.Sched{Ran: 40 * time.Millisecond}, verdict: matrix.Fail, layer: matrix.LayerKernel},
 	} {
 		vm, _ := fakeVM(t, tc.kind, tc.said)
-		err := vm.stalled(phase{blame: vm.blameBoot}, time.Minute, 2*time.Minute, tc.got)
+		err := vm.stalled(phase{failure: vm.bootFailure}, time.Minute, 2*time.Minute, tc.got)
 		want(t, name, err, tc.verdict, tc.layer, tc.words...)
 	}
 }
@@ -211,14 +211,14 @@ func TestTheBootWatcherGivesUp(t *testing.T) {
 		return fault.Productf(matrix.LayerKernel, "boot host", "%s", what)
 	}}), matrix.Infra, matrix.LayerHarness, "stopped from outside") // the counter stands still
 	vm, _ = fakeVM(t, matrix.KVM, kernelBanner+"[ 1.0] Kernel panic - not syncing: x\n")
-	want(t, "death", watched(t, vm, phase{time.Hour, blameServices}), matrix.Fail, matrix.LayerKernel, "panic")
+	want(t, "death", watched(t, vm, phase{time.Hour, servicesFailure}), matrix.Fail, matrix.LayerKernel, "panic")
 	vm, e = fakeVM(t, matrix.KVM, kernelBanner)
 	e.end(errors.New("qemu ended with status 1"))
-	want(t, "end", watched(t, vm, phase{time.Hour, blameServices}), matrix.Infra, matrix.LayerHarness, "ended with status 1")
+	want(t, "end", watched(t, vm, phase{time.Hour, servicesFailure}), matrix.Infra, matrix.LayerHarness, "ended with status 1")
 	vm, _ = fakeVM(t, matrix.KVM, kernelBanner)
 	vm.settings.Longest = time.Millisecond
 	vm.proc.(*fakeEmulator).sched = owner.Sched{}
-	want(t, "length", watched(t, vm, phase{time.Hour, blameServices}), matrix.Infra, matrix.LayerHarness, "no answer after")
+	want(t, "length", watched(t, vm, phase{time.Hour, servicesFailure}), matrix.Infra, matrix.LayerHarness, "no answer after")
 }
 
 func TestABootThatIsCalledOffIsOurs(t *testing.T) {
@@ -235,7 +235,7 @@ func TestABootThatIsCalledOffIsOurs(t *testing.T) {
 }
 
 func TestAServiceThatHangsIsTheProducts(t *testing.T) {
-	want(t, "services", blameServices(nil, "no answer"), matrix.Fail, matrix.LayerManagement, "start the host's services", "no answer")
+	want(t, "services", servicesFailure(nil, "no answer"), matrix.Fail, matrix.LayerManagement, "start the host's services", "no answer")
 }
 
 func TestLimitsFollowTheMachineAndTheSettings(t *testing.T) {
@@ -256,7 +256,7 @@ func TestLimitsFollowTheMachineAndTheSettings(t *testing.T) {
 
 func TestARuntimeFolderTooDeepForSocketsIsRefused(t *testing.T) {
 	deep := filepath.Join(t.TempDir(), strings.Repeat("d", 100))
-	_, err := Boot(t.Context(), deep, Parts{}, Settings{LogDir: t.TempDir()}, Emulator{})
+	_, err := Boot(t.Context(), deep, Parts{Layout: debian()}, Settings{Kind: matrix.KVM, LogDir: t.TempDir()}, Emulator{})
 	want(t, "deep folder", err, matrix.Infra, matrix.LayerHarness, "107 bytes", "VIRTMATRIX_RUNTIME")
 	if left, _ := filepath.Glob(filepath.Join(deep, "*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)

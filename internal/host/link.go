@@ -2,32 +2,32 @@ package host
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
-	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
-	"github.com/virtmatrix/virtmatrix/internal/store/disk"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
 )
 
 // Link is the harness's way into a host, whatever that is made of: the session
 // with its agent, and the sockets of L0 that lead to sockets there.
 type Link struct {
-	// Way says where the link leads. It is set before the link is used.
-	Way   Way
-	agent *agent.Client
+	// Transport says where the link leads. It is set before the link is used.
+	Transport Transport
+	agent     *agent.Client
 
 	mu       sync.Mutex
-	forwards []net.Listener
+	forwards []*forward
+	taps     map[string]Tap
 }
 
-// Way is what a link knows of its host.
-type Way struct {
+// Transport is what a link knows of its host.
+type Transport struct {
 	// Dir is the folder for sockets on L0.
 	Dir string
 	// Limit scales a time limit to the machine.
@@ -38,6 +38,8 @@ type Way struct {
 	// Lost explains a connection to the host that broke: nil when it was not the
 	// host.
 	Lost func(context.Context) error
+	// Sched is how the host fared with L0's scheduler so far.
+	Sched func() owner.Sched
 }
 
 // Open opens the session with the agent at the other end of the connection,
@@ -54,7 +56,7 @@ func (l *Link) Wait() error { return l.agent.Wait() }
 func (l *Link) Shut() {
 	l.mu.Lock()
 	for _, f := range l.forwards {
-		f.Close()
+		f.listener.Close()
 	}
 	l.mu.Unlock()
 	if l.agent != nil {
@@ -82,7 +84,7 @@ func (l *Link) exec(ctx context.Context, command string, in io.Reader) (agent.Re
 	if err == nil {
 		return res, nil
 	}
-	if dead := l.Way.Lost(ctx); dead != nil {
+	if dead := l.Transport.Lost(ctx); dead != nil {
 		return res, dead
 	}
 	return res, fault.Infraf("run command in L1", "%w", err)
@@ -105,69 +107,62 @@ func (l *Link) AwaitServices(ctx context.Context) error {
 	return err
 }
 
+// Restart ends a daemon of L1 by a signal and starts it again as it was; its log goes
+// on. It returns when the daemon's socket is answered again. That it does not end, or
+// does not come back, is a product fault.
+func (l *Link) Restart(ctx context.Context, daemon string, signal syscall.Signal) error {
+	before := l.Transport.Sched()
+	says, err := l.agent.Restart(ctx, daemon, signal)
+	switch {
+	case err == nil && says == "":
+		return nil
+	case err == nil:
+		return Died(agent.FaultLine+says, l.Transport.Sched().Sub(before))
+	}
+	if dead := l.Transport.Lost(ctx); dead != nil {
+		return dead
+	}
+	return fault.Infraf("restart "+daemon, "%w", err)
+}
+
 // openLimit bounds how long the agent may take to open a socket or terminal at
 // scale 1. It does so at once, or never.
 const openLimit = time.Minute
 
 // Dial connects to a Unix socket of L1.
 func (l *Link) Dial(path string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), l.Way.Limit(openLimit))
+	ctx, cancel := context.WithTimeout(context.Background(), l.Transport.Limit(openLimit))
 	defer cancel()
-	return l.agent.DialUnix(ctx, path)
+	conn, err := l.agent.DialUnix(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if tap := l.taps[path]; tap != nil {
+		conn = tap(conn)
+	}
+	return conn, nil
+}
+
+// Tap stands in for a server: it returns a connection that behaves like the given one
+// to the server, or not quite.
+type Tap func(server net.Conn) net.Conn
+
+// Tap puts a tap into every connection to a Unix socket of L1 that is made from now
+// on, forwarded ones included; nil takes it out again.
+func (l *Link) Tap(path string, tap Tap) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.taps == nil {
+		l.taps = map[string]Tap{}
+	}
+	l.taps[path] = tap
 }
 
 // OpenTTY opens a terminal of L1.
 func (l *Link) OpenTTY(path string) (io.ReadWriteCloser, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), l.Way.Limit(openLimit))
+	ctx, cancel := context.WithTimeout(context.Background(), l.Transport.Limit(openLimit))
 	defer cancel()
 	return l.agent.OpenTTY(ctx, path)
-}
-
-// Forward makes a Unix socket of L1 available on L0 and returns its path
-// there. It ends with the host.
-func (l *Link) Forward(remote string) (string, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	local := filepath.Join(l.Way.Dir, fmt.Sprintf("fwd%d.sock", len(l.forwards)))
-	listener, err := net.Listen("unix", local)
-	if err != nil {
-		// The folder goes with the host.
-		if dead := l.Way.Alive(); dead != nil {
-			return "", dead
-		}
-		return "", fault.Infraf("forward "+remote, "%w", disk.Explain(err, l.Way.Dir))
-	}
-	l.forwards = append(l.forwards, listener)
-	go func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go l.relay(c, remote)
-		}
-	}()
-	return local, nil
-}
-
-func (l *Link) relay(local net.Conn, remote string) {
-	defer local.Close()
-	conn, err := l.Dial(remote)
-	if err != nil {
-		return // the client sees the closed connection, as with a daemon that is gone
-	}
-	join(local, conn)
-}
-
-// join carries what the client says to the daemon and back, until the daemon has
-// said all. A client that has said all may still be answered.
-func join(client, daemon net.Conn) {
-	defer daemon.Close()
-	go func() {
-		_, _ = io.Copy(daemon, client)
-		if half, ok := daemon.(interface{ CloseWrite() error }); ok {
-			_ = half.CloseWrite()
-		}
-	}()
-	_, _ = io.Copy(client, daemon)
 }

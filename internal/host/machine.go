@@ -15,8 +15,9 @@ import (
 )
 
 // places are where a running host has its things: the folders of its sockets, and
-// of its disk and initramfs, and the file that is its memory.
-type places struct{ sockets, files, memory string }
+// of its disk and initramfs, the file that is its memory, and the folder of the
+// sockets of its peer, if there is one.
+type places struct{ sockets, files, memory, peer string }
 
 // The files of a running host, in its places.
 const (
@@ -24,6 +25,7 @@ const (
 	fileScratch   = "scratch.img"
 	sockAgent     = "agent.sock"
 	sockQMP       = "qmp.sock"
+	sockNet       = "net.sock"
 )
 
 // kernelArgs of every L1 and dom0. A panic ends the emulator (-no-reboot)
@@ -41,7 +43,7 @@ func commandLine(p Parts, s Settings, em Emulator, at places, restored bool) ([]
 		cpu = "max"
 	}
 	argv := []string{
-		"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-name", "virtmatrix-" + s.Name,
+		em.Program, "-nodefaults", "-no-user-config", "-name", "virtmatrix-" + s.Name,
 		"-machine", em.Machine + ",accel=" + s.Accel + ",memory-backend=ram", "-cpu", cpu,
 		"-smp", fmt.Sprint(s.CPUs), "-m", fmt.Sprint(s.MemoryMB),
 		// A file, so that a snapshot's can be mapped instead of loaded; a host that
@@ -62,11 +64,15 @@ func commandLine(p Parts, s Settings, em Emulator, at places, restored bool) ([]
 			"-drive", fmt.Sprintf("if=none,id=%s,format=raw,file=%s,readonly=%s,cache=unsafe", d.serial, value(d.file), onOff(d.readOnly)),
 			"-device", fmt.Sprintf("virtio-blk-pci,drive=%s,serial=%s", d.serial, d.serial))
 	}
+	network, err := peerArgs(s.Peers, at)
+	if err != nil {
+		return nil, err
+	}
 	boot, err := bootArgs(p, s, at.files)
 	if err != nil {
 		return nil, err
 	}
-	argv = append(argv, boot...)
+	argv = append(append(argv, network...), boot...)
 	if restored {
 		// Its processors stand still until all of its state has been verified.
 		argv = append(argv, "-S", "-incoming", "defer")
@@ -162,8 +168,10 @@ func early(p Parts) []earlyFile {
 // guestEarly lists the files that L2's initramfs is made of.
 func guestEarly(g GuestParts) []earlyFile {
 	files := []earlyFile{{"/init", 0o755, g.Init}}
-	for _, m := range g.Modules {
-		files = append(files, earlyFile{bootModule(m), 0o644, m})
+	for _, m := range slices.Concat(g.Modules, g.SCSI) {
+		if f := (earlyFile{bootModule(m), 0o644, m}); !slices.Contains(files, f) {
+			files = append(files, f)
+		}
 	}
 	return files
 }
@@ -181,12 +189,16 @@ func packGuestInitramfs(w io.Writer, g GuestParts) error {
 	// Xen asks a guest to shut down by way of this path.
 	a.link("/sbin/poweroff", "/init")
 	a.link("/sbin/reboot", "/init")
-	var list strings.Builder
-	for _, m := range g.Modules {
-		fmt.Fprintln(&list, filepath.Base(m))
-	}
-	a.add("/modules/load", 0o644, []byte(list.String()))
+	a.add("/modules/load", 0o644, moduleList(g.Modules))
+	a.add("/modules/scsi", 0o644, moduleList(g.SCSI))
 	return a.close()
+}
+
+func moduleList(modules []string) (list []byte) {
+	for _, m := range modules {
+		list = fmt.Appendln(list, filepath.Base(m))
+	}
+	return list
 }
 
 func writeTo(path string, pack func(io.Writer) error) error {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/snapshot"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -33,9 +34,19 @@ type Parts struct {
 	Tools map[string]string
 	// Guest is what L2 boots.
 	Guest GuestParts
+	// Layout is where Root has its things, and Bundle where QEMU does.
+	Layout, Bundle layout.Manifest
 	// Sums are SHA-256 of all these files, and of the emulator's, by path, as far as
 	// they are known: one without is read to tell its snapshots from others.
 	Sums map[string]string
+}
+
+// Found is where a host of these parts has its things, as its processes see them.
+func (p Parts) Found() (layout.Manifest, error) {
+	if p.QEMU == "" {
+		return p.Layout, nil
+	}
+	return p.Layout.WithBundle(p.Bundle)
 }
 
 // GuestParts are the files on L0 that L2 boots.
@@ -44,12 +55,16 @@ type GuestParts struct {
 	// Init is L2's static PID 1, Modules what it inserts, in load order.
 	Init    string
 	Modules []string
+	// SCSI are what it inserts on top when it has a SCSI controller.
+	SCSI []string
 }
 
 // Emulator is the L0 emulator.
 type Emulator struct {
 	// Usr is the squashfs of its /usr; empty for the machine's own.
 	Usr string
+	// Program is the emulator itself, in that /usr.
+	Program string
 	// Version is the full version of its package, for the record.
 	Version string
 	// Machine is the versioned machine type of L1. An alias would be another
@@ -76,6 +91,10 @@ type Settings struct {
 	Scale float64
 	// CPUs and MemoryMB are L1's size.
 	CPUs, MemoryMB int
+	// Peers are the hosts that this one reaches.
+	Peers Peers
+	// Network lets a container make networks of its own; a machine always may.
+	Network bool
 	// ScratchDir is the folder for the host's disk and initramfs; empty means
 	// the run-time folder, which is often in memory.
 	ScratchDir string

@@ -46,7 +46,7 @@ func TestRealHostsThatAreRestored(t *testing.T) {
 	up := func() *VM {
 		t.Helper()
 		start := time.Now()
-		vm := boot(t, b.order())
+		vm := boot(t, b.options())
 		t.Cleanup(func() { vm.Close() })
 		res, err := vm.Exec(t.Context(), "virsh -c qemu:///system version")
 		if err != nil || !res.OK() {

@@ -30,6 +30,7 @@ func realBed(t *testing.T) *bed {
 	real := realtest.NewBed(t)
 	b := &bed{
 		parts: Parts{
+			Layout: real.Layout,
 			Kernel: real.Kernel, Modules: real.Modules, BootModules: real.HostModules, Root: real.Root,
 			Agent: realtest.Compile(t, "../agent/l1init"),
 			Guest: GuestParts{Kernel: real.Kernel, Init: realtest.Compile(t, "../../fixtures/l2/init"), Modules: real.GuestModules},
@@ -37,7 +38,7 @@ func realBed(t *testing.T) *bed {
 		settings: Settings{
 			Name: "fault", Kind: matrix.KVM, Accel: "tcg", Scale: 1, CPUs: 1, MemoryMB: 1024, LogDir: filepath.Join(t.TempDir(), "logs"),
 		},
-		emulator: Emulator{Usr: real.EmulatorUsr, Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off"}},
+		emulator: Emulator{Usr: real.EmulatorUsr, Program: real.Emulator, Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off"}},
 		runtime:  realtest.Runtime(t),
 	}
 	t.Cleanup(func() {
@@ -48,7 +49,7 @@ func realBed(t *testing.T) *bed {
 	return b
 }
 
-func (b *bed) order() order { return order{b.runtime, b.parts, b.settings, b.emulator} }
+func (b *bed) options() options { return options{b.runtime, b.parts, b.settings, b.emulator} }
 
 // mute is a PID 1 that only sleeps.
 func mute(t *testing.T) string {
@@ -65,7 +66,7 @@ func emulators(runtime string) (pids []int) {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range files {
 		b, _ := os.ReadFile(f)
-		if !bytes.HasPrefix(b, []byte("qemu-system-")) || !bytes.Contains(b, []byte(runtime+"/")) {
+		if !bytes.Contains(b, []byte("qemu-system-")) || !bytes.Contains(b, []byte(runtime+"/")) {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f))); err == nil {
@@ -77,7 +78,7 @@ func emulators(runtime string) (pids []int) {
 
 func (b *bed) refuses(t *testing.T, v matrix.Verdict, layer matrix.Layer, words ...string) error {
 	t.Helper()
-	vm, err := b.order().launch(t.Context())
+	vm, err := b.options().launch(t.Context())
 	if err == nil {
 		vm.Close()
 	}
@@ -88,7 +89,7 @@ func (b *bed) refuses(t *testing.T, v matrix.Verdict, layer matrix.Layer, words 
 // up boots a host whose services may still be starting.
 func (b *bed) up(t *testing.T) *VM {
 	t.Helper()
-	vm, err := b.order().launch(t.Context())
+	vm, err := b.options().launch(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +157,7 @@ func TestRealEmulatorThatIsKilled(t *testing.T) {
 	}
 	want(t, "exec", <-failed, matrix.Infra, matrix.LayerHarness, "its emulator is gone", "SIGKILL")
 	want(t, "afterwards", vm.Alive(), matrix.Infra, matrix.LayerHarness, "SIGKILL")
-	_, err := vm.Forward(LibvirtSocket)
+	_, err := vm.Forward("/run/any")
 	want(t, "forward", err, matrix.Infra, matrix.LayerHarness, "SIGKILL")
 }
 

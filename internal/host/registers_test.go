@@ -9,7 +9,7 @@ import (
 )
 
 func TestRegistersAreWhatTheMonitorPrints(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	vm := boot(t, o)
 	defer func() { check(t, vm.Close()) }()
 	got, err := vm.Registers(t.Context())
@@ -25,7 +25,7 @@ func TestRegistersAreWhatTheMonitorPrints(t *testing.T) {
 }
 
 func TestRegistersHaveAnEnd(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	t.Setenv(flawEnv, "verbose")
 	vm := boot(t, o)
 	defer func() { check(t, vm.Close()) }()
@@ -37,7 +37,7 @@ func TestRegistersHaveAnEnd(t *testing.T) {
 }
 
 func TestAMonitorThatRefusesRegistersIsOurFault(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	t.Setenv(flawEnv, "no monitor")
 	vm := boot(t, o)
 	defer func() { check(t, vm.Close()) }()

@@ -35,7 +35,7 @@ func (s Settings) soon(ctx context.Context, late string) (context.Context, conte
 
 // Restores says whether there is a snapshot that Boot would restore the host from.
 func Restores(p Parts, s Settings, em Emulator) bool {
-	of, err := order{parts: p, settings: s, emulator: em}.subject()
+	of, err := options{parts: p, settings: s, emulator: em}.subject()
 	if err != nil || s.Snapshots == nil {
 		return false
 	}
@@ -49,7 +49,7 @@ func Forget(p Parts, s Settings, em Emulator) error {
 	if s.Snapshots == nil {
 		return nil
 	}
-	of, err := order{parts: p, settings: s, emulator: em}.subject()
+	of, err := options{parts: p, settings: s, emulator: em}.subject()
 	if err != nil {
 		return fault.Infraf("forget snapshot", "%w", err)
 	}
@@ -57,7 +57,7 @@ func Forget(p Parts, s Settings, em Emulator) error {
 }
 
 // restoreOrBoot restores the host, or boots it and makes its snapshot.
-func (o order) restoreOrBoot(ctx context.Context) (*VM, error) {
+func (o options) restoreOrBoot(ctx context.Context) (*VM, error) {
 	of, err := o.subject()
 	if err != nil {
 		return nil, fault.Infraf("boot host", "%w", err)
@@ -92,7 +92,7 @@ func (o order) restoreOrBoot(ctx context.Context) (*VM, error) {
 
 // restore restores the host from its snapshot. Without one that can be used there
 // is no host, and why says what was wrong with the one that was there.
-func (o order) restore(ctx context.Context, of snapshot.Subject) (vm *VM, why string, err error) {
+func (o options) restore(ctx context.Context, of snapshot.Subject) (vm *VM, why string, err error) {
 	found, err := o.settings.Snapshots.Find(of)
 	if errors.Is(err, os.ErrNotExist) && !isBad(err) {
 		return nil, "", nil
@@ -116,14 +116,14 @@ func (o order) restore(ctx context.Context, of snapshot.Subject) (vm *VM, why st
 	var bad *snapshot.BadError
 	if errors.As(err, &bad) {
 		// The next one would stumble over it too.
-		why += "; " + condemn(o.settings.Snapshots, bad)
+		why += "; " + quarantine(o.settings.Snapshots, bad)
 	}
 	return nil, why, nil
 }
 
-// condemn removes a snapshot and says so.
-func condemn(from *snapshot.Store, bad *snapshot.BadError) string {
-	forGood, err := from.Condemn(bad)
+// quarantine removes a snapshot and says so.
+func quarantine(from *snapshot.Store, bad *snapshot.BadError) string {
+	forGood, err := from.Quarantine(bad)
 	switch {
 	case err != nil:
 		return err.Error()
@@ -140,12 +140,12 @@ func isBad(err error) bool {
 
 // resume makes a running host of a snapshot. The error is a BadError when the
 // snapshot is to blame.
-func (o order) resume(ctx context.Context, from *snapshot.Snapshot) (_ *VM, err error) {
+func (o options) resume(ctx context.Context, from *snapshot.Snapshot) (_ *VM, err error) {
 	_, quirks, err := compose(o.parts, o.settings)
 	if err != nil {
 		return nil, err
 	}
-	vm, err := o.lay(quirks)
+	vm, err := o.create(quirks)
 	if err != nil {
 		return nil, err
 	}

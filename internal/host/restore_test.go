@@ -30,7 +30,7 @@ func TestASnapshotThatIsNoGoodIsToldAndReplaced(t *testing.T) {
 		"dead host":      {flaw: "panics", says: "Kernel panic"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := fakeOrder(t)
+			o := fakeOptions(t)
 			first, _ := token(t, o)
 			if tc.flaw != "" {
 				token(t, o) // the snapshot works
@@ -65,7 +65,7 @@ func TestASnapshotThatIsNoGoodIsToldAndReplaced(t *testing.T) {
 }
 
 // storeDir is the store's folder.
-func storeDir(o order) string { return filepath.Join(o.settings.ScratchDir, "snapshots") }
+func storeDir(o options) string { return filepath.Join(o.settings.ScratchDir, "snapshots") }
 
 // flip changes the byte in the middle of a file, flipAt one at a place.
 func flip(path string) error {
@@ -101,7 +101,7 @@ func foreign(dir string) error {
 }
 
 func TestASnapshotThatTheEmulatorNeverTakesIsMadeOnce(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	first, _ := token(t, o)
 	of, err := o.subject()
 	check(t, err)
@@ -126,7 +126,7 @@ func TestASnapshotThatTheEmulatorNeverTakesIsMadeOnce(t *testing.T) {
 }
 
 func TestTheBootAfterABadSnapshotTellsOfIt(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	first, _ := token(t, o)
 	check(t, flip(filepath.Join(storeDir(o), only(t, o), fileState)))
 	second, notes := token(t, o)
@@ -136,7 +136,7 @@ func TestTheBootAfterABadSnapshotTellsOfIt(t *testing.T) {
 }
 
 func TestARestoreThatIsCalledOffKeepsTheSnapshot(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	token(t, o)
 	t.Setenv(flawEnv, "mute")
 	cause := errors.New("given up")
@@ -150,7 +150,7 @@ func TestARestoreThatIsCalledOffKeepsTheSnapshot(t *testing.T) {
 }
 
 func TestWhatTheMachineLacksIsNotTheSnapshotsFault(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	first, _ := token(t, o)
 	of, err := o.subject()
 	check(t, err)
@@ -169,7 +169,7 @@ func TestWhatTheMachineLacksIsNotTheSnapshotsFault(t *testing.T) {
 }
 
 func TestAHostIsSilentUntilItIsLoaded(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	first, _ := token(t, o)
 	o.settings.Silence = 500 * time.Millisecond
 	t.Setenv(flawEnv, "slow")
@@ -179,7 +179,7 @@ func TestAHostIsSilentUntilItIsLoaded(t *testing.T) {
 }
 
 func TestAHostWhoseSnapshotIsEditedIsNotBelieved(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	token(t, o)
 	memory := filepath.Join(storeDir(o), only(t, o), fileMemory)
 	vm := boot(t, o)
@@ -191,7 +191,7 @@ func TestAHostWhoseSnapshotIsEditedIsNotBelieved(t *testing.T) {
 }
 
 func TestAHostOutlivesItsSnapshot(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	first, _ := token(t, o)
 	vm := boot(t, o)
 	defer func() { check(t, vm.Close()) }()

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -60,15 +62,9 @@ func applySettings(spec *agent.Spec, p Parts, all []matrix.Setting) error {
 }
 
 // loadProfiles has the kernel take the profiles that the packages ship for
-// libvirt, as the distribution's boot does with all of /etc/apparmor.d. Which
-// daemons have one changes from release to release.
+// libvirt, as the distribution's boot does with all that it has.
 const loadProfiles = `grep -q Y /sys/module/apparmor/parameters/enabled || { echo 'the kernel has AppArmor off' >&2; exit 1; }
-set --
-for p in /etc/apparmor.d/usr.lib.libvirt.* /etc/apparmor.d/usr.sbin.libvirtd /etc/apparmor.d/usr.sbin.virt*; do
-	test ! -f $p || set -- "$@" $p
-done
-test $# -ge 2 || { echo 'the packages have no profiles for libvirt' >&2; exit 1; }
-exec apparmor_parser --replace "$@"`
+exec `
 
 // confine has libvirt confine each emulator by AppArmor, as it does by itself
 // where the distribution's init loaded the profiles. That they hold is said
@@ -77,10 +73,18 @@ func confine(spec *agent.Spec, p Parts) error {
 	if p.QEMU != "" {
 		return errors.New("libvirt's profiles refuse an emulator that the release did not install; use native cells")
 	}
-	spec.Files = append(spec.Files, agent.File{Path: qemuConf, Mode: 0o600, Content: "security_driver = \"apparmor\"\n"})
+	profiles, err := p.Layout.AppArmor()
+	if err != nil {
+		return err
+	}
+	parser, err := p.Layout.Program(layout.AppArmorParser)
+	if err != nil {
+		return err
+	}
+	spec.Files = append(spec.Files, agent.File{Path: qemuConf(p.Layout), Mode: 0o600, Content: "security_driver = \"apparmor\"\n"})
 	spec.Services = slices.Concat([]agent.Service{
 		ownStep("securityfs", "mount -t securityfs securityfs /sys/kernel/security"),
-		shell("apparmor", loadProfiles),
+		shell("apparmor", loadProfiles+parser+" --replace "+strings.Join(profiles, " ")),
 	}, spec.Services)
 	return nil
 }

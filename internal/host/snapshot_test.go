@@ -18,8 +18,8 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// fakeOrder is the order of a host on the fake emulator.
-func fakeOrder(t *testing.T) order {
+// fakeOptions are those of a host on the fake emulator.
+func fakeOptions(t *testing.T) options {
 	t.Helper()
 	if _, err := exec.LookPath("mkfs.ext4"); err != nil {
 		t.Skip("the scratch disk needs mkfs.ext4; install e2fsprogs")
@@ -37,9 +37,9 @@ func fakeOrder(t *testing.T) order {
 	store.Reserve = 0
 	p := realParts(t)
 	p.Modules, p.Root, p.QEMU, p.Xen = p.Kernel, p.Kernel, "", ""
-	return order{sockets, p, Settings{
+	return options{sockets, p, Settings{
 		Name: "cell", Kind: matrix.KVM, Accel: "tcg", CPUs: 1, MemoryMB: 1024, LogDir: t.TempDir(), ScratchDir: scratch, Snapshots: store,
-	}, Emulator{Version: "1:7.2", Machine: "pc-q35-7.2"}}
+	}, Emulator{Program: emulatorName, Version: "1:7.2", Machine: "pc-q35-7.2"}}
 }
 
 func check(t *testing.T, err error) {
@@ -49,8 +49,8 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// boot boots a host of the order.
-func boot(t *testing.T, o order) *VM {
+// boot boots a host of the options.
+func boot(t *testing.T, o options) *VM {
 	t.Helper()
 	vm, err := Boot(t.Context(), o.runtime, o.parts, o.settings, o.emulator)
 	check(t, err)
@@ -58,7 +58,7 @@ func boot(t *testing.T, o order) *VM {
 }
 
 // token boots a host, and returns what its memory holds and its notes.
-func token(t *testing.T, o order) (token, notes string) {
+func token(t *testing.T, o options) (token, notes string) {
 	t.Helper()
 	vm := boot(t, o)
 	defer func() { check(t, vm.Close()) }()
@@ -76,7 +76,7 @@ func tokenOf(t *testing.T, vm *VM) string {
 	return token
 }
 
-func freshened(t *testing.T, o order) (f agent.Fresh) {
+func freshened(t *testing.T, o options) (f agent.Fresh) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(o.settings.LogDir, freshFile))
 	check(t, err)
@@ -85,7 +85,7 @@ func freshened(t *testing.T, o order) (f agent.Fresh) {
 }
 
 func TestTheSecondHostIsTheFirstRestored(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	if Restores(o.parts, o.settings, o.emulator) {
 		t.Error("the first host would be restored")
 	}
@@ -126,7 +126,7 @@ func TestTheSecondHostIsTheFirstRestored(t *testing.T) {
 }
 
 func TestAForgottenSnapshotIsMadeAgain(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	check(t, Forget(o.parts, o.settings, o.emulator)) // there is none
 	first, _ := token(t, o)
 	check(t, Forget(o.parts, o.settings, o.emulator))
@@ -145,7 +145,7 @@ func TestAForgottenSnapshotIsMadeAgain(t *testing.T) {
 }
 
 func TestWithoutAStoreEachHostIsBooted(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	o.settings.Snapshots = nil
 	a, _ := token(t, o)
 	b, notes := token(t, o)
@@ -155,7 +155,7 @@ func TestWithoutAStoreEachHostIsBooted(t *testing.T) {
 }
 
 // only returns the folder of the one snapshot that is there.
-func only(t *testing.T, o order) string {
+func only(t *testing.T, o options) string {
 	t.Helper()
 	of, err := o.subject()
 	check(t, err)
@@ -177,7 +177,7 @@ func TestAHostThatCannotBeSavedIsUsed(t *testing.T) {
 		"at last":  {"stalls", "tells of trouble: lockup: [    2.0] watchdog: BUG: soft lockup"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := fakeOrder(t)
+			o := fakeOptions(t)
 			t.Setenv(flawEnv, tc.flaw)
 			_, notes := token(t, o)
 			if !strings.HasPrefix(notes, "no snapshot was made: ") || !strings.Contains(notes, tc.says) {
@@ -191,7 +191,7 @@ func TestAHostThatCannotBeSavedIsUsed(t *testing.T) {
 }
 
 func TestAFullDiskForSnapshotsIsToldAndTheHostUsed(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	dir := realtest.SmallDisk(t, "1m")
 	o.settings.Snapshots = snapshot.In(dir)
 	o.settings.Snapshots.Reserve = 0
@@ -211,7 +211,7 @@ func TestAHostThatDoesNotGoOnIsNoHost(t *testing.T) {
 		"hung":  "the host does not answer after it stood still", // nor is it known whether it stands still
 	} {
 		t.Run(flaw, func(t *testing.T) {
-			o := fakeOrder(t)
+			o := fakeOptions(t)
 			o.settings.Silence = 3 * time.Second
 			t.Setenv(flawEnv, flaw)
 			vm, err := Boot(t.Context(), o.runtime, o.parts, o.settings, o.emulator)
@@ -227,7 +227,7 @@ func TestAHostThatDoesNotGoOnIsNoHost(t *testing.T) {
 }
 
 func TestHostsThatAreAskedForAtOnceBootOnce(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	var one sync.Mutex
 	o.settings.Turn = func(context.Context) (func(), error) { one.Lock(); return one.Unlock, nil }
 	tokens := make([]string, 4)
@@ -255,7 +255,7 @@ func TestHostsThatAreAskedForAtOnceBootOnce(t *testing.T) {
 }
 
 func TestRestoresLeaveNothingBehind(t *testing.T) {
-	o := fakeOrder(t)
+	o := fakeOptions(t)
 	token(t, o)
 	token(t, o)
 	files, routines := openFiles(), runtime.NumGoroutine()

@@ -13,6 +13,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/console"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/qmp"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
@@ -51,6 +52,7 @@ type VM struct {
 	qmpLog  *os.File
 	quirks  []string
 	notes   []string
+	layout  layout.Manifest
 	life    life
 }
 
@@ -59,15 +61,15 @@ type VM struct {
 // leaves a snapshot for the next. A product fault means that L1's kernel or
 // hypervisor did not come up.
 func Boot(ctx context.Context, runtimeDir string, p Parts, s Settings, em Emulator) (*VM, error) {
-	vm, err := order{runtimeDir, p, s, em}.ready(ctx)
+	vm, err := options{runtimeDir, p, s, em}.ready(ctx)
 	if err == nil && s.emulated() {
-		go vm.rouse()
+		go vm.kick()
 	}
 	return vm, err
 }
 
 // ready restores or boots a host.
-func (o order) ready(ctx context.Context) (*VM, error) {
+func (o options) ready(ctx context.Context) (*VM, error) {
 	if o.settings.Snapshots != nil {
 		return o.restoreOrBoot(ctx)
 	}
@@ -79,8 +81,8 @@ func (o order) ready(ctx context.Context) (*VM, error) {
 	return o.boot(ctx)
 }
 
-// order is what a host is made of.
-type order struct {
+// options are what a host is made of.
+type options struct {
 	runtime  string
 	parts    Parts
 	settings Settings
@@ -88,7 +90,7 @@ type order struct {
 }
 
 // boot starts a host and returns when its services are up.
-func (o order) boot(ctx context.Context) (*VM, error) {
+func (o options) boot(ctx context.Context) (*VM, error) {
 	vm, err := o.launch(ctx)
 	if err != nil {
 		return nil, err
@@ -101,12 +103,12 @@ func (o order) boot(ctx context.Context) (*VM, error) {
 }
 
 // launch starts a host and returns when its agent answers.
-func (o order) launch(ctx context.Context) (_ *VM, err error) {
+func (o options) launch(ctx context.Context) (_ *VM, err error) {
 	spec, quirks, err := compose(o.parts, o.settings)
 	if err != nil {
 		return nil, fault.Infraf("boot host", "%w", err)
 	}
-	vm, err := o.lay(quirks)
+	vm, err := o.create(quirks)
 	if err != nil {
 		return nil, err
 	}
@@ -127,18 +129,19 @@ func (o order) launch(ctx context.Context) (_ *VM, err error) {
 	return vm, nil
 }
 
-// lay makes the folders of a host that runs with quirks, and its empty console.
-func (o order) lay(quirks []string) (_ *VM, err error) {
+// create makes the folders of a host that runs with quirks, and its empty console.
+func (o options) create(quirks []string) (_ *VM, err error) {
 	s := o.settings
 	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
 		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, s.LogDir))
 	}
-	folder, err := owner.NewFolder(o.runtime, FolderPrefix)
+	folder, err := s.Peers.Folder(o.runtime, FolderPrefix)
 	if err != nil {
 		return nil, fault.Infraf("boot host", "%w", disk.Explain(err, o.runtime))
 	}
 	vm := &VM{settings: s, folder: folder, bulk: folder, quirks: quirks}
-	vm.Way = Way{Dir: folder.Path, Limit: s.Limit, Alive: vm.Alive, Lost: vm.whyLost}
+	vm.layout, _ = o.parts.Found() // whoever composed the host has seen the error
+	vm.Transport = Transport{Dir: folder.Path, Limit: s.Limit, Alive: vm.Alive, Lost: vm.whyLost, Sched: vm.Sched}
 	vm.life.console = console.NewWatch(vm.Console())
 	defer func() {
 		if err != nil {
@@ -204,7 +207,11 @@ func (vm *VM) makeMemory() error {
 // places are where the host has its things. The emulator opens the memory through
 // this process, which has it open.
 func (vm *VM) places() places {
-	return places{vm.folder.Path, vm.bulk.Path, fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), vm.memory.Fd())}
+	at := places{sockets: vm.folder.Path, files: vm.bulk.Path, memory: fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), vm.memory.Fd())}
+	if p := vm.settings.Peers; p.Count == 2 {
+		at.peer = p.Folders[1-p.Role].Path
+	}
+	return at
 }
 
 // path is where one of the host's sockets is, file where one of its files.
@@ -232,7 +239,7 @@ func makeScratch(path string) error {
 }
 
 // start starts the emulator of a host, which boots or waits to be restored.
-func (vm *VM) start(o order, restored bool) error {
+func (vm *VM) start(o options, restored bool) error {
 	err := vm.startEmulator(o, restored)
 	if err != nil {
 		return fault.Infraf("start emulator", "%w", disk.Explain(err, vm.settings.LogDir))
@@ -240,7 +247,7 @@ func (vm *VM) start(o order, restored bool) error {
 	return nil
 }
 
-func (vm *VM) startEmulator(o order, restored bool) error {
+func (vm *VM) startEmulator(o options, restored bool) error {
 	argv, err := commandLine(o.parts, vm.settings, o.emulator, vm.places(), restored)
 	if err != nil {
 		return err
@@ -268,6 +275,9 @@ func (vm *VM) Console() console.Log {
 
 // Quirks are the adaptations of the product that this host runs with.
 func (vm *VM) Quirks() []string { return vm.quirks }
+
+// Layout is where the host has its things.
+func (vm *VM) Layout() layout.Manifest { return vm.layout }
 
 // Notes tell how the host came to be, where that is not a plain boot.
 func (vm *VM) Notes() []string { return vm.notes }

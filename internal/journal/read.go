@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,20 +19,20 @@ import (
 // fill the memory.
 const maxLine = 64 << 20
 
-// Damage lists the lines of a journal that could not be read as a record.
+// Damage lists the places at which a journal is not as it was written.
 type Damage []DamagedLine
 
-// DamagedLine is one line that is no record.
+// DamagedLine is a place at which a journal is not as it was written.
 type DamagedLine struct {
 	// File is the name of the file within the run directory.
 	File string `json:"file"`
 	// Line counts from 1.
 	Line int `json:"line"`
-	// Torn is set when the line is the beginning of a record: its process was
-	// killed while writing, so the answer was never given. Other damage means
-	// that an answer may have been lost.
+	// Torn is set where a process was killed: a line ends in the middle, or the
+	// file lacks its end. What is not answered for that reason is MISSING. Other
+	// damage means that the answers are not those that were given.
 	Torn bool `json:"torn"`
-	// Problem says what is wrong with the line.
+	// Problem says what is wrong.
 	Problem string `json:"problem"`
 }
 
@@ -42,8 +41,18 @@ func (d DamagedLine) String() string {
 	return fmt.Sprintf("%s:%d: %s", d.File, d.Line, d.Problem)
 }
 
+// Err is the first damage that makes the answers doubtful, if there is any.
+func (d Damage) Err() error {
+	for _, at := range d {
+		if !at.Torn {
+			return fmt.Errorf("%s; begin a new run", at)
+		}
+	}
+	return nil
+}
+
 // Read returns the records of every journal-*.ndjson of a run directory and
-// the lines that are none. The order is stable: the lines of a file keep their
+// what of them is not as it was written. The order is stable: the lines of a file keep their
 // order, and files are merged by the time at which their checks began. A run
 // directory without a journal has no records; that is no error, because a run
 // may be killed before its first answer.
@@ -92,34 +101,64 @@ func process(name string) int {
 	return n
 }
 
-func readFile(dir, name string) (records []Record, damage Damage, err error) {
+func readFile(dir, name string) ([]Record, Damage, error) {
 	f, err := os.Open(filepath.Join(dir, name))
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
+	records, damage, last, err := scan(f, name)
+	if last.number > 0 && !last.closed && !last.torn {
+		damage = append(damage, DamagedLine{File: name, Line: last.number, Torn: true,
+			Problem: "the file lacks its end: its process was killed or is at work, or lines were cut off"})
+	}
+	return records, damage, err
+}
+
+// end is where a file ends.
+type end struct {
+	chain
+	// number counts the lines; torn is set when the last one ends in the middle.
+	number int
+	torn   bool
+	// newline is set when the file is empty or ends with one.
+	newline bool
+}
+
+// scan reads a whole file. Blank lines are neither records nor damage.
+func scan(f io.Reader, name string) (records []Record, damage Damage, last end, err error) {
+	last.newline = true
 	r := bufio.NewReader(f)
 	for number := 1; ; number++ {
-		line, tooLong, err := readLine(r)
+		text, tooLong, err := readLine(r)
 		if err != nil && err != io.EOF {
-			return nil, nil, fmt.Errorf("%s:%d: %w", name, number, err)
+			return nil, nil, last, fmt.Errorf("%s:%d: %w", name, number, err)
 		}
-		bad := DamagedLine{File: name, Line: number}
-		switch rec, torn, problem := parse(line); {
-		case tooLong:
-			bad.Problem = fmt.Sprintf("the line is longer than %d bytes", maxLine)
-			damage = append(damage, bad)
-		case problem != nil:
-			bad.Torn, bad.Problem = torn, problem.Error()
-			damage = append(damage, bad)
-		case rec != nil:
-			records = append(records, *rec)
+		if tooLong || len(text) > 0 {
+			last.newline = err == nil
+		}
+		if tooLong || len(bytes.TrimSpace(text)) > 0 {
+			last.number = number
+			var rec *Record
+			problem := errTooLong
+			if !tooLong {
+				rec, problem = last.read(text)
+			}
+			last.torn = errors.Is(problem, errTorn)
+			if problem != nil {
+				damage = append(damage, DamagedLine{File: name, Line: number, Torn: last.torn, Problem: problem.Error()})
+			}
+			if rec != nil {
+				records = append(records, *rec)
+			}
 		}
 		if err == io.EOF {
-			return records, damage, nil
+			return records, damage, last, nil
 		}
 	}
 }
+
+var errTooLong = fmt.Errorf("the line is longer than %d bytes", maxLine)
 
 // readLine returns the next line without its end, and io.EOF with the last one.
 func readLine(r *bufio.Reader) (line []byte, tooLong bool, err error) {
@@ -135,29 +174,6 @@ func readLine(r *bufio.Reader) (line []byte, tooLong bool, err error) {
 			return bytes.TrimSuffix(line, []byte("\n")), tooLong, err
 		}
 	}
-}
-
-// parse reads one line. An empty line is neither a record nor a problem.
-func parse(line []byte) (rec *Record, torn bool, problem error) {
-	if len(bytes.TrimSpace(line)) == 0 {
-		return nil, false, nil
-	}
-	dec := json.NewDecoder(bytes.NewReader(line))
-	dec.DisallowUnknownFields()
-	rec = new(Record)
-	err := dec.Decode(rec)
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, true, errors.New("the line ends in the middle of a record; its process was killed while writing it")
-	case err != nil:
-		return nil, false, fmt.Errorf("the line is no record: %w", err)
-	case dec.InputOffset() != int64(len(line)):
-		return nil, false, errors.New("the line is no record: it goes on after the record ends")
-	}
-	if err := rec.answers(); err != nil {
-		return nil, false, err
-	}
-	return rec, false, nil
 }
 
 // merge joins the files by the start of their checks. Only the heads are

@@ -31,6 +31,9 @@ type Record struct {
 	GuestSeconds float64 `json:"guest_seconds"`
 	// Attempts is 1, or 2 when the first attempt ended in INFRA.
 	Attempts int `json:"attempts"`
+	// Stalls counts the attempts that failed in a way of which the L0 emulator may be
+	// the cause.
+	Stalls int `json:"stalls,omitempty"`
 	// Said holds L2's own words as it reported them, if the check used one.
 	Said []string `json:"said,omitempty"`
 	// Notes are facts worth keeping that decide nothing.
@@ -45,6 +48,8 @@ type Record struct {
 	Accelerators map[string]string `json:"accelerators,omitempty"`
 	// Emulator is the L0 emulator that ran L1, with its package version.
 	Emulator string `json:"emulator,omitempty"`
+	// Client is the version of libvirt's client library on L0, which made the calls.
+	Client string `json:"client,omitempty"`
 	// Quirks are adaptations of the product that were applied to this host.
 	Quirks []string `json:"quirks,omitempty"`
 	// PackageSets are the keys of the plan's package sets in this cell, by role.
@@ -88,10 +93,9 @@ func (r *Record) Block(need string, ended matrix.Verdict) {
 }
 
 // Answers says whether the record is an answer of the plan that a resumed run
-// need not seek again. Our own faults, and what waited for another check, are
-// none, unless what it waited for has its final answer from the cache.
+// need not seek again. Our own faults, and checks that were not run, are none.
 func (r *Record) Answers(plan *matrix.Plan) bool {
-	return r.Plan == plan.Hash && r.Verdict != matrix.Infra && (r.Verdict != matrix.Blocked || r.Cached != nil)
+	return r.Plan == plan.Hash && r.Verdict != matrix.Infra && r.Verdict != matrix.Blocked
 }
 
 // Answers are verdicts by cell and check.

@@ -1,10 +1,11 @@
 package journal
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,13 +20,16 @@ import (
 type Writer struct {
 	mu   sync.Mutex
 	file *os.File
-	// torn is set while the file ends in the middle of a line.
-	torn bool
+	// end is where the file ends, unless a write failed: it may end anywhere then,
+	// and is to be read again.
+	end   end
+	stale bool
 }
 
 // Open opens journal-<process>.ndjson in an existing run directory for append,
 // creating it when it is new. The file belongs to the writer until Close: a
-// second writer is refused, because their lines could mix.
+// second writer is refused, because their lines could mix. So is a file that is not
+// as it was written: what is added to it could not be judged.
 func Open(dir string, process int) (*Writer, error) {
 	path := filepath.Join(dir, fmt.Sprintf("journal-%d.ndjson", process))
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
@@ -40,7 +44,7 @@ func Open(dir string, process int) (*Writer, error) {
 }
 
 // own locks an opened journal, makes its directory entry durable and finds out
-// whether a killed process left half a line behind.
+// where it ends.
 func own(f *os.File, dir string) (*Writer, error) {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -52,11 +56,8 @@ func own(f *os.File, dir string) (*Writer, error) {
 	if err := syncDir(dir); err != nil {
 		return nil, err
 	}
-	torn, err := endsTorn(f)
-	if err != nil {
-		return nil, err
-	}
-	return &Writer{file: f, torn: torn}, nil
+	w := &Writer{file: f}
+	return w, w.find()
 }
 
 func syncDir(dir string) error {
@@ -67,16 +68,14 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func endsTorn(f *os.File) (bool, error) {
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil || size == 0 {
-		return false, err
+// find finds out where the file ends.
+func (w *Writer) find() error {
+	_, damage, last, err := scan(io.NewSectionReader(w.file, 0, math.MaxInt64), filepath.Base(w.file.Name()))
+	if err := cmp.Or(err, damage.Err()); err != nil {
+		return err
 	}
-	last := make([]byte, 1)
-	if _, err := f.ReadAt(last, size-1); err != nil {
-		return false, err
-	}
-	return last[0] != '\n', nil
+	w.end, w.stale = last, false
+	return nil
 }
 
 // Append writes one record as one line and returns when it is on the disk. It
@@ -86,53 +85,66 @@ func (w *Writer) Append(r Record) error { return w.AppendAll([]Record{r}) }
 // AppendAll is Append for many records at once. When one of them is refused none
 // is written.
 func (w *Writer) AppendAll(records []Record) error {
-	var text []byte
-	for i := range records {
-		r := &records[i]
-		if err := r.answers(); err != nil {
-			return fmt.Errorf("cannot append to journal: %w", err)
-		}
-		line, err := json.Marshal(r)
-		if err != nil {
-			return fmt.Errorf("cannot append to journal: %w", err)
-		}
-		text = append(append(text, line...), '\n')
-	}
-	if len(text) == 0 {
-		return nil
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(records) == 0 {
+		return nil
+	}
 	if w.file == nil {
 		return fmt.Errorf("cannot append %s of %s to journal: it is closed", records[0].Check, records[0].Cell)
 	}
-	return w.write(text)
-}
-
-func (w *Writer) write(lines []byte) error {
-	if w.torn {
-		lines = append([]byte{'\n'}, lines...)
-	}
-	// Until the write is known to be whole, the file may end anywhere.
-	w.torn = true
-	if _, err := w.file.Write(lines); err != nil {
-		return fmt.Errorf("cannot append to journal: %w", err)
-	}
-	w.torn = false
-	if err := w.file.Sync(); err != nil {
+	err := w.write(func(c *chain) (text []byte, err error) {
+		for i := range records {
+			line, err := c.answer(&records[i])
+			if err != nil {
+				return nil, err
+			}
+			text = append(text, line...)
+		}
+		return text, nil
+	})
+	if err != nil {
 		return fmt.Errorf("cannot append to journal: %w", err)
 	}
 	return nil
 }
 
-// Close gives the file up. Closing twice is harmless.
+// write puts the next lines on the disk.
+func (w *Writer) write(next func(*chain) ([]byte, error)) error {
+	if w.stale {
+		if err := w.find(); err != nil {
+			return err
+		}
+	}
+	after := w.end.chain
+	lines, err := next(&after)
+	if err != nil {
+		return err
+	}
+	if !w.end.newline {
+		lines = append([]byte{'\n'}, lines...)
+	}
+	w.stale = true
+	if _, err := w.file.Write(lines); err != nil {
+		return err
+	}
+	w.end, w.stale = end{chain: after, newline: true}, false
+	return w.file.Sync()
+}
+
+// Close says in the file that its process ended by itself, and gives it up.
+// Closing twice is harmless.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.file == nil {
 		return nil
 	}
-	err := w.file.Close()
+	var err error
+	if !w.end.closed || w.stale {
+		err = w.write((*chain).end)
+	}
+	err = errors.Join(err, w.file.Close())
 	w.file = nil
 	if err != nil {
 		return fmt.Errorf("cannot close journal: %w", err)

@@ -66,8 +66,49 @@ func TestAppendedRecordIsOnDiskBeforeClose(t *testing.T) {
 	appendAll(t, w, answer("a", "O-CONN", matrix.Pass, 0))
 	got, damage := read(t, dir)
 	wantRecords(t, got, "a/O-CONN PASS")
+	if len(damage) != 1 || !damage[0].Torn {
+		t.Errorf("damage: %v, want that the end is not there yet", damage)
+	}
+}
+
+func TestARunThatGoesOnWithMoreProcessesIsWhole(t *testing.T) {
+	dir := t.TempDir()
+	first := open(t, dir, 1)
+	appendAll(t, first, answer("a", "O-CONN", matrix.Pass, 0), answer("a", "O-SAVE", matrix.Infra, 1))
+	first.Close()
+	for process := 1; process <= 3; process++ {
+		w := open(t, dir, process)
+		appendAll(t, w, answer("a", "O-SAVE", matrix.Pass, process+1))
+		w.Close()
+	}
+	open(t, dir, 2).Close() // nothing was left for it to answer
+	got, damage := read(t, dir)
+	wantRecords(t, got, "a/O-CONN PASS", "a/O-SAVE INFRA", "a/O-SAVE PASS", "a/O-SAVE PASS", "a/O-SAVE PASS")
 	if len(damage) != 0 {
 		t.Errorf("damage: %v", damage)
+	}
+}
+
+func TestAKilledProcessLeavesAFileWithoutItsEndUntilTheRunGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir, 1)
+	appendAll(t, w, answer("a", "O-CONN", matrix.Pass, 0))
+	w.file.Close() // as a kill does
+	if _, damage := read(t, dir); len(damage) != 1 || !damage[0].Torn || !strings.Contains(damage[0].Problem, "lacks its end") {
+		t.Errorf("damage: %v", damage)
+	}
+	open(t, dir, 1).Close()
+	if _, damage := read(t, dir); len(damage) != 0 {
+		t.Errorf("damage: %v", damage)
+	}
+}
+
+func TestAFileThatIsNotAsItWasWrittenIsNotContinued(t *testing.T) {
+	dir := t.TempDir()
+	all := chained(t, answer("a", "O-CONN", matrix.Fail, 0))
+	writeFile(t, dir, "journal-1.ndjson", strings.Replace(all[0], "FAIL", "PASS", 1), "")
+	if _, err := Open(dir, 1); err == nil || !strings.Contains(err.Error(), "journal-1.ndjson:1: the line was edited, or") {
+		t.Errorf("Open = %v, want an error that names file and line", err)
 	}
 }
 
@@ -102,9 +143,12 @@ func TestWriterStartsOnAFreshLineAfterATornOne(t *testing.T) {
 	w := open(t, dir, 1)
 	appendAll(t, w, answer("a", "O-CONN", matrix.Pass, 0), answer("a", "O-SAVE", matrix.Fail, 1))
 	w.Close()
-	truncateBy(t, filepath.Join(dir, "journal-1.ndjson"), 20)
+	ending := int64(len(chained(t)[0]) + 1)
+	truncateBy(t, filepath.Join(dir, "journal-1.ndjson"), ending+20)
 
-	appendAll(t, open(t, dir, 1), answer("a", "O-SAVE", matrix.Pass, 2))
+	w = open(t, dir, 1)
+	appendAll(t, w, answer("a", "O-SAVE", matrix.Pass, 2))
+	w.Close()
 	got, damage := read(t, dir)
 	wantRecords(t, got, "a/O-CONN PASS", "a/O-SAVE PASS")
 	if len(damage) != 1 || !damage[0].Torn || damage[0].File != "journal-1.ndjson" || damage[0].Line != 2 {
@@ -119,7 +163,9 @@ func TestRecordCutJustBeforeItsNewlineIsKept(t *testing.T) {
 	w.Close()
 	truncateBy(t, filepath.Join(dir, "journal-1.ndjson"), 1)
 
-	appendAll(t, open(t, dir, 1), answer("a", "O-SAVE", matrix.Pass, 1))
+	w = open(t, dir, 1)
+	appendAll(t, w, answer("a", "O-SAVE", matrix.Pass, 1))
+	w.Close()
 	got, damage := read(t, dir)
 	wantRecords(t, got, "a/O-CONN PASS", "a/O-SAVE PASS")
 	if len(damage) != 0 {
@@ -173,6 +219,7 @@ func TestManyRecordsAreWrittenAtOnceOrNotAtAll(t *testing.T) {
 	if err := errors.Join(w.AppendAll(nil), w.AppendAll(all)); err != nil {
 		t.Fatal(err)
 	}
+	w.Close()
 	got, damage, err := Read(dir)
 	if err != nil || len(damage) != 0 {
 		t.Fatal(err, damage)

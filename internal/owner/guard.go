@@ -38,8 +38,8 @@ type order struct {
 	Remove string `json:"remove,omitempty"`
 }
 
-// wish is what the guard is told later on.
-type wish struct {
+// request is what the guard is asked while its process runs.
+type request struct {
 	// Signal is sent to the process's group.
 	Signal syscall.Signal `json:"signal"`
 }
@@ -91,7 +91,7 @@ func guard(pipe *os.File) int {
 	}
 	go func() {
 		// Reading fails when the harness is gone.
-		for w := (wish{}); dec.Decode(&w) == nil; {
+		for w := (request{}); dec.Decode(&w) == nil; {
 			_ = syscall.Kill(-p.Pid, w.Signal)
 		}
 		_ = syscall.Kill(-p.Pid, syscall.SIGKILL)
@@ -214,7 +214,7 @@ func (p *Process) Err() error {
 
 // Signal sends a signal to the process's group, as a terminal does.
 func (p *Process) Signal(sig syscall.Signal) error {
-	if err := json.NewEncoder(p.pipe).Encode(wish{sig}); err != nil {
+	if err := json.NewEncoder(p.pipe).Encode(request{sig}); err != nil {
 		return fmt.Errorf("cannot signal process: %w", err)
 	}
 	return nil

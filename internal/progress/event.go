@@ -28,9 +28,11 @@ type Event struct {
 	Time  time.Time `json:"time"`
 	Phase Phase     `json:"phase"`
 	// Cell, Check and Image say what it is about; each may be empty.
-	Cell  string `json:"cell,omitempty"`
-	Check string `json:"check,omitempty"`
-	Image string `json:"image,omitempty"`
+	Cell string `json:"cell,omitempty"`
+	// Family is the part of the cell that is at work, when families work side by side.
+	Family string `json:"family,omitempty"`
+	Check  string `json:"check,omitempty"`
+	Image  string `json:"image,omitempty"`
 	// Done of Total, in the phase's unit; Total is 0 when it is not known.
 	Done  int64 `json:"done,omitempty"`
 	Total int64 `json:"total,omitempty"`

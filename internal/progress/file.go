@@ -91,29 +91,36 @@ func (t *tails) poll() error {
 		if t.at[e.Name()] == nil {
 			t.at[e.Name()] = &tail{}
 		}
-		if err := t.read(e.Name()); err != nil {
-			return err
+		for more := true; more; {
+			if more, err = t.read(e.Name()); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (t *tails) read(name string) error {
+// maxRead is how many bytes of a file are in memory at a time: a run of days is
+// followed from its beginning.
+const maxRead = 1 << 20
+
+// read tells the next events of a file, and whether there may be more.
+func (t *tails) read(name string) (more bool, err error) {
 	f, err := os.Open(filepath.Join(t.dir, name))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
 	tail := t.at[name]
-	more, err := io.ReadAll(io.NewSectionReader(f, tail.offset, 1<<62))
+	part, err := io.ReadAll(io.NewSectionReader(f, tail.offset, maxRead))
 	if err != nil {
-		return err
+		return false, err
 	}
-	tail.offset += int64(len(more))
-	text := append(tail.torn, more...)
+	tail.offset += int64(len(part))
+	text := append(tail.torn, part...)
 	whole := bytes.LastIndexByte(text, '\n') + 1
 	tail.torn = slices.Clone(text[whole:])
 	for line := range strings.Lines(string(text[:whole])) {
@@ -122,5 +129,5 @@ func (t *tails) read(name string) error {
 			t.sink(e)
 		}
 	}
-	return nil
+	return len(part) == maxRead, nil
 }

@@ -147,3 +147,22 @@ func TestFollowOfNoFolderFails(t *testing.T) {
 		t.Errorf("got %v, want an error that says what was tried", err)
 	}
 }
+
+func TestALongFileIsFollowedInParts(t *testing.T) {
+	dir := t.TempDir()
+	const events = 20000
+	line := `{"phase":"checking","cell":"` + strings.Repeat("c", 100) + `"}` + "\n"
+	write(t, filepath.Join(dir, "progress-1.ndjson"), strings.Repeat(line, events))
+	if size := len(line) * events; size < 2*maxRead {
+		t.Fatalf("%d bytes are no long file", size)
+	}
+	told := 0
+	follow := &tails{dir: dir, at: map[string]*tail{}, sink: func(e Event) {
+		if len(e.Cell) == 100 {
+			told++
+		}
+	}}
+	if err := follow.poll(); err != nil || told != events {
+		t.Errorf("%d events were told, %v; want %d", told, err, events)
+	}
+}

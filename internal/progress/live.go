@@ -42,11 +42,14 @@ func Live(w io.Writer, colour bool, rows []Row) (Sink, func()) {
 
 func live(rows []Row, colour bool, options ...mpb.ContainerOption) (Sink, func()) {
 	s := &screen{colour: colour, cells: map[string]*state{}, bars: mpb.New(options...)}
+	// The first line is drawn as soon as it is there, beside this goroutine.
 	for _, r := range rows {
-		st := newState(r)
-		s.cells[r.Cell] = st
+		s.cells[r.Cell] = newState(r)
 		s.names = max(s.names, utf8.RuneCountInString(r.Cell))
 		s.digits = max(s.digits, len(fmt.Sprint(r.Checks)))
+	}
+	for _, r := range rows {
+		st := s.cells[r.Cell]
 		s.add(func(now time.Time, width int) string { return s.cell(st, now, width) })
 	}
 	return s.take, sync.OnceFunc(s.close)

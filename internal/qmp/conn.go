@@ -45,7 +45,7 @@ const (
 type Options struct {
 	// Transcript receives one line of JSON per message and direction; nil
 	// keeps none. It is not written to after Close has returned.
-	Transcript io.Writer
+	Transcript File
 	// EventQueue is how many events wait for each subscriber before the
 	// oldest is dropped; 0 means 256.
 	EventQueue int
@@ -107,7 +107,7 @@ func New(ctx context.Context, rwc io.ReadWriteCloser, opts Options) (*Conn, erro
 	c := &Conn{
 		rwc:        rwc,
 		opts:       opts,
-		transcript: &transcript{w: opts.Transcript},
+		transcript: &transcript{f: opts.Transcript},
 		out:        make(chan []byte),
 		done:       make(chan struct{}),
 		pending:    map[string]chan message{},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/store"
 	"golang.org/x/sys/unix"
 )
@@ -18,10 +19,14 @@ import (
 type Bed struct {
 	// Kernel is bookworm's vmlinuz, Modules the squashfs of its modules.
 	Kernel, Modules string
-	// HostModules and GuestModules are the files that L1 and L2 load first.
-	HostModules, GuestModules []string
-	// Root is the root file system of a kvm host, EmulatorUsr the /usr of qemu 7.2.
-	Root, EmulatorUsr string
+	// HostModules and GuestModules are the files that L1 and L2 load first, and
+	// SCSIModules those that L2 loads for a SCSI controller.
+	HostModules, GuestModules, SCSIModules []string
+	// Root is the root file system of a kvm host, EmulatorUsr the /usr of qemu 7.2 and
+	// Emulator its program there.
+	Root, EmulatorUsr, Emulator string
+	// Layout is that of the root.
+	Layout layout.Manifest
 }
 
 // NewBed finds the images, or skips the test.
@@ -35,7 +40,10 @@ func NewBed(t *testing.T) Bed {
 	}
 	images := newest(t)
 	kernel := images["kernel-cloud"]
-	var boot struct{ Host, Guest []string }
+	var boot struct {
+		Host, Guest []string
+		Disk        map[string][]string
+	}
 	b, err := os.ReadFile(kernel.Path("boot.json"))
 	if err == nil {
 		err = json.Unmarshal(b, &boot)
@@ -49,9 +57,21 @@ func NewBed(t *testing.T) Bed {
 		}
 		return paths
 	}
+	look := func(role string, usr bool, file string) layout.Manifest {
+		tree, err := layout.Squashfs(t.Context(), images[role].Path(file), usr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := layout.Find(images[role].Name, tree)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
 	return Bed{
+		Layout: look("userland-kvm", false, "root.squashfs"), Emulator: look("qemu", true, "usr.squashfs").Programs[layout.Emulator],
 		Kernel: kernel.Path("vmlinuz"), Modules: kernel.Path("modules.squashfs"),
-		HostModules: paths(boot.Host), GuestModules: paths(boot.Guest),
+		HostModules: paths(boot.Host), GuestModules: paths(boot.Guest), SCSIModules: paths(boot.Disk["scsi"]),
 		Root: images["userland-kvm"].Path("root.squashfs"), EmulatorUsr: images["qemu"].Path("usr.squashfs"),
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/probe"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/source"
@@ -43,20 +44,27 @@ func (d *Driver) Build(ctx context.Context, cat *matrix.Catalog, plan *matrix.Pl
 	if err := fixtures.AllApply(plan); err != nil {
 		return nil, fault.Infraf("build images", "%w", err)
 	}
+	if err := containable(ctx, plan); err != nil {
+		return nil, err
+	}
 	sources, err := d.sources(ctx, cat)
 	if err != nil {
 		return nil, err
 	}
-	images := &Images{byRef: map[matrix.ImageRef]store.Image{}}
+	images := &Images{byRef: map[matrix.ImageRef]store.Image{}, layouts: map[matrix.ImageRef]layout.Manifest{}}
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(buildsAtOnce, runtime.GOMAXPROCS(0)))
 	for _, ref := range refsOf(plan) {
 		group.Go(func() error {
 			img, err := d.buildImage(ctx, plan, ref, sources)
+			if err != nil {
+				return err
+			}
+			found, err := fixtures.Layout(ctx, img, d.store)
 			mu.Lock()
 			defer mu.Unlock()
-			images.byRef[ref] = img
+			images.byRef[ref], images.layouts[ref] = img, found
 			return err
 		})
 	}
@@ -81,11 +89,15 @@ func (d *Driver) buildImage(ctx context.Context, plan *matrix.Plan, ref matrix.I
 	return img, err
 }
 
-// refsOf lists each image of a plan once, the emulator first.
+// refsOf lists each image of a plan once, the emulator first. A cell that is asked
+// nothing has no host, and needs none.
 func refsOf(plan *matrix.Plan) []matrix.ImageRef {
 	refs := []matrix.ImageRef{plan.Emulator}
 	seen := map[matrix.ImageRef]bool{plan.Emulator: true}
 	for _, c := range plan.Cells {
+		if c.Asked() == 0 {
+			continue
+		}
 		for _, ref := range c.Images {
 			if !seen[ref] {
 				seen[ref] = true
@@ -107,9 +119,20 @@ func (d *Driver) tellBuild(e fixtures.Event) {
 	}
 }
 
-// Images are the built images of a plan.
+// Images are the built images of a plan, and what was found in them.
 type Images struct {
-	byRef map[matrix.ImageRef]store.Image
+	byRef   map[matrix.ImageRef]store.Image
+	layouts map[matrix.ImageRef]layout.Manifest
+}
+
+// layout is the manifest of a cell's image with one of the roles.
+func (im *Images) layout(cell *matrix.Cell, roles ...string) layout.Manifest {
+	for _, role := range roles {
+		if ref, ok := cell.Image(role); ok {
+			return im.layouts[ref]
+		}
+	}
+	return layout.Manifest{}
 }
 
 // file returns a file of a cell's image with one of the roles.

@@ -2,13 +2,11 @@ package run
 
 import (
 	"context"
-	"strings"
 
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/internal/accel"
 	"github.com/virtmatrix/virtmatrix/internal/container"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
-	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -22,20 +20,15 @@ func Engine(ctx context.Context, plan *matrix.Plan) string {
 	return engine
 }
 
-// Containable returns the request with why there are no containers here, if its
-// profile asks for any and no engine answers. The error is that nobody waited for
-// the answer.
-func Containable(ctx context.Context, cat *matrix.Catalog, req matrix.Request) (matrix.Request, error) {
-	profile, err := cat.Profile(req.Profile)
-	if err != nil || !profile.Has(matrix.Container) {
-		return req, nil // whoever plans it says what is wrong
+// containable refuses a plan with containers where no engine answers.
+func containable(ctx context.Context, plan *matrix.Plan) error {
+	if !plan.Has(matrix.Container) {
+		return nil
 	}
-	if _, err := container.Probe(ctx); ctx.Err() != nil {
-		return req, context.Cause(ctx)
-	} else if err != nil {
-		req.NoContainers = strings.ReplaceAll(err.Error(), "\n", "; ")
+	if _, err := container.Probe(ctx); err != nil {
+		return fault.Infraf("run cells in containers", "%w, or leave them out (-cells)", err)
 	}
-	return req, nil
+	return nil
 }
 
 // countsTruly refuses a plan that was made for another machine, or before anybody
@@ -51,19 +44,4 @@ func countsTruly(plan *matrix.Plan, l0 accel.Result) error {
 		}
 	}
 	return nil
-}
-
-// Contain starts a fresh host of a cell as a container; its logs go to logDir.
-func (h *Hosts) Contain(ctx context.Context, cell *matrix.Cell, logDir string) (*container.Host, error) {
-	parts, err := h.parts(cell)
-	if err != nil {
-		return nil, err
-	}
-	return container.Boot(ctx, container.Order{
-		Runtime: h.driver.config.Runtime, Home: h.driver.config.Home, Parts: parts,
-		Settings: host.Settings{
-			Name: cell.ID, Kind: cell.Kind, Axes: cell.Settings, Accel: h.probed.Accel, Scale: h.probed.Scale,
-			LogDir: logDir, ScratchDir: Scratch(h.driver.config.Home),
-		},
-	})
 }

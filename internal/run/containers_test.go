@@ -1,8 +1,7 @@
 package run
 
 import (
-	"context"
-	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,22 +11,16 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix/cover"
 )
 
-func TestAnEngineIsAskedForOnlyByProfilesWithContainers(t *testing.T) {
-	cat, err := matrix.Default()
-	if err != nil {
-		t.Fatal(err)
+func TestWhereNoEngineAnswersAPlanWithContainersIsRefused(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(t.TempDir(), "none.sock"))
+	plan := &matrix.Plan{Cells: []matrix.Cell{{Tier: matrix.Nested}}}
+	if err := containable(t.Context(), plan); err != nil {
+		t.Errorf("machines alone: %v", err)
 	}
-	// Whoever asks an engine now learns that nobody waits for its answer.
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	for profile, asks := range map[string]bool{"smoke": false, "nightly": false, "no such profile": false, "ci": true, "containers": true} {
-		req, err := Containable(ctx, cat, matrix.Request{Profile: profile})
-		if asked := errors.Is(err, context.Canceled); asked != asks {
-			t.Errorf("profile %s: %v", profile, err)
-		}
-		if req.NoContainers != "" {
-			t.Errorf("profile %s: what was called off counts as no engine: %s", profile, req.NoContainers)
-		}
+	plan.Cells = append(plan.Cells, matrix.Cell{Tier: matrix.Container})
+	err := containable(t.Context(), plan)
+	if v, _ := fault.Classify(err); err == nil || v != matrix.Infra || !strings.Contains(err.Error(), "ci/setup") || !strings.Contains(err.Error(), "-cells") {
+		t.Errorf("with a container: %v", err)
 	}
 }
 
@@ -37,12 +30,11 @@ func TestEmulatedGuestsOfContainersAreNotCountedAsKVM(t *testing.T) {
 		coverage matrix.Coverage
 		refused  bool
 	}{
-		"among those that vary":  {matrix.Coverage{Tier: matrix.Container, Axes: both}, true},
-		"the value of a change":  {matrix.Coverage{Tier: matrix.Container, With: cover.Tuple{{Axis: "accel", Level: "kvm"}}, Axes: both[:1]}, true},
-		"only emulation":         {matrix.Coverage{Tier: matrix.Container, With: cover.Tuple{{Axis: "accel", Level: "tcg"}}, Axes: both[:1]}, false},
-		"whatever L0 has":        {matrix.Coverage{Tier: matrix.Container, Axes: both[:1]}, false},
-		"machines of their own":  {matrix.Coverage{Tier: matrix.Nested, Axes: both}, false},
-		"machines that stand in": {matrix.Coverage{Tier: matrix.Nested, Instead: matrix.Container, Axes: both}, false},
+		"among those that vary": {matrix.Coverage{Tier: matrix.Container, Axes: both}, true},
+		"the value of a change": {matrix.Coverage{Tier: matrix.Container, With: cover.Tuple{{Axis: "accel", Level: "kvm"}}, Axes: both[:1]}, true},
+		"only emulation":        {matrix.Coverage{Tier: matrix.Container, With: cover.Tuple{{Axis: "accel", Level: "tcg"}}, Axes: both[:1]}, false},
+		"whatever L0 has":       {matrix.Coverage{Tier: matrix.Container, Axes: both[:1]}, false},
+		"machines of their own": {matrix.Coverage{Tier: matrix.Nested, Axes: both}, false},
 	} {
 		plan := &matrix.Plan{Coverage: []matrix.Coverage{{Tier: matrix.Nested}, tc.coverage}}
 		err := countsTruly(plan, accel.Result{Accel: accel.TCG, WhyNotKVM: "there is no /dev/kvm"})

@@ -46,6 +46,8 @@ const (
 	ResumeEnv = "VIRTMATRIX_RESUME"
 	// KeepEnv keeps the evidence of passes too.
 	KeepEnv = "VIRTMATRIX_KEEP"
+	// SelftestEnv has each check run under its control, which it must see.
+	SelftestEnv = "VIRTMATRIX_SELFTEST"
 )
 
 // Catalog reads the catalogue in a folder, empty for the built-in one, and leaves
@@ -183,9 +185,6 @@ func (d *Driver) Plan(ctx context.Context, cat *matrix.Catalog, req matrix.Reque
 	}
 	cat, err = d.derive(ctx, cat, req, sources)
 	if err != nil {
-		return nil, err
-	}
-	if req, err = Containable(ctx, cat, req); err != nil {
 		return nil, err
 	}
 	plan, err := matrix.New(cat, req)

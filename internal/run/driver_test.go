@@ -14,6 +14,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/admit"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/probe"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
@@ -105,11 +106,13 @@ func ref(role, release string) matrix.ImageRef {
 }
 
 func twoCells() *matrix.Plan {
+	asked := []matrix.PlannedCheck{{ID: "O-CONN"}}
 	return &matrix.Plan{
 		Emulator: ref("qemu", "bookworm"),
 		Cells: []matrix.Cell{
-			{ID: "a", Images: []matrix.ImageRef{ref("userland-kvm", "bookworm"), ref("kernel-cloud", "bookworm")}},
-			{ID: "b", Images: []matrix.ImageRef{ref("userland-kvm", "bookworm"), ref("kernel-cloud", "trixie"), ref("qemu", "bookworm"), ref("qemu", "trixie")}},
+			{ID: "a", Checks: asked, Images: []matrix.ImageRef{ref("userland-kvm", "bookworm"), ref("kernel-cloud", "bookworm")}},
+			{ID: "b", Checks: asked, Images: []matrix.ImageRef{ref("userland-kvm", "bookworm"), ref("kernel-cloud", "trixie"), ref("qemu", "bookworm"), ref("qemu", "trixie")}},
+			{ID: "c", Checks: []matrix.PlannedCheck{{ID: "O-CONN", AskedIn: "a"}}, Images: []matrix.ImageRef{ref("qemu", "sid")}},
 		},
 	}
 }
@@ -129,7 +132,7 @@ func TestTheEmulatorOfAPlan(t *testing.T) {
 		plan.Emulator.Packages: {Packages: []matrix.Package{{Name: "qemu-system-x86", Version: "1:7.2+dfsg-7+deb12u16"}}},
 	}
 	images := &Images{byRef: map[matrix.ImageRef]store.Image{plan.Emulator: {Dir: "/store/qemu-bookworm-1"}}}
-	em := emulator(plan, images)
+	em := newDriver(t).emulator(plan, images)
 	if em.Usr != "/store/qemu-bookworm-1/usr.squashfs" || em.Version != "1:7.2+dfsg-7+deb12u16" || !strings.HasPrefix(em.Machine, "pc-q35-") {
 		t.Errorf("emulator %+v", em)
 	}
@@ -142,7 +145,7 @@ func TestTheEmulatorOfAPlan(t *testing.T) {
 
 func TestTheMachineTellsWhichSnapshotsFitAHost(t *testing.T) {
 	h := &Hosts{driver: newDriver(t), traits: map[string]string{"kvm": "nested=0"}}
-	if got := h.settings(&twoCells().Cells[0], "logs").Machine; !maps.Equal(got, h.traits) {
+	if got := h.settings(&twoCells().Cells[0], matrix.Hosts{}, 0).Machine; !maps.Equal(got, h.traits) {
 		t.Errorf("a host is told of the machine %v, want %v", got, h.traits)
 	}
 }
@@ -181,9 +184,9 @@ func TestAPlanThatIsNotResolvedIsRefused(t *testing.T) {
 	}
 }
 
-func TestProgramsAreBuiltFromSource(t *testing.T) {
+func TestRealProgramsAreBuiltFromSource(t *testing.T) {
 	if testing.Short() {
-		t.Skip("compiles four programs")
+		t.Skip("compiles four programs; leave -short out to run it")
 	}
 	dir := t.TempDir()
 	built, err := Programs(t.Context(), dir)
@@ -224,7 +227,8 @@ func TestAnotherCatalogueIsReadFromItsFolder(t *testing.T) {
 }
 
 func TestWhatHostsNeed(t *testing.T) {
-	nested, container := need(&matrix.Cell{ID: "kvm_x", Tier: matrix.Nested}, "/home"), need(&matrix.Cell{Tier: matrix.Container}, "/home")
+	machine, contained := &matrix.Cell{ID: "kvm_x", Tier: matrix.Nested}, &matrix.Cell{Tier: matrix.Container}
+	nested, container := need(machine, matrix.Hosts{}, "/home"), need(contained, matrix.Hosts{}, "/home")
 	if nested.MemoryMB <= hostMemoryMB || nested.Processors != 1 || nested.What != "a host of kvm_x" {
 		t.Errorf("a machine needs %+v", nested)
 	}
@@ -237,5 +241,23 @@ func TestWhatHostsNeed(t *testing.T) {
 		if err != nil || fit.Need.MemoryMB != want.MemoryMB {
 			t.Errorf("of %d cells those are counted that need %d MiB (%v), want %d", i+1, fit.Need.MemoryMB, err, want.MemoryMB)
 		}
+	}
+}
+
+func TestACellThatWantsWhatItsImageLacksIsRefused(t *testing.T) {
+	lacks := host.Parts{Layout: layout.Manifest{Image: "userland-kvm-bookworm-1"}}
+	has := lacks
+	has.Layout.Firmware = []layout.Firmware{{Code: "/c", Vars: "/v", Format: "raw"}}
+	cell := &matrix.Cell{ID: "kvm_x", Settings: []matrix.Setting{{Axis: "firmware", Value: "bios"}}}
+	if err := wantsFirmware(cell, lacks); err != nil {
+		t.Errorf("guests with a BIOS: %v", err)
+	}
+	cell.Settings[0].Value = "uefi"
+	if err := wantsFirmware(cell, has); err != nil {
+		t.Errorf("there is firmware: %v", err)
+	}
+	err := wantsFirmware(cell, lacks)
+	if v, _ := fault.Classify(err); v != matrix.Infra || !strings.Contains(err.Error(), "compose kvm_x: image userland-kvm-bookworm-1 has no UEFI firmware") {
+		t.Errorf("there is none: %v", err)
 	}
 }

@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 
 	"github.com/virtmatrix/virtmatrix/fixtures"
+	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/internal/accel"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/machine"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/snapshot"
@@ -35,13 +37,6 @@ type Hosts struct {
 	Snapshots *snapshot.Store
 }
 
-// The size of an L1: enough for two small guests, and few enough processors
-// that an emulated one does not starve itself.
-const (
-	hostCPUs     = 2
-	hostMemoryMB = 2048
-)
-
 // Hosts prepares to boot: it builds the guests' programs and finds out, by
 // booting, what accelerates L1 here.
 func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (_ *Hosts, err error) {
@@ -63,7 +58,10 @@ func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (
 			return nil, fault.Infraf("prepare hosts", "%w", err)
 		}
 	}
-	h.emulator = emulator(plan, images)
+	h.emulator = d.emulator(plan, images)
+	if h.emulator.Program, err = images.layouts[plan.Emulator].Program(layout.Emulator); err != nil {
+		return nil, fault.Infraf("prepare hosts", "%w", err)
+	}
 	guest, err := h.guest(&plan.Cells[0])
 	if err != nil {
 		return nil, err
@@ -98,12 +96,15 @@ func (d *Driver) Probe(ctx context.Context, cat *matrix.Catalog, plan *matrix.Pl
 	return hosts.Accel(), hosts.Close()
 }
 
-// emulator describes the L0 emulator of a plan.
-func emulator(plan *matrix.Plan, images *Images) host.Emulator {
-	set := plan.PackageSets[plan.Emulator.Packages]
+// emulator describes the L0 emulator of a plan, but for its program.
+func (d *Driver) emulator(plan *matrix.Plan, images *Images) host.Emulator {
+	var version string
+	if recipe, err := d.recipes.Recipe(plan.Emulator.Role, plan.Emulator.Release); err == nil {
+		version, _ = recipe.LeadVersion(matrix.QEMU, plan.PackageSets[plan.Emulator.Packages])
+	}
 	return host.Emulator{
-		Usr:     images.byRef[plan.Emulator].Path("usr.squashfs"),
-		Version: set.Version("qemu-system-x86"),
+		Usr:     images.byRef[plan.Emulator].Path(fixtures.UsrFile),
+		Version: version,
 		Machine: "pc-q35-7.2",
 		// qemu 7.2 emulates cmpxchg16b wrongly, which crashes kernels from 6.12
 		// on in one of four boots. Under Xen, dom0 dies when smap is there, and
@@ -118,45 +119,6 @@ func (h *Hosts) Accel() accel.Result { return h.probed }
 
 // Emulator is the L0 emulator.
 func (h *Hosts) Emulator() host.Emulator { return h.emulator }
-
-// Boot boots a fresh host of a cell; its logs go to logDir.
-func (h *Hosts) Boot(ctx context.Context, cell *matrix.Cell, logDir string) (*host.VM, error) {
-	parts, err := h.parts(cell)
-	if err != nil {
-		return nil, err
-	}
-	return host.Boot(ctx, h.driver.config.Runtime, parts, h.settings(cell, logDir), h.emulator)
-}
-
-// Restores says whether a host of the cell has a snapshot to be restored from.
-func (h *Hosts) Restores(cell *matrix.Cell) bool {
-	parts, err := h.parts(cell)
-	return err == nil && host.Restores(parts, h.settings(cell, ""), h.emulator)
-}
-
-// Forget makes the next host of the cell one that boots.
-func (h *Hosts) Forget(cell *matrix.Cell) error {
-	if cell.Tier == matrix.Container {
-		return nil // containers have no snapshots
-	}
-	parts, err := h.parts(cell)
-	if err != nil {
-		return err
-	}
-	return host.Forget(parts, h.settings(cell, ""), h.emulator)
-}
-
-func (h *Hosts) settings(cell *matrix.Cell, logDir string) host.Settings {
-	settings := host.Settings{
-		Name: cell.ID, Kind: cell.Kind, Axes: cell.Settings, Accel: h.probed.Accel, Scale: h.probed.Scale,
-		CPUs: hostCPUs, MemoryMB: hostMemoryMB, LogDir: logDir, ScratchDir: Scratch(h.driver.config.Home),
-		Snapshots: h.Snapshots, Machine: h.traits,
-	}
-	if h.probed.Accel == accel.TCG {
-		settings.Turn = h.turn
-	}
-	return settings
-}
 
 // turn waits until no other emulated host boots: two that do starve each other,
 // and a kernel that calibrates its timers meanwhile may never come up.
@@ -183,19 +145,37 @@ func (h *Hosts) parts(cell *matrix.Cell) (host.Parts, error) {
 	if err != nil {
 		return host.Parts{}, err
 	}
-	return host.Parts{
+	parts := host.Parts{
 		Kernel:      guest.Kernel,
 		Modules:     h.images.file(cell, "modules.squashfs", fixtures.KernelCloud, fixtures.KernelFull),
 		BootModules: inDir(dir, boot.Host),
-		Root:        h.images.file(cell, "root.squashfs", fixtures.UserlandKVM, fixtures.UserlandXen),
-		QEMU:        h.images.file(cell, "usr.squashfs", fixtures.QEMU),
+		Root:        h.images.file(cell, fixtures.RootFile, fixtures.UserlandKVM, fixtures.UserlandXen),
+		QEMU:        h.images.file(cell, fixtures.UsrFile, fixtures.QEMU),
 		Xen:         h.images.file(cell, "xen", fixtures.Xen),
 		Agent:       h.programs["l1init"],
 		Launcher:    h.programs["launch"],
 		Tools:       h.tools(),
 		Guest:       guest,
 		Sums:        h.sums,
-	}, nil
+		Layout:      h.images.layout(cell, fixtures.UserlandKVM, fixtures.UserlandXen),
+		Bundle:      h.images.layout(cell, fixtures.QEMU),
+	}
+	return parts, wantsFirmware(cell, parts)
+}
+
+// wantsFirmware says what guests of the cell lack to have the firmware that it says.
+func wantsFirmware(cell *matrix.Cell, parts host.Parts) error {
+	if v, ok := cell.Value(domain.Firmware); !ok || v != domain.UEFI {
+		return nil
+	}
+	found, err := parts.Found()
+	if err == nil {
+		_, err = found.UEFI()
+	}
+	if err != nil {
+		return fault.Infraf("compose "+cell.ID, "%w", err)
+	}
+	return nil
 }
 
 // tools are the programs of the checks, by name.
@@ -220,6 +200,7 @@ func (h *Hosts) guest(cell *matrix.Cell) (host.GuestParts, error) {
 		Kernel:  h.images.file(cell, "vmlinuz", fixtures.KernelCloud, fixtures.KernelFull),
 		Init:    h.programs["l2init"],
 		Modules: inDir(dir, modules),
+		SCSI:    inDir(dir, boot.Disk["scsi"]),
 	}, nil
 }
 

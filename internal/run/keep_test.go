@@ -24,7 +24,7 @@ func TestAnswersThatCannotBeKeptAreJournalledAndToldOnce(t *testing.T) {
 	}
 	defer j.Close()
 	var told []error
-	k := &Keeper{Journal: j, Verdicts: v, Dir: run, Tell: func(err error) { told = append(told, err) }}
+	k := &Recorder{Journal: j, Verdicts: v, Dir: run, Tell: func(err error) { told = append(told, err) }}
 	for _, check := range v.plan.Cells[0].Checks {
 		rec := journal.Ask(v.plan, &v.plan.Cells[0], check)
 		rec.Verdict, rec.Attempts = matrix.Pass, 1
@@ -59,31 +59,14 @@ func TestAnAnswerToAnotherPlanIsNotKept(t *testing.T) {
 func TestAnAnswerOfUnknownCodeIsNotKeptAndLeavesNoOlderOne(t *testing.T) {
 	v := newVerdicts(resolved(t, pair, nil), t.TempDir())
 	answerAll(t, v)
-	v.doubt = errors.New("the code was changed")
+	v.uncacheable = errors.New("the code was changed")
 	rec := journal.Ask(v.plan, &v.plan.Cells[0], v.plan.Cells[0].Checks[1])
 	rec.Verdict, rec.Attempts = matrix.Fail, 1
-	if err := v.Keep(rec, ""); !errors.Is(err, v.doubt) {
+	if err := v.Keep(rec, ""); !errors.Is(err, v.uncacheable) {
 		t.Errorf("Keep = %v", err)
 	}
-	var got []string
-	for _, r := range v.Recall("", "v2", nil).Records {
-		got = append(got, r.Check)
-	}
-	if want := []string{"IK-BOOT", "O-START", "O-SAVE"}; !slices.Equal(got, want) {
+	if got, want := recalled(v), []string{"IK-BOOT", "O-START", "O-SAVE"}; !slices.Equal(got, want) {
 		t.Errorf("the answers to %q are kept, want %q", got, want)
-	}
-}
-
-func TestAFailureAtTheSecondTryLeavesNoPass(t *testing.T) {
-	v := newVerdicts(resolved(t, pair, nil), t.TempDir())
-	answerAll(t, v)
-	rec := journal.Ask(v.plan, &v.plan.Cells[0], v.plan.Cells[0].Checks[0])
-	rec.Verdict, rec.Attempts = matrix.Fail, 2
-	if err := v.Keep(rec, ""); err != nil {
-		t.Fatal(err)
-	}
-	if answered := journal.Answered(v.plan, v.Recall("", "v2", nil).Records); answered[rec.Cell][rec.Check] != "" {
-		t.Errorf("%s is still a %s", rec.Check, answered[rec.Cell][rec.Check])
 	}
 }
 
@@ -93,13 +76,41 @@ func TestAFailureInARunOfFewChecksReplacesThePassOfARunOfAll(t *testing.T) {
 	answerAll(t, all)
 	few := pair
 	few.Checks = []string{"O-SAVE"}
-	one := newVerdicts(resolved(t, few, nil), dir)
-	answerAll(t, one, "O-SAVE")
-	cell := all.plan.Cells[0]
-	if asked := one.plan.Cells[0].Checks; slices.Equal(asked[len(asked)-1].Needs, cell.Checks[len(cell.Checks)-1].Needs) {
-		t.Fatalf("%+v needs the same in both runs; that proves nothing", asked)
+	answerAll(t, newVerdicts(resolved(t, few, nil), dir), "O-SAVE")
+	if got := recalled(all); slices.Contains(got, "O-SAVE") {
+		t.Errorf("the run of all checks is answered %q from the cache", got)
 	}
-	if got := journal.Answered(all.plan, all.Recall(t.TempDir(), "v2", nil).Records)[cell.ID]["O-SAVE"]; got != matrix.Fail {
-		t.Errorf("the run of all checks is answered %s from the cache, want FAIL", got)
+}
+
+func TestAFailureIsAskedAgainAndToldBesideTheAnswer(t *testing.T) {
+	run := t.TempDir()
+	v := newVerdicts(resolved(t, pair, nil), t.TempDir())
+	answerAll(t, v, "O-START")
+	if got, want := recalled(v), []string{"IK-BOOT", "O-CONN", "O-SAVE"}; !slices.Equal(got, want) {
+		t.Errorf("the cache answers %q, want %q", got, want)
+	}
+	j, err := journal.Open(run, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	k := &Recorder{Journal: j, Verdicts: v, Dir: run, Tell: func(err error) { t.Error(err) }}
+	for i, now := range []matrix.Verdict{matrix.Pass, matrix.Fail} {
+		rec := journal.Ask(v.plan, &v.plan.Cells[0], v.plan.Cells[0].Checks[2])
+		rec.Verdict, rec.Attempts = now, 1
+		if err := k.Append(rec); err != nil {
+			t.Fatal(err)
+		}
+		records, _, err := journal.Read(run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"run 20261121-221000-full of 2026-11-21 22:10 UTC answered FAIL to the same question: it fails"}
+		if got := records[i].Notes; !slices.Equal(got, want) {
+			t.Errorf("%s %s has the notes %q, want %q", now, rec.Check, got, want)
+		}
+		if got := recalled(v); slices.Contains(got, "O-START") {
+			t.Errorf("after a %s the cache answers %q", now, got)
+		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -39,52 +38,38 @@ func Kept(home string) string { return filepath.Join(home, "verdicts") }
 // Verdicts is the cache of verdicts as a plan sees it: it knows everything that
 // can influence an answer to what the plan asks.
 type Verdicts struct {
-	store    *verdict.Store
-	plan     *matrix.Plan
-	images   map[matrix.ImageRef]verdict.Image
-	emulator host.Emulator
-	accel    string
-	traits   map[string]string
-	// docker is what makes containers, and contained what of the machine counts as
-	// well for them; empty when the plan has none, or nothing makes any.
-	docker    string
-	contained map[string]string
-	// code is the version of the code of each package of checks, and of all that
-	// carries it out; state tells whether any of it was touched.
+	store *verdict.Store
+	plan  *matrix.Plan
+	// images are those that are built: what made each one, what went in, and the
+	// digest of what came out.
+	images map[matrix.ImageRef]string
+	// machine holds how hosts of a tier are run and what of L0 their answers depend
+	// on. A tier that nothing runs here is not in it.
+	machine map[matrix.Tier]map[string]string
+	// code is the version of the code that answers the checks of a family, by the
+	// family's folder; state tells whether any of it was touched.
 	code  map[string]string
 	state string
-	// doubt is why nobody knows what code gives the answers: none is kept then.
-	doubt error
+	// uncacheable is why nobody knows what code gives the answers: none is kept then.
+	uncacheable error
 }
 
-// The packages of the checks.
-const (
-	inboundChecks  = "suites/inbound"
-	outboundChecks = "suites/outbound"
-)
+// module is the path of this module.
+const module = "github.com/virtmatrix/virtmatrix/"
 
-// CheckPackage is the package that has a check's behaviour, by the family in its
-// ID.
-func CheckPackage(id string) string {
-	if strings.HasPrefix(id, "O-") {
-		return outboundChecks
-	}
-	return inboundChecks
-}
-
-// answering are the packages that give any answer: those that hold the checks
-// together, boot hosts and work in them.
+// answering are the packages that give any answer, besides those of the check's
+// family: they hold the checks together, boot hosts and work in them.
 func answering() []string {
-	packages := []string{"suites", "suites/cell", "internal/run"}
-	for _, p := range slices.Sorted(maps.Values(programs)) {
-		packages = append(packages, strings.TrimPrefix(p, "./"))
+	packages := []string{module + "suites/runner", module + "suites/steps", module + "internal/run"}
+	for _, p := range programs {
+		packages = append(packages, module+strings.TrimPrefix(p, "./"))
 	}
 	return packages
 }
 
 // throughTheCell are files that are built in and count only by what of them is in
 // a cell, its checks, and the recipes of its images.
-var throughTheCell = []string{"matrix/*.yaml", "fixtures/recipes.yaml"}
+var throughTheCell = []string{"matrix/*.yaml", "matrix/checks.json", "fixtures/recipes.yaml"}
 
 // ErrNotProbed says that nobody knows what runs hosts here: Driver.Probe finds out.
 var ErrNotProbed = errors.New("what runs hosts here was not found out since the machine booted; a run does")
@@ -96,7 +81,7 @@ var ErrNotProbed = errors.New("what runs hosts here was not found out since the 
 // asked.
 func (d *Driver) Verdicts(ctx context.Context, plan *matrix.Plan, source string) (*Verdicts, error) {
 	images := d.builtImages(plan)
-	em := emulator(plan, images)
+	em := d.emulator(plan, images)
 	probed, ok := accel.Kept(accelCache(d.config.Home), em)
 	if !ok {
 		return nil, fmt.Errorf("cannot look up verdicts: %w", ErrNotProbed)
@@ -115,7 +100,7 @@ func (h *Hosts) Verdicts(ctx context.Context, plan *matrix.Plan) (*Verdicts, err
 	if err != nil {
 		return nil, err
 	}
-	v.doubt = v.compiledOf(os.Getenv(CodeEnv))
+	v.uncacheable = v.compiledOf(os.Getenv(CodeEnv))
 	return v, nil
 }
 
@@ -132,29 +117,33 @@ func (v *Verdicts) compiledOf(before string) error {
 }
 
 func (d *Driver) verdicts(ctx context.Context, plan *matrix.Plan, source string, images *Images, em host.Emulator, accelerator string) (*Verdicts, error) {
-	v := &Verdicts{
-		store: verdict.In(Kept(d.config.Home)), plan: plan, emulator: em, accel: accelerator,
-		images: map[matrix.ImageRef]verdict.Image{}, code: map[string]string{},
-	}
+	v := &Verdicts{store: verdict.In(Kept(d.config.Home)), plan: plan, images: map[matrix.ImageRef]string{}}
 	for ref, img := range images.byRef {
-		v.images[ref] = verdict.Image{Role: ref.Role, Key: img.Meta.Key, Content: img.Content()}
+		v.images[ref] = ref.Role + " " + img.Meta.Key + " " + img.Content()
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		v.traits, err = machine.Traits(ctx, accelerator == accel.KVM)
-		return err
-	})
+	group.Go(func() error { return v.readMachine(ctx, d.config.Home, em, accelerator) })
 	group.Go(func() error { return v.readCode(ctx, source) })
-	group.Go(func() error { return v.readContainers(ctx, d.config.Home) })
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	return v, nil
 }
 
-// readContainers finds out what would make the plan's containers. Without Docker
-// there is no answer in containers to be looked up.
-func (v *Verdicts) readContainers(ctx context.Context, home string) (err error) {
+// readMachine finds out what runs the plan's hosts. Without the L0 emulator, or
+// without Docker, there is no answer of such hosts to be looked up.
+func (v *Verdicts) readMachine(ctx context.Context, home string, em host.Emulator, accelerator string) error {
+	traits, err := machine.Traits(ctx, accelerator == accel.KVM)
+	if err != nil {
+		return err
+	}
+	traits["accelerator"] = accelerator
+	v.machine = map[matrix.Tier]map[string]string{}
+	if image, ok := v.images[v.plan.Emulator]; ok {
+		v.machine[matrix.Nested] = maps.Clone(traits)
+		v.machine[matrix.Nested]["emulator"] = image
+		v.machine[matrix.Nested]["host"] = fmt.Sprint(em.Machine, em.CPU, hostCPUs, hostMemoryMB)
+	}
 	if !v.plan.Has(matrix.Container) {
 		return nil
 	}
@@ -162,9 +151,14 @@ func (v *Verdicts) readContainers(ctx context.Context, home string) (err error) 
 	if err != nil {
 		return nil
 	}
-	v.docker = engine.String() + ", " + engine.Made
-	v.contained, err = machine.ContainerTraits(Scratch(home))
-	return err
+	contained, err := machine.ContainerTraits(Scratch(home))
+	if err != nil {
+		return err
+	}
+	maps.Copy(traits, contained)
+	traits["Docker"] = engine.String() + ", " + engine.Made
+	v.machine[matrix.Container] = traits
+	return nil
 }
 
 // builtImages are those of the plan's images that are in the store. Their files
@@ -188,10 +182,15 @@ func (v *Verdicts) readCode(ctx context.Context, source string) error {
 	if err != nil {
 		return err
 	}
-	v.state = tree.State()
-	for _, p := range []string{inboundChecks, outboundChecks} {
-		if v.code[p], err = tree.Version(append(answering(), p)...); err != nil {
-			return err
+	v.state, v.code = tree.State(), map[string]string{}
+	for _, cell := range v.plan.Cells {
+		for _, check := range cell.Checks {
+			if v.code[check.Family] != "" {
+				continue
+			}
+			if v.code[check.Family], err = tree.Version(append(answering(), module+"suites/"+check.Family)...); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -199,7 +198,7 @@ func (v *Verdicts) readCode(ctx context.Context, source string) error {
 
 func readCode(ctx context.Context, source string) (*code.Tree, error) {
 	return code.Read(ctx, code.Options{
-		Root: source, Tags: Tags, Packages: append(answering(), inboundChecks, outboundChecks), Ignore: throughTheCell,
+		Root: source, Tags: Tags, Packages: append(answering(), "./suites/..."), Ignore: throughTheCell,
 	})
 }
 
@@ -213,44 +212,19 @@ func CodeState(ctx context.Context, source string) (string, error) {
 	return tree.State(), nil
 }
 
-// question is all that can influence the answer of a cell to a check. Without the
-// images it cannot be asked.
-func (v *Verdicts) question(cell *matrix.Cell, check matrix.PlannedCheck) (verdict.Question, error) {
-	q := verdict.Question{Check: check, Cell: *cell, Code: v.code[CheckPackage(check.ID)], Machine: v.traits}
+// key is the key of the question that a check asks of a cell. Without the images,
+// and what runs the host, it cannot be asked.
+func (v *Verdicts) key(cell *matrix.Cell, check matrix.PlannedCheck) (string, error) {
+	q := verdict.Question{Check: check, Cell: *cell, Code: v.code[check.Family], Machine: v.machine[cell.Tier]}
+	if q.Machine == nil {
+		return "", fmt.Errorf("nothing runs hosts of tier %s here", cell.Tier)
+	}
 	for _, ref := range cell.Images {
-		img, err := v.image(ref)
-		if err != nil {
-			return q, err
+		image, ok := v.images[ref]
+		if !ok {
+			return "", fmt.Errorf("image %s of %s is not built", ref.Role, ref.Release)
 		}
-		q.Images = append(q.Images, img)
+		q.Images = append(q.Images, image)
 	}
-	if cell.Tier == matrix.Container {
-		return q, v.inContainer(&q)
-	}
-	em, err := v.image(v.plan.Emulator)
-	q.Host = verdict.Host{
-		Accel: v.accel, CPUs: hostCPUs, MemoryMB: hostMemoryMB,
-		Emulator: &em, Machine: v.emulator.Machine, CPU: v.emulator.CPU[cell.Kind],
-	}
-	return q, err
-}
-
-// inContainer adds what an answer in a container depends on: no emulator of L0,
-// and more of the machine.
-func (v *Verdicts) inContainer(q *verdict.Question) error {
-	if v.docker == "" {
-		return errors.New("nothing makes containers here")
-	}
-	q.Host = verdict.Host{Accel: v.accel, Docker: v.docker}
-	q.Machine = maps.Clone(v.traits)
-	maps.Copy(q.Machine, v.contained)
-	return nil
-}
-
-func (v *Verdicts) image(ref matrix.ImageRef) (verdict.Image, error) {
-	img, ok := v.images[ref]
-	if !ok {
-		return img, fmt.Errorf("image %s of %s is not built", ref.Role, ref.Release)
-	}
-	return img, nil
+	return q.Key()
 }

@@ -2,8 +2,7 @@ package run
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -50,15 +49,15 @@ func resolved(t *testing.T, req matrix.Request, sets map[string]string) *matrix.
 }
 
 // newVerdicts is the cache in a folder as a plan sees it whose images are all
-// built.
+// built, on a machine that runs both tiers.
 func newVerdicts(plan *matrix.Plan, dir string) *Verdicts {
 	v := &Verdicts{
-		store: verdict.In(dir), plan: plan, images: map[matrix.ImageRef]verdict.Image{}, accel: "tcg",
-		emulator: host.Emulator{Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max"}},
-		traits:   map[string]string{"kernel": "6.1"}, code: map[string]string{inboundChecks: "in", outboundChecks: "out"}, state: "now",
+		store: verdict.In(dir), plan: plan, images: map[matrix.ImageRef]string{},
+		machine: map[matrix.Tier]map[string]string{matrix.Nested: {"kernel": "6.1"}, matrix.Container: {"kernel": "6.1", "Docker": "20.10.24"}},
+		code:    map[string]string{}, state: "now",
 	}
 	for _, ref := range refsOf(plan) {
-		v.images[ref] = verdict.Image{Role: ref.Role, Key: ref.Packages, Content: "built of " + ref.Packages}
+		v.images[ref] = "built of " + ref.Packages
 	}
 	return v
 }
@@ -67,7 +66,6 @@ func newVerdicts(plan *matrix.Plan, dir string) *Verdicts {
 // checks that fail.
 func answerAll(t *testing.T, v *Verdicts, fail ...string) {
 	t.Helper()
-	run := filepath.Join(t.TempDir(), "20261121-221000-full")
 	for i := range v.plan.Cells {
 		c := &v.plan.Cells[i]
 		for _, check := range c.Checks {
@@ -75,26 +73,19 @@ func answerAll(t *testing.T, v *Verdicts, fail ...string) {
 				continue
 			}
 			rec := journal.Ask(v.plan, c, check)
-			rec.Verdict, rec.Attempts, rec.Seconds, rec.Harness = matrix.Pass, 1, 12, "v1"
+			rec.Verdict, rec.Attempts, rec.Seconds, rec.Harness, rec.Evidence = matrix.Pass, 1, 12, "v1", "cells/"+c.ID
 			rec.Started = time.Date(2026, 11, 21, 22, 10, 0, 0, time.UTC)
 			if slices.Contains(fail, check.ID) {
-				rec.Verdict, rec.Layer, rec.Evidence = matrix.Fail, matrix.LayerKernel, filepath.Join("cells", c.ID, check.ID)
-				text := filepath.Join(run, rec.Evidence, "reason.txt")
-				if err := os.MkdirAll(filepath.Dir(text), 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(text, []byte("it fails\n"), 0o644); err != nil {
-					t.Fatal(err)
-				}
+				rec.Verdict, rec.Reason = matrix.Fail, "it fails\nin many words"
 			}
-			if err := v.Keep(rec, run); err != nil {
+			if err := v.Keep(rec, "runs/20261121-221000-full"); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 }
 
-var wholeGrid = matrix.Request{Profile: "full", Cells: []string{"kvm"}, Checks: []string{"IK-BOOT", "O-CONN", "O-SAVE"}}
+var wholeGrid = matrix.Request{Profile: "full", Cells: []string{"kvm"}, Checks: []string{"IK-BOOT", "O-CONN", "O-SAVE"}, Everywhere: true}
 
 func TestOneChangedPackageSetMissesExactlyItsCells(t *testing.T) {
 	dir := t.TempDir()
@@ -103,11 +94,11 @@ func TestOneChangedPackageSetMissesExactlyItsCells(t *testing.T) {
 	var want, missed []string
 	const changed = "qemu of trixie"
 	after := newVerdicts(resolved(t, wholeGrid, map[string]string{changed: "qemu of trixie, one package newer"}), dir)
-	got := after.Recall("", "v2", nil)
-	if len(got.Problems) != 0 {
-		t.Fatal(got.Problems)
+	found, problems := after.Recall(nil)
+	if len(problems) != 0 {
+		t.Fatal(problems)
 	}
-	answered := journal.Answered(after.plan, got.Records)
+	answered := journal.Answered(after.plan, found)
 	for i, c := range before.plan.Cells {
 		if slices.ContainsFunc(c.Images, func(ref matrix.ImageRef) bool { return ref.Packages == changed }) {
 			want = append(want, c.ID)
@@ -128,7 +119,7 @@ func TestOneChangedPackageSetMissesExactlyItsCells(t *testing.T) {
 	}
 }
 
-// pair is one cell with five checks: O-SAVE needs what O-START shows.
+// pair is one cell with four checks.
 var pair = matrix.Request{Profile: "smoke", Cells: []string{"kvm_linux-6.1_qemu-7.2_libvirt-9.0"}, Checks: []string{"IK-BOOT", "O-CONN", "O-START", "O-SAVE"}}
 
 func TestWhatCarriesTheAnswerOutCounts(t *testing.T) {
@@ -137,75 +128,52 @@ func TestWhatCarriesTheAnswerOutCounts(t *testing.T) {
 		other func(*Verdicts)
 		want  []string
 	}{
-		"nothing else":           {func(*Verdicts) {}, all},
-		"code of inbound":        {func(v *Verdicts) { v.code[inboundChecks] = "new" }, []string{"O-CONN", "O-START", "O-SAVE"}},
-		"code of outbound":       {func(v *Verdicts) { v.code[outboundChecks] = "new" }, []string{"IK-BOOT"}},
-		"the accelerator":        {func(v *Verdicts) { v.accel = "kvm" }, nil},
-		"the machine":            {func(v *Verdicts) { v.traits["kernel"] = "6.12" }, nil},
-		"the L0 machine type":    {func(v *Verdicts) { v.emulator.Machine = "pc-q35-10.0" }, nil},
-		"the L0 processor":       {func(v *Verdicts) { v.emulator.CPU[matrix.KVM] = "max,cx16=off" }, nil},
-		"the L0 emulator":        {func(v *Verdicts) { v.images[v.plan.Emulator] = verdict.Image{Role: "qemu", Content: "other"} }, nil},
-		"an image, built again":  {func(v *Verdicts) { rebuild(v, v.plan.Cells[0].Images[0]) }, nil},
-		"an image is not built":  {func(v *Verdicts) { delete(v.images, v.plan.Cells[0].Images[1]) }, nil},
-		"no emulator is built":   {func(v *Verdicts) { delete(v.images, v.plan.Emulator) }, nil},
-		"another plan":           {func(v *Verdicts) { v.plan.Hash = "another" }, all},
-		"another reason":         {func(v *Verdicts) { v.plan.Cells[0].Why = []string{"because"} }, all},
-		"a check less":           {func(v *Verdicts) { v.plan.Cells[0].Checks = v.plan.Cells[0].Checks[:3] }, []string{"IK-BOOT", "O-CONN", "O-START"}},
-		"a check is alone":       {func(v *Verdicts) { v.plan.Cells[0].Checks[0].Isolation = matrix.IsolateCheck }, []string{"O-CONN", "O-START", "O-SAVE"}},
-		"a check needs one less": {func(v *Verdicts) { v.plan.Cells[0].Checks[3].Needs = []string{"IK-BOOT"} }, all},
+		"nothing else":          {func(*Verdicts) {}, all},
+		"another plan":          {func(v *Verdicts) { v.plan.Hash = "another" }, all},
+		"code of its family":    {func(v *Verdicts) { v.code["outbound/save"] = "new" }, all[:3]},
+		"code of another one":   {func(v *Verdicts) { v.code["outbound/storage"] = "new" }, all},
+		"the machine":           {func(v *Verdicts) { v.machine[matrix.Nested]["kernel"] = "6.12" }, nil},
+		"nothing runs hosts":    {func(v *Verdicts) { delete(v.machine, matrix.Nested) }, nil},
+		"another Docker":        {func(v *Verdicts) { v.machine[matrix.Container]["Docker"] = "26.1" }, all},
+		"an image, built again": {func(v *Verdicts) { v.images[v.plan.Cells[0].Images[0]] = "built again" }, nil},
+		"an image is not built": {func(v *Verdicts) { delete(v.images, v.plan.Cells[0].Images[1]) }, nil},
+		"a check less":          {func(v *Verdicts) { v.plan.Cells[0].Checks = v.plan.Cells[0].Checks[:3] }, all[:3]},
 	} {
 		dir := t.TempDir()
 		answerAll(t, newVerdicts(resolved(t, pair, nil), dir))
 		v := newVerdicts(resolved(t, pair, nil), dir)
 		tc.other(v)
-		var got []string
-		for _, r := range v.Recall("", "v2", nil).Records {
-			got = append(got, r.Check)
-		}
-		if diff := cmp.Diff(tc.want, got); diff != "" {
+		if diff := cmp.Diff(tc.want, recalled(v)); diff != "" {
 			t.Errorf("%s (-want +got): %s", name, diff)
 		}
 	}
 }
 
-func TestWhatMakesContainersCountsForThemAlone(t *testing.T) {
-	mixed := func(t *testing.T, dir string) *Verdicts {
-		v := newVerdicts(resolved(t, pair, nil), dir)
-		v.docker, v.contained = "Docker 20.10.24", map[string]string{"control groups": "0x63677270"}
-		twin := v.plan.Cells[0]
-		twin.ID, twin.Tier, twin.Checks = twin.ID+"_tier-container", matrix.Container, twin.Checks[1:2]
-		v.plan.Cells = append(v.plan.Cells, twin)
-		return v
+func TestWhatRunsHostsHereIsRead(t *testing.T) {
+	v := newVerdicts(resolved(t, pair, nil), t.TempDir())
+	read := func(accelerator string, em host.Emulator) map[string]string {
+		if err := v.readMachine(t.Context(), t.TempDir(), em, accelerator); err != nil {
+			t.Fatal(err)
+		}
+		return v.machine[matrix.Nested]
 	}
-	for name, tc := range map[string]struct {
-		other             func(*Verdicts)
-		nested, container int
-	}{
-		"nothing else":       {func(*Verdicts) {}, 4, 1},
-		"another Docker":     {func(v *Verdicts) { v.docker = "Docker 26.1" }, 4, 0},
-		"no Docker":          {func(v *Verdicts) { v.docker = "" }, 4, 0},
-		"control groups":     {func(v *Verdicts) { v.contained["control groups"] = "0x27e0eb" }, 4, 0},
-		"the L0 emulator":    {func(v *Verdicts) { v.images[v.plan.Emulator] = verdict.Image{Content: "other"} }, 0, 1},
-		"the L0 kernel":      {func(v *Verdicts) { v.traits["kernel"] = "6.12" }, 0, 0},
-		"another userland":   {func(v *Verdicts) { rebuild(v, v.plan.Cells[1].Images[0]) }, 0, 0},
-		"the accelerator":    {func(v *Verdicts) { v.accel = "kvm" }, 0, 0},
-		"the code of guests": {func(v *Verdicts) { v.code[outboundChecks] = "new" }, 1, 0},
+	is := read("tcg", host.Emulator{Machine: "pc-q35-7.2"})
+	for name, other := range map[string]map[string]string{
+		"accelerator":  read("other", host.Emulator{Machine: "pc-q35-7.2"}),
+		"machine type": read("tcg", host.Emulator{Machine: "pc-q35-10.0"}),
+		"processor":    read("tcg", host.Emulator{Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max"}}),
 	} {
-		dir := t.TempDir()
-		answerAll(t, mixed(t, dir))
-		v := mixed(t, dir)
-		tc.other(v)
-		got := journal.Answered(v.plan, v.Recall("", "v2", nil).Records)
-		if nested, contained := len(got[v.plan.Cells[0].ID]), len(got[v.plan.Cells[1].ID]); nested != tc.nested || contained != tc.container {
-			t.Errorf("%s: %d nested and %d contained answers, want %d and %d", name, nested, contained, tc.nested, tc.container)
+		if maps.Equal(is, other) {
+			t.Errorf("the %s does not count", name)
 		}
 	}
-}
-
-func rebuild(v *Verdicts, ref matrix.ImageRef) {
-	img := v.images[ref]
-	img.Content = "built again"
-	v.images[ref] = img
+	if is["kernel"] == "" || is["emulator"] != v.images[v.plan.Emulator] {
+		t.Errorf("the machine is %v", is)
+	}
+	delete(v.images, v.plan.Emulator)
+	if got := read("tcg", host.Emulator{}); got != nil {
+		t.Errorf("without an emulator hosts run on %v", got)
+	}
 }
 
 func TestOnlyAnswersOfTheCodeThatWasCompiledAreKept(t *testing.T) {
@@ -227,22 +195,22 @@ func TestTheCodeThatAnswersIsAllThereIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &Verdicts{code: map[string]string{}}
+	v := newVerdicts(resolved(t, pair, nil), t.TempDir())
 	if err := v.readCode(t.Context(), root); err != nil {
 		t.Fatal(err)
 	}
-	if v.state != tree.State() || v.code[inboundChecks] == v.code[outboundChecks] {
+	if v.state != tree.State() || len(v.code) != 4 || v.code["outbound/save"] == v.code["outbound/lifecycle"] {
 		t.Errorf("state %s of %s, code %v", v.state, tree.State(), v.code)
 	}
 	// What guests run, what boots them, and what asks.
-	for _, p := range []string{"internal/agent/l1init", "fixtures/l2/init", "internal/host", "suites/cell", "fixtures/domain", "internal/console"} {
-		if _, err := tree.Version(p); err != nil {
+	for _, p := range []string{"internal/agent/l1init", "fixtures/l2/init", "internal/host", "suites/steps", "fixtures/domain", "internal/console"} {
+		if _, err := tree.Version(module + p); err != nil {
 			t.Error(err)
 		}
 	}
 	// What judges does not count.
 	for _, p := range []string{"reports", "ci/virtmatrix"} {
-		if _, err := tree.Version(p); err == nil {
+		if _, err := tree.Version(module + p); err == nil {
 			t.Errorf("%s is part of what answers", p)
 		}
 	}

@@ -101,7 +101,7 @@ func TestAPlanComesBackAsItWas(t *testing.T) {
 func TestAPlanThatIsNotSealedIsNotStored(t *testing.T) {
 	d := newRun(t, t.TempDir(), "smoke")
 	p := plan(t)
-	p.Fallback = "edited"
+	p.Profile = "edited"
 	if err := d.WritePlan(p); err == nil {
 		t.Error("a plan was stored that is not what was sealed")
 	}

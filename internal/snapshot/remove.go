@@ -73,10 +73,10 @@ func (s *Snapshot) Worked() {
 	}
 }
 
-// Condemn removes a snapshot that cannot be used. One that the emulator refuses
+// Quarantine removes a snapshot that cannot be used. One that the emulator refuses
 // and that never worked would be refused each time it is made: forGood says that
 // Make does not, until Remove takes away what is left of it.
-func (s *Store) Condemn(bad *BadError) (forGood bool, err error) {
+func (s *Store) Quarantine(bad *BadError) (forGood bool, err error) {
 	name := bad.Snapshot
 	snap := &Snapshot{Name: name, dir: s.path(name)}
 	forGood = bad.refused && !snap.has(workedName)

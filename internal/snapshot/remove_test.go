@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// condemned condemns the subject's snapshot for an error, and says whether for good.
-func condemned(t *testing.T, s *Store, why func(*Snapshot) error) bool {
+// quarantined quarantines the subject's snapshot for an error, and says whether for good.
+func quarantined(t *testing.T, s *Store, why func(*Snapshot) error) bool {
 	t.Helper()
 	snap, err := s.Find(subject)
 	check(t, err)
@@ -15,7 +15,7 @@ func condemned(t *testing.T, s *Store, why func(*Snapshot) error) bool {
 	if !errors.As(why(snap), &bad) {
 		t.Fatal("the snapshot is not to blame")
 	}
-	forGood, err := s.Condemn(bad)
+	forGood, err := s.Quarantine(bad)
 	check(t, err)
 	if _, err := s.Find(subject); !errors.Is(err, os.ErrNotExist) || isBad(err) {
 		t.Errorf("it is still there: %v", err)
@@ -27,7 +27,7 @@ func refused(snap *Snapshot) error { return snap.Refused(errors.New("invalid arg
 
 func TestASnapshotThatIsRefusedAtOnceIsNotMadeAgain(t *testing.T) {
 	s := made(t)
-	if !condemned(t, s, refused) {
+	if !quarantined(t, s, refused) {
 		t.Error("another would be made")
 	}
 	if ok, err := s.Make(subject, write); ok || err != nil {
@@ -51,7 +51,7 @@ func TestASnapshotThatWorkedOrThatAnotherMayReplaceIsMadeAgain(t *testing.T) {
 		"torn":    func(snap *Snapshot) error { return snap.bad(errors.New("its file is short")) },
 	} {
 		s := made(t)
-		if condemned(t, s, why) {
+		if quarantined(t, s, why) {
 			t.Errorf("%s: no other would be made", name)
 		}
 		if ok, err := s.Make(subject, write); !ok || err != nil {

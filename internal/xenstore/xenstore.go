@@ -30,11 +30,23 @@ const (
 // maxPayload is XENSTORE_PAYLOAD_MAX: neither side sends more.
 const maxPayload = 4096
 
-// Error is an error code of xenstored, by its errno name: "ENOENT", "EAGAIN".
+// Error is what xenstored answers in place of what it was asked for: the errno name
+// of its error code ("ENOENT", "EAGAIN"), or what it sent where that is not its
+// protocol. Every other error of a Conn is a *WireError.
 type Error string
 
-// Error returns the code.
+// Error returns "xenstored answers CODE".
 func (e Error) Error() string { return "xenstored answers " + string(e) }
+
+// WireError says that there is no answer: the connection ended, or the caller waited
+// no longer. It does not say whose fault that is.
+type WireError struct{ Err error }
+
+// Error returns "cannot ask xenstored: cause".
+func (e *WireError) Error() string { return "cannot ask xenstored: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *WireError) Unwrap() error { return e.Err }
 
 // Errors that checks expect.
 const (
@@ -52,7 +64,7 @@ type Conn struct {
 	wait    map[uint32]chan reply
 	events  chan Event
 	ended   chan struct{}
-	failure error
+	failure error // why ended is closed
 }
 
 type reply struct {
@@ -85,16 +97,16 @@ func (c *Conn) read() {
 	for {
 		var h header
 		if err := binary.Read(c.conn, binary.LittleEndian, &h); err != nil {
-			c.failure = err
+			c.failure = &WireError{fmt.Errorf("the connection ended: %w", err)}
 			return
 		}
 		if h.Len > maxPayload {
-			c.failure = fmt.Errorf("a message of %d bytes", h.Len)
+			c.failure = Error(fmt.Sprintf("with a message of %d bytes", h.Len))
 			return
 		}
 		b := make([]byte, h.Len)
 		if _, err := io.ReadFull(c.conn, b); err != nil {
-			c.failure = err
+			c.failure = &WireError{fmt.Errorf("the connection ended: %w", err)}
 			return
 		}
 		if h.Type == opWatchEvent {
@@ -127,7 +139,7 @@ func (c *Conn) call(ctx context.Context, tx, op uint32, payload string) (string,
 	}
 	c.mu.Unlock()
 	if err != nil {
-		return "", fmt.Errorf("cannot ask xenstored: %w", err)
+		return "", &WireError{err}
 	}
 	select {
 	case r := <-ch:
@@ -137,11 +149,11 @@ func (c *Conn) call(ctx context.Context, tx, op uint32, payload string) (string,
 		case opError:
 			return "", Error(strings.TrimRight(r.payload, "\x00"))
 		}
-		return "", fmt.Errorf("cannot understand xenstored: message %d answers %d", r.kind, op)
+		return "", Error(fmt.Sprintf("request %d with message %d", op, r.kind))
 	case <-c.ended:
-		return "", fmt.Errorf("cannot ask xenstored: the connection ended: %w", c.failure)
+		return "", c.failure
 	case <-ctx.Done():
-		return "", fmt.Errorf("cannot ask xenstored: %w", context.Cause(ctx))
+		return "", &WireError{context.Cause(ctx)}
 	}
 }
 
@@ -188,7 +200,7 @@ func (c *Conn) Begin(ctx context.Context) (Tx, error) {
 	}
 	var tx Tx
 	if _, err := fmt.Sscan(strings.TrimRight(s, "\x00"), &tx); err != nil {
-		return 0, fmt.Errorf("cannot understand xenstored's transaction %q: %w", s, err)
+		return 0, Error(fmt.Sprintf("transaction %q", s))
 	}
 	return tx, nil
 }

@@ -124,8 +124,47 @@ func TestADaemonThatDiesIsAnError(t *testing.T) {
 		d.expect(opRead, "/a\x00")
 		d.conn.Close()
 	}()
-	if _, err := c.Read(ctx(t), 0, "/a"); err == nil {
-		t.Error("Read from a dead daemon succeeds")
+	_, err := c.Read(ctx(t), 0, "/a")
+	wantNoAnswer(t, err)
+	_, err = c.Read(ctx(t), 0, "/b")
+	wantNoAnswer(t, err)
+}
+
+func TestADaemonThatIsSilentIsNoAnswer(t *testing.T) {
+	c, d := start(t)
+	impatient, cancel := context.WithCancel(t.Context())
+	go func() {
+		d.expect(opRead, "/a\x00")
+		cancel()
+	}()
+	_, err := c.Read(impatient, 0, "/a")
+	wantNoAnswer(t, err)
+}
+
+// wantNoAnswer wants an error that says nothing of xenstored.
+func wantNoAnswer(t *testing.T, err error) {
+	t.Helper()
+	var wire *WireError
+	var answer Error
+	if !errors.As(err, &wire) || errors.As(err, &answer) {
+		t.Errorf("got %v, want an error of the wire and no answer", err)
+	}
+}
+
+func TestAnAnswerThatIsNotTheProtocolIsXenstoreds(t *testing.T) {
+	c, d := start(t)
+	go func() {
+		h := d.expect(opRead, "/a\x00")
+		h.Type = opWrite
+		d.send(h, "OK\x00")
+		d.send(d.expect(opTransactionStart, "\x00"), "seven\x00")
+	}()
+	var answer Error
+	if _, err := c.Read(ctx(t), 0, "/a"); !errors.As(err, &answer) {
+		t.Errorf("another message: %v", err)
+	}
+	if _, err := c.Begin(ctx(t)); !errors.As(err, &answer) {
+		t.Errorf("a transaction that is no number: %v", err)
 	}
 }
 
@@ -137,7 +176,8 @@ func TestALyingLengthEndsTheConnection(t *testing.T) {
 		msg, _ := binary.Append(nil, binary.LittleEndian, h)
 		_, _ = d.conn.Write(msg)
 	}()
-	if _, err := c.Read(ctx(t), 0, "/a"); err == nil {
-		t.Error("a message of a gigabyte is believed")
+	var answer Error
+	if _, err := c.Read(ctx(t), 0, "/a"); !errors.As(err, &answer) {
+		t.Errorf("a message of a gigabyte: %v, want an answer of xenstored", err)
 	}
 }

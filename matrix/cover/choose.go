@@ -7,7 +7,7 @@ import (
 
 // choose replaces the rows on the board by as many as the budget allows: those
 // that must be there, then from the pool whichever row brings the most new
-// coverage per cost.
+// coverage.
 func (g *generator) choose(ctx context.Context) error {
 	rows, fixed := g.snapshot(), slices.Clone(g.fixed)
 	n := len(g.must)
@@ -23,26 +23,17 @@ type offer struct {
 	// more than that: what was open only shrinks.
 	gain  float64
 	stale bool
-	// change is the cost of its difference from the nearest row taken.
-	change float64
-	taken  bool
+	taken bool
 }
 
-func (o *offer) value() float64 { return o.gain / (1 + o.change) }
-
 // take moves up to n rows that cover something new from the pool to the board,
-// the best value first.
+// the one of most gain first.
 func (g *generator) take(ctx context.Context, pool [][]int, n int) error {
 	offers := make([]offer, len(pool))
 	for i, row := range pool {
 		offers[i] = offer{row: row, gain: g.weightOfNew(row)}
-		for j, r := range g.rows {
-			if d := g.changeCost(r, row); j == 0 || d < offers[i].change {
-				offers[i].change = d
-			}
-		}
 	}
-	for first := len(g.rows) == 0; n > 0; n-- {
+	for ; n > 0; n-- {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -53,25 +44,20 @@ func (g *generator) take(ctx context.Context, pool [][]int, n int) error {
 		offers[best].taken = true
 		g.add(slices.Clone(offers[best].row), nil)
 		for i := range offers {
-			o := &offers[i]
-			o.stale = true
-			if d := g.changeCost(offers[best].row, o.row); first || d < o.change {
-				o.change = d
-			}
+			offers[i].stale = true
 		}
-		first = false
 	}
 	return nil
 }
 
-// bestOffer returns the offer of most value, -1 when none covers anything new.
+// bestOffer returns the offer of most gain, -1 when none covers anything new.
 // It weighs stale offers again only when they might be the best.
 func (g *generator) bestOffer(offers []offer) int {
 	for {
 		best := -1
 		for i := range offers {
 			o := &offers[i]
-			if !o.taken && o.gain > 0 && (best < 0 || o.value() > offers[best].value()) {
+			if !o.taken && o.gain > 0 && (best < 0 || o.gain > offers[best].gain) {
 				best = i
 			}
 		}
@@ -96,17 +82,6 @@ func (g *generator) weightOfNew(row []int) float64 {
 			w *= g.weight(a, row[a])
 		}
 		sum += w
-	}
-	return sum
-}
-
-// changeCost returns what it costs to go from one row to another.
-func (g *generator) changeCost(from, to []int) float64 {
-	sum := 0.0
-	for a := range from {
-		if from[a] != to[a] {
-			sum += g.model.Axes[a].Cost
-		}
 	}
 	return sum
 }

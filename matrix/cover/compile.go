@@ -81,9 +81,6 @@ func (a Axis) check() (faults []error) {
 			faults = append(faults, fmt.Errorf("axis %s has the weight %g, weights are above 0", a.Name, w))
 		}
 	}
-	if !(a.Cost >= 0) {
-		faults = append(faults, fmt.Errorf("axis %s has the cost %g, costs are 0 or more", a.Name, a.Cost))
-	}
 	return faults
 }
 

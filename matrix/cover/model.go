@@ -22,9 +22,6 @@ type Axis struct {
 	// heavy levels are covered first, and a cell that coverage leaves free
 	// takes the heaviest level.
 	Weights []float64
-	// Cost is what a change of this axis from one row to the next costs, where
-	// running a row costs 1. Costly axes vary least.
-	Cost float64
 }
 
 // Setting is one axis at one level.

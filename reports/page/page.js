@@ -85,7 +85,7 @@
       ...section("where", tower(cell, r)),
       ...section("on every cell", elsewhere(at)),
       ...section("facts", facts([
-        ["blocked by", r.blockedBy], ["answer", r.cached], ["took", r.took && `${r.took}, ${r.guest} of it waiting for guests`], ["tries", tries],
+        ["blocked by", r.blockedBy], ["asked in", r.askedIn], ["answer", r.cached], ["took", r.took && `${r.took}, ${r.guest} of it waiting for guests`], ["tries", tries],
         ["started", r.started], ["tier", cell.tier], ["packages", cell.composition],
         ["L0 emulator", r.emulator], ["accelerators", Object.entries(r.accelerators || {}).sort().map((a) => a.join(" ")).join(", ")],
         ["harness", r.harness]])),

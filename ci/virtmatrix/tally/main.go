@@ -1,6 +1,8 @@
 // Command tally runs the project's own tests: format, vet and the unit tests,
-// which boot nothing, and then the real cells that a command after "--" runs.
-// Its last line is "N passed, N failed", the checks of the cells included.
+// which boot nothing, and then the real cells that a command after "--" runs. With
+// -real it runs the tests on real machines and nothing else.
+// Its last line is "N passed, N failed", the checks of the cells included. In CI,
+// and with -real, a test that is skipped is one that failed.
 package main
 
 import (
@@ -18,14 +20,23 @@ import (
 )
 
 func main() {
+	real := flag.Bool("real", false, "run the tests that boot machines and containers")
 	runs := flag.String("runs", rundir.Default, "the folder in which the command after -- leaves its run")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: tally [-runs DIR] [-- bin/virtmatrix run -profile ci]")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: tally [-real | [-runs DIR] [-- bin/virtmatrix run -profile ci]]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	sum := silent("format", "gofmt", "-l", ".").plus(silent("vet", "go", "vet", "./..."))
-	sum = sum.plus(unit("go", "test", "-json", "-short", "./..."))
+	var sum count
+	if *real {
+		// One package after another: machines that boot at once starve each other.
+		sum = tests(true, "-p=1", "-count=1", "-timeout=3h", "-run=^TestReal", "./...")
+	} else {
+		sum = silent("format", "gofmt", "-l", ".").plus(silent("vet", "go", "vet", "./..."))
+		// Without root what mounts is skipped, and rightly.
+		all := os.Getenv("CI") != "" && os.Geteuid() == 0
+		sum = sum.plus(tests(all, "-race", "-short", "-timeout=30m", "./..."))
+	}
 	if flag.NArg() > 0 {
 		sum = sum.plus(cells(*runs, flag.Args()))
 	}
@@ -54,8 +65,13 @@ func silent(name string, argv ...string) count {
 	return count{failed: 1}
 }
 
-// unit runs the unit tests. That they could not be run is a failure too.
-func unit(argv ...string) count {
+// tests runs go test. That it could not be run is a failure too, and so is a
+// test that is skipped if all must run.
+func tests(all bool, args ...string) count {
+	return listen(all, append([]string{"go", "test", "-json"}, args...)...)
+}
+
+func listen(all bool, argv ...string) count {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -63,12 +79,12 @@ func unit(argv ...string) count {
 		err = cmd.Start()
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "tally: cannot run unit tests:", err)
+		fmt.Fprintln(os.Stderr, "tally: cannot run tests:", err)
 		return count{failed: 1}
 	}
-	sum := watch(out, os.Stdout)
+	sum := watch(out, os.Stdout, all)
 	if err := cmd.Wait(); err != nil && sum.failed == 0 {
-		fmt.Fprintln(os.Stderr, "tally: the unit tests did not end well:", err)
+		fmt.Fprintln(os.Stderr, "tally: the tests did not end well:", err)
 		sum.failed++
 	}
 	return sum
@@ -102,11 +118,14 @@ func cells(runs string, argv []string) count {
 	return sum
 }
 
-// verdicts counts the results of a matrix. What does not apply is neither
-// passed nor failed, and everything without a good answer is a failure.
+// verdicts counts the results of a matrix, each answer once. What does not apply is
+// neither passed nor failed, and everything without a good answer is a failure.
 func verdicts(m *reports.Matrix) count {
 	var c count
 	for i := range m.Results {
+		if m.Results[i].AskedIn != "" {
+			continue
+		}
 		switch m.Results[i].Verdict {
 		case matrix.Pass, matrix.Known:
 			c.passed++

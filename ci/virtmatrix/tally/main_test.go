@@ -14,6 +14,7 @@ import (
 func TestWatchCountsTests(t *testing.T) {
 	for _, c := range []struct {
 		name, stream string
+		all          bool
 		want         count
 		prints       []string
 		silent       []string
@@ -45,11 +46,20 @@ func TestWatchCountsTests(t *testing.T) {
 `,
 			want: count{0, 1}, prints: []string{"panic: oh"},
 		},
+		{
+			name: "skips where all must run", all: true,
+			stream: `{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:3: install gpg\n"}
+{"Action":"skip","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestB","Output":"    a_test.go:9: boots; leave -short out to run it\n"}
+{"Action":"skip","Package":"p","Test":"TestB"}
+`,
+			want: count{0, 1}, prints: []string{"install gpg"}, silent: []string{"boots"},
+		},
 		{name: "not JSON", stream: "go: cannot find module", want: count{}, prints: []string{"cannot find module"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b bytes.Buffer
-			if got := watch(strings.NewReader(c.stream), &b); got != c.want {
+			if got := watch(strings.NewReader(c.stream), &b, c.all); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 			for _, text := range c.prints {
@@ -92,7 +102,7 @@ func TestAProgramThatSpeaksFails(t *testing.T) {
 
 func TestUnitTestsThatDoNotRunFail(t *testing.T) {
 	for _, argv := range [][]string{{"no-such-program"}, {"false"}} {
-		if got := unit(argv...); got != (count{failed: 1}) {
+		if got := listen(false, argv...); got != (count{failed: 1}) {
 			t.Errorf("%q: got %+v, want one failure", argv, got)
 		}
 	}

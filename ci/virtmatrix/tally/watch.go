@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -21,15 +22,22 @@ type event struct {
 type watcher struct {
 	w   io.Writer
 	sum count
+	// all says that a test which is skipped has failed.
+	all bool
 	// said is what tests that are not over printed, by package and test.
 	said map[[2]string][]string
 	// failed are the packages in which a test failed.
 	failed map[string]bool
 }
 
+// excused are the words of tests that are skipped for no lack of this machine:
+// they need a real machine and -short is given, another test runs them, or nobody
+// asked for them.
+var excused = regexp.MustCompile(`-short|runs this|names no images|has no KVM`)
+
 // watch counts the tests in a stream of events.
-func watch(r io.Reader, w io.Writer) count {
-	t := &watcher{w: w, said: map[[2]string][]string{}, failed: map[string]bool{}}
+func watch(r io.Reader, w io.Writer, all bool) count {
+	t := &watcher{w: w, all: all, said: map[[2]string][]string{}, failed: map[string]bool{}}
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadString('\n')
@@ -63,10 +71,11 @@ func (t *watcher) take(e event) {
 }
 
 func (t *watcher) test(key [2]string, e event) {
-	switch e.Action {
-	case "pass":
+	skipped := e.Action == "skip" && t.all && !excused.MatchString(strings.Join(t.said[key], ""))
+	switch {
+	case e.Action == "pass":
 		t.sum.passed++
-	case "fail":
+	case e.Action == "fail", skipped:
 		t.sum.failed++
 		t.failed[e.Package] = true
 		t.tell(key)

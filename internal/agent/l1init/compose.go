@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -133,14 +134,14 @@ func writeFile(f agent.File, from, root string) error {
 	if err := os.MkdirAll(filepath.Dir(dst), 0o755); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(dst); err != nil {
-		return err
+	how := os.O_CREATE | os.O_WRONLY | os.O_APPEND
+	if !f.Append {
+		if err := os.RemoveAll(dst); err != nil {
+			return err
+		}
+		how |= os.O_EXCL
 	}
-	mode := os.FileMode(f.Mode)
-	if mode == 0 {
-		mode = 0o644
-	}
-	out, err := os.OpenFile(dst, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	out, err := os.OpenFile(dst, how, cmp.Or(os.FileMode(f.Mode), 0o644))
 	if err != nil {
 		return err
 	}

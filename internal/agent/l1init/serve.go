@@ -2,11 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -25,12 +23,14 @@ func serve() error {
 	if err != nil {
 		return err
 	}
+	services := newSupervisor()
+	server.Restart = services.restart
 	answer, err := open(&spec, server)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "\n%s\n", agent.ReadyLine)
-	go startServices(&spec)
+	go services.startAll(&spec)
 	if err := answer(); err != nil {
 		return fmt.Errorf("answer the harness: %w", err)
 	}
@@ -43,119 +43,9 @@ func open(spec *agent.Spec, server *agent.Server) (answer func() error, err erro
 		conn, err := call(spec.Call)
 		return func() error { return server.Answer(conn) }, err
 	}
-	server.Freshen, server.Rouse = freshen, rouse
+	server.Freshen, server.Kick = freshen, kick
 	port, err := openPort(spec.Patience)
 	return func() error { return server.Listen(port) }, err
-}
-
-// startServices brings the host's daemons up in order. What goes wrong is in
-// the service's log and on the console; the harness asks what is running.
-func startServices(spec *agent.Spec) {
-	for _, m := range spec.Modprobe {
-		if out, err := exec.Command("/sbin/modprobe", m).CombinedOutput(); err != nil {
-			note("modprobe", fmt.Sprintf("%s: %v %s", m, err, out))
-		}
-	}
-	if spec.HoldKVM {
-		// Without KVM there is nothing to hold, and a check says so.
-		if err := holdKVM(); err != nil {
-			note("hold-kvm", err.Error())
-		}
-	}
-	for _, s := range spec.Services {
-		if err := startService(s, agent.ServiceLog(s.Name)); err != nil {
-			note(s.Name, fmt.Sprintf("%v", err))
-			fmt.Fprintf(os.Stderr, "\n%s%s\n", agent.FaultLine, complaint(s, err))
-			return
-		}
-	}
-	note("services", "all started")
-}
-
-// note appends a line to the agent's own log in L1.
-func note(name, text string) {
-	f, err := os.OpenFile(agent.ServiceLog("agent"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	fmt.Fprintf(f, "%s: %s\n", name, strings.TrimSpace(text))
-}
-
-// kvmCreateVM makes a guest (linux/kvm.h, KVM_CREATE_VM).
-const kvmCreateVM = 0xae01
-
-// holdKVM makes a guest that nobody closes before the agent ends.
-func holdKVM() error {
-	kvm, err := unix.Open("/dev/kvm", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("cannot open /dev/kvm: %w", err)
-	}
-	defer unix.Close(kvm)
-	if _, err := unix.IoctlRetInt(kvm, kvmCreateVM); err != nil {
-		return fmt.Errorf("cannot make KVM guest: %w", err)
-	}
-	return nil
-}
-
-// logError says that the log of a service, which is ours, cannot be written.
-type logError struct{ error }
-
-func (e logError) Unwrap() error { return e.error }
-
-// complaint says why a service is not up, after FaultLine: the product did not
-// start only when it was asked to.
-func complaint(s agent.Service, err error) string {
-	verb := agent.Start
-	switch {
-	case errors.As(err, &logError{}):
-		verb = "open log of "
-	case s.Own:
-		verb = "do step "
-	}
-	return fmt.Sprintf("%s%s: %v", verb, s.Name, err)
-}
-
-func startService(s agent.Service, logTo string) error {
-	log, err := os.OpenFile(logTo, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return logError{err}
-	}
-	defer log.Close()
-	cmd := exec.Command(s.Argv[0], s.Argv[1:]...)
-	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = agent.Environment(), "/", log, log
-	if s.Once {
-		return cmd.Run()
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	ended := make(chan error, 1)
-	go func() {
-		err := cmd.Wait()
-		note(s.Name, fmt.Sprintf("ended: %v", err))
-		ended <- err
-	}()
-	if s.Wait == "" {
-		return nil
-	}
-	deadline := time.After(s.Within)
-	for {
-		if _, err := os.Stat(s.Wait); err == nil {
-			return nil
-		}
-		select {
-		case err := <-ended:
-			if err == nil {
-				ended = nil // it went to the background: its sign may still come
-				continue
-			}
-			return fmt.Errorf("it ended before %s was there: %w", s.Wait, err)
-		case <-deadline:
-			return fmt.Errorf("%s%s%s", s.Wait, agent.Late, s.Within)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 }
 
 // openPort opens the agent's virtio-serial port, found by its name.

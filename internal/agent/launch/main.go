@@ -1,11 +1,13 @@
 // Command launch runs a program of a bundled emulator in L1, named by argv[0],
 // in a mount namespace in which the bundle's own /usr is bound over /usr. Its
 // libraries, modules and firmware are then its own release's; running it by
-// its loader alone would load the other release's modules by absolute path.
+// its loader alone would load the other release's modules by absolute path. Where
+// the bundle has them is told in a file (package bundle).
 // Only a caller without the privilege for that gets less, see unprivileged.
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -14,32 +16,50 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/virtmatrix/virtmatrix/internal/agent/bundle"
 	"golang.org/x/sys/unix"
 )
 
-// bundle is where the host mounts the emulator's /usr.
-const bundle = "/virtmatrix/qemu/usr"
-
 func main() {
-	program := filepath.Base(os.Args[0])
-	err := enter()
-	switch {
-	case err == nil:
-		err = unix.Exec(filepath.Join("/usr/bin", program), os.Args, os.Environ())
-	case errors.Is(err, unix.EPERM):
-		argv, env := unprivileged(program)
-		err = unix.Exec(argv[0], argv, env)
-	}
-	fmt.Fprintf(os.Stderr, "virtmatrix-launch: cannot start bundled %s: %v\n", filepath.Base(os.Args[0]), err)
+	name := filepath.Base(os.Args[0])
+	fmt.Fprintf(os.Stderr, "virtmatrix-launch: cannot start bundled %s: %v\n", name, launch(name))
 	os.Exit(127)
 }
+
+// launch returns only when the program cannot be started.
+func launch(name string) error {
+	var b bundle.Bundle
+	text, err := os.ReadFile(bundle.Path)
+	if err == nil {
+		err = json.Unmarshal(text, &b)
+	}
+	if err != nil {
+		return err
+	}
+	program := b.Programs[name]
+	if program == "" {
+		return fmt.Errorf("%s does not name it", bundle.Path)
+	}
+	switch err := enter(); {
+	case errors.Is(err, unix.EPERM):
+		argv, env := unprivileged(b, program)
+		return unix.Exec(argv[0], argv, env)
+	case err != nil:
+		return err
+	}
+	return unix.Exec(program, os.Args, os.Environ())
+}
+
+// inside is where a path of the bundle is for who does not see its /usr as /usr.
+func inside(path string) string { return bundle.Usr + strings.TrimPrefix(path, "/usr") }
 
 // unprivileged is the way in for a caller that may not make a mount namespace.
 // libvirt before 9.0 probes an emulator without any capability, whatever
 // qemu.conf says; it loads no firmware for that, so it is enough that the
 // emulator has its own loader, libraries and modules.
-func unprivileged(program string) (argv, env []string) {
-	const libraries = bundle + "/lib/x86_64-linux-gnu"
+func unprivileged(b bundle.Bundle, program string) (argv, env []string) {
+	loader := inside(b.Loader)
+	libraries := filepath.Dir(loader)
 	// Some libraries keep private ones in a folder of their own, which their
 	// RUNPATH names by its place in the release.
 	path := []string{libraries}
@@ -49,11 +69,9 @@ func unprivileged(program string) (argv, env []string) {
 			path = append(path, dir)
 		}
 	}
-	argv = append([]string{
-		libraries + "/ld-linux-x86-64.so.2", "--library-path", strings.Join(path, ":"), filepath.Join(bundle, "bin", program),
-	}, os.Args[1:]...)
+	argv = append([]string{loader, "--library-path", strings.Join(path, ":"), inside(program)}, os.Args[1:]...)
 	// qemu looks there first (util/module.c, module_load).
-	return argv, append(os.Environ(), "QEMU_MODULE_DIR="+libraries+"/qemu")
+	return argv, append(os.Environ(), "QEMU_MODULE_DIR="+inside(b.Modules))
 }
 
 func enter() error {
@@ -65,8 +83,8 @@ func enter() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return fmt.Errorf("separate mounts: %w", err)
 	}
-	if err := unix.Mount(bundle, "/usr", "", unix.MS_BIND, ""); err != nil {
-		return fmt.Errorf("bind %s: %w", bundle, err)
+	if err := unix.Mount(bundle.Usr, "/usr", "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("bind %s: %w", bundle.Usr, err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -65,7 +66,24 @@ func (s *Source) Install(ctx context.Context, set matrix.PackageSet, root string
 	if err := checkMerged(root); err != nil {
 		return s.fail(source.Failed, op, set.Release, "", err)
 	}
+	if err := forgetMirror(root); err != nil {
+		return s.fail(source.Failed, op, set.Release, "", err)
+	}
 	return nil
+}
+
+// forgetMirror removes what the installation leaves in a root of how the packages
+// came there.
+func forgetMirror(root string) error {
+	var err error
+	for _, name := range []string{"etc/apt/sources.list", "etc/dpkg/dpkg.cfg.d/99mmdebstrap", "var/cache/debconf", "var/cache/apt", "var/lib/apt"} {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(root, name)))
+	}
+	for _, kept := range []string{"var/cache/apt", "var/lib/apt"} {
+		// The umask applies to Mkdir, and not to Chmod.
+		err = errors.Join(err, os.Mkdir(filepath.Join(root, kept), 0o755), os.Chmod(filepath.Join(root, kept), 0o755))
+	}
+	return err
 }
 
 // makeRepository makes dir a flat repository of the set's files.

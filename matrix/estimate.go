@@ -1,0 +1,52 @@
+package matrix
+
+import "time"
+
+// What hosts cost beside the checks on them, in seconds: a container starts, a machine
+// is restored for each family, and boots once in each cell, emulated, to be saved.
+const (
+	containerSeconds = 3
+	restoredSeconds  = 4
+	coldSeconds      = 60
+)
+
+// Estimate is what a plan costs if one host runs at a time, without building images.
+type Estimate struct {
+	Checks, Hosts time.Duration
+	// Families are the hosts that could run side by side. Unmeasured checks have no
+	// measure on their tier, and count nothing.
+	Families, Unmeasured int
+}
+
+// Estimate adds up what the checks of a plan were measured to cost, and their hosts.
+func (c *Catalog) Estimate(p *Plan) Estimate {
+	var e Estimate
+	var checks, hosts float64
+	for i := range p.Cells {
+		cell, families := &p.Cells[i], map[string]bool{}
+		for _, planned := range cell.Checks {
+			if !planned.Asked() {
+				continue
+			}
+			families[planned.Family] = true
+			check, err := c.Check(planned.ID)
+			seconds, ok := 0.0, false
+			if err == nil {
+				seconds, ok = check.Seconds[planned.Tier]
+			}
+			if !ok {
+				e.Unmeasured++
+			}
+			checks += seconds
+		}
+		switch n := len(families); {
+		case cell.Tier == Container:
+			hosts += float64(containerSeconds * n)
+		case n > 0:
+			hosts += float64(coldSeconds + restoredSeconds*n)
+		}
+		e.Families += len(families)
+	}
+	e.Checks, e.Hosts = time.Duration(checks*float64(time.Second)), time.Duration(hosts*float64(time.Second))
+	return e
+}

@@ -1,0 +1,146 @@
+package matrix
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// question identifies what a check asks of a cell: two cells with the same one have
+// the same answer. It is the check, the kind, and of each axis that the answer
+// depends on the value and what realises it.
+func (c *Cell) question(p *PlannedCheck) string {
+	if p.Depends == nil {
+		return p.ID + " " + c.ID
+	}
+	words := []string{p.ID, string(c.Kind)}
+	for _, axis := range p.Depends {
+		value, ok := c.Value(axis)
+		if axis == CompositionAxis {
+			value, ok = string(c.Composition), true
+		}
+		if !ok {
+			continue
+		}
+		words = append(words, axis+"="+value)
+		if choice, ok := c.Choice(Component(axis)); ok {
+			words = append(words, choice.Release, choice.Package)
+		}
+		if c.Tier == Container && slices.Contains(realisedByL0, axis) {
+			words = append(words, "of L0")
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// realisedByL0 are the axes that a container does not realise by itself: L0's
+// kernel runs the host, and L0's accelerator its guests.
+var realisedByL0 = []string{string(Linux), "accel"}
+
+// asker gives each question of a plan to one cell.
+type asker struct {
+	plan *Plan
+	// order has the questions that are not about a boot alone, in the plan's order,
+	// and cells the cells that can answer each.
+	order []string
+	cells map[string][]int
+	// answers is the cell that answers a question.
+	answers map[string]int
+	// boots are the cells that have a host.
+	boots []bool
+}
+
+// askOnce has each question asked in one cell, and tells the others which that is.
+// A question goes to a cell that has a host anyway, if there is one, and otherwise
+// to the first that can answer: the plan has containers first.
+//
+// The boot check of a cell is asked wherever there is a host. Cells without one keep
+// it if it is among what they are wanted to answer.
+func (p *Plan) askOnce(want map[string][]string) {
+	a := &asker{plan: p, answers: map[string]int{}, boots: make([]bool, len(p.Cells))}
+	a.collect()
+	// Those that few cells can answer decide which cells have a host.
+	slices.SortStableFunc(a.order, func(q, r string) int { return cmp.Compare(len(a.cells[q]), len(a.cells[r])) })
+	for _, q := range a.order {
+		a.give(q, a.cells[q])
+	}
+	a.dropBoots(want)
+	a.collect()
+	a.giveBoots()
+	a.tell()
+}
+
+// each calls f for each check that applies to a cell of the plan.
+func (a *asker) each(f func(cell int, check *PlannedCheck, question string)) {
+	for i := range a.plan.Cells {
+		cell := &a.plan.Cells[i]
+		for j := range cell.Checks {
+			if check := &cell.Checks[j]; check.Unsupported == "" {
+				f(i, check, cell.question(check))
+			}
+		}
+	}
+}
+
+func (a *asker) collect() {
+	a.order, a.cells = nil, map[string][]int{}
+	seen := map[string]bool{}
+	a.each(func(cell int, check *PlannedCheck, q string) {
+		if !check.Boot && !seen[q] {
+			a.order, seen[q] = append(a.order, q), true
+		}
+		a.cells[q] = append(a.cells[q], cell)
+	})
+}
+
+func (a *asker) give(q string, cells []int) {
+	cell := cells[0]
+	if i := slices.IndexFunc(cells, func(i int) bool { return a.boots[i] }); i >= 0 {
+		cell = cells[i]
+	}
+	a.answers[q], a.boots[cell] = cell, true
+}
+
+// dropBoots takes the boot checks that only came along from cells without a host.
+func (a *asker) dropBoots(want map[string][]string) {
+	for i := range a.plan.Cells {
+		cell := &a.plan.Cells[i]
+		cell.Checks = slices.DeleteFunc(cell.Checks, func(p PlannedCheck) bool {
+			return p.Boot && !a.boots[i] && !slices.Contains(want[cell.ID], p.ID)
+		})
+	}
+}
+
+// giveBoots has the boot of a host answered where there is one, and for cells without
+// where another cell's says as much.
+func (a *asker) giveBoots() {
+	a.each(func(_ int, check *PlannedCheck, q string) {
+		if _, answered := a.answers[q]; check.Boot && !answered {
+			a.give(q, a.cells[q])
+		}
+	})
+}
+
+func (a *asker) tell() {
+	a.each(func(cell int, check *PlannedCheck, q string) {
+		if answer := a.answers[q]; answer != cell && !(check.Boot && a.boots[cell]) {
+			check.AskedIn = a.plan.Cells[answer].ID
+		}
+	})
+}
+
+// Asked says whether the cell itself is asked: the check applies, and no other cell
+// answers for it.
+func (p *PlannedCheck) Asked() bool { return p.Unsupported == "" && p.AskedIn == "" }
+
+// Asked counts the checks that the cell itself is asked. A cell that is asked none
+// has no host.
+func (c *Cell) Asked() int {
+	n := 0
+	for i := range c.Checks {
+		if c.Checks[i].Asked() {
+			n++
+		}
+	}
+	return n
+}

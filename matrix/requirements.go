@@ -1,0 +1,132 @@
+package matrix
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	debversion "github.com/knqyf263/go-deb-version"
+)
+
+// Requirement is what a cell must be for a check to be asked of it: one word of
+// the vocabulary, or what Since returns.
+type Requirement string
+
+// The vocabulary.
+const (
+	// KVMStack and XenStack are the stacks around these hypervisors.
+	KVMStack Requirement = "kvm"
+	XenStack Requirement = "xen"
+	// OwnKernel is a host that runs the cell's kernel.
+	OwnKernel Requirement = "own-kernel"
+	// HostKVM is KVM of the cell's kernel.
+	HostKVM Requirement = "host-kvm"
+	// AppArmor confines the guests.
+	AppArmor Requirement = "apparmor"
+	// Pristine is a host that no other check has used. Every cell can give it one.
+	Pristine Requirement = "pristine"
+)
+
+// Since requires the first version of a component that has an interface.
+func Since(comp Component, version string) Requirement {
+	return Requirement(fmt.Sprintf("%s %s %s", since, comp, version))
+}
+
+const since = "since"
+
+// condition is met by some cells. Its zero fields exclude none.
+type condition struct {
+	kind    Kind
+	tier    Tier
+	setting Setting
+	// why is the reason of a check that is not asked of the others.
+	why string
+}
+
+// vocabulary holds the conditions of each word, in the order in which they are
+// told.
+var vocabulary = map[Requirement][]condition{
+	KVMStack:  {{kind: KVM, why: "qemu is no component of the xen stack"}},
+	XenStack:  {{kind: Xen, why: "there is no Xen in the kvm stack"}},
+	OwnKernel: {{tier: Nested, why: "asks the host's own kernel, and a container has that of L0"}},
+	HostKVM: {
+		{kind: KVM, why: "the guests of a xen host run on Xen, which keeps SVM to itself"},
+		{tier: Nested, why: "asks KVM of the host's own kernel, and a container has that of L0"},
+	},
+	AppArmor: {
+		{kind: KVM, why: "libvirt confines no guests of Xen with AppArmor"},
+		{tier: Nested, why: "AppArmor belongs to the kernel, and a container has L0's"},
+		{setting: Setting{Axis: "security", Value: "apparmor"}, why: "libvirt of the cell confines guests with another security driver, or with none"},
+	},
+	Pristine: nil,
+}
+
+// Requirements lists the vocabulary, without what Since returns.
+func Requirements() []Requirement {
+	words := make([]Requirement, 0, len(vocabulary))
+	for r := range vocabulary {
+		words = append(words, r)
+	}
+	slices.Sort(words)
+	return words
+}
+
+// verify says whether there is such a requirement.
+func (r Requirement) verify() error {
+	if _, ok := vocabulary[r]; ok {
+		return nil
+	}
+	comp, version, ok := r.since()
+	switch {
+	case !ok:
+		return Unknown("requirement", string(r), append(plain(Requirements()), since+" COMPONENT VERSION"))
+	case !slices.Contains(components(), comp):
+		return Unknown("component", string(comp), plain(components()))
+	case !debversion.Valid(version):
+		return fmt.Errorf("requirement %q: %q is not a version", r, version)
+	}
+	return nil
+}
+
+// since parts the component and its version; ok is false for a word of the
+// vocabulary.
+func (r Requirement) since() (comp Component, version string, ok bool) {
+	words := strings.Fields(string(r))
+	if len(words) != 3 || words[0] != since {
+		return "", "", false
+	}
+	return Component(words[1]), words[2], true
+}
+
+// possible says whether cells on hosts of a type can meet the requirement.
+func (r Requirement) possible(on hostType) bool {
+	if comp, _, ok := r.since(); ok {
+		return slices.Contains(on.kind.Components(), comp)
+	}
+	return !slices.ContainsFunc(vocabulary[r], func(c condition) bool { return !c.possible(on) })
+}
+
+func (c condition) possible(on hostType) bool {
+	return (c.kind == "" || c.kind == on.kind) && (c.tier == "" || c.tier == on.tier)
+}
+
+// unmet returns why a cell does not meet the requirement, or "" when it does.
+func (r Requirement) unmet(cell *Cell) string {
+	if comp, version, ok := r.since(); ok {
+		has, ok := cell.Choice(comp)
+		switch {
+		case !ok:
+			return fmt.Sprintf("%s is no component of the %s stack", comp, cell.Kind)
+		case Compare(has.Upstream(), version) < 0:
+			return fmt.Sprintf("needs %s %s, the cell has %s", comp, version, has.Version)
+		}
+		return ""
+	}
+	for _, c := range vocabulary[r] {
+		value, _ := cell.Value(c.setting.Axis)
+		if !c.possible(cell.hostType()) || value != c.setting.Value {
+			return c.why
+		}
+	}
+	return ""
+}

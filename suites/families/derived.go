@@ -1,0 +1,65 @@
+package families
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/check"
+)
+
+// derived are the files that are made from the registered checks, by their path in the
+// checkout.
+var derived = map[string]func(io.Writer, []matrix.Check) error{
+	"matrix/checks.json": matrix.WriteChecks,
+	"docs/checks.md":     matrix.ChecksMarkdown,
+}
+
+// checks are those that are registered, in the order of a plan. They cost what was
+// measured, or else what the list says that the planner has.
+func checks(measured Costs) ([]matrix.Check, error) {
+	costs := Costs{}
+	if cat, err := matrix.Default(); err == nil {
+		for _, c := range cat.Checks {
+			costs[c.ID] = c.Seconds
+		}
+	}
+	var list []matrix.Check
+	for _, c := range check.All() {
+		c.Check.Seconds = map[matrix.Tier]float64{}
+		maps.Copy(c.Check.Seconds, costs[c.ID])
+		maps.Copy(c.Check.Seconds, measured[c.ID])
+		list = append(list, c.Check)
+	}
+	return list, matrix.VerifyChecks(list)
+}
+
+// Generate writes the files that are made from the registered checks, and from what
+// they were measured to cost, into a checkout.
+func Generate(root string, measured Costs) error {
+	list, err := checks(measured)
+	if err != nil {
+		return fmt.Errorf("cannot list checks: %w", err)
+	}
+	for path, write := range derived {
+		var b bytes.Buffer
+		if err := write(&b, list); err != nil {
+			return err
+		}
+		file := filepath.Join(root, path)
+		if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, b.Bytes()) {
+			continue // its time tells make that nothing has changed
+		}
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return fmt.Errorf("cannot write %s: %w", path, err)
+		}
+		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+			return fmt.Errorf("cannot write %s: %w", path, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,299 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/progress"
+	"github.com/virtmatrix/virtmatrix/internal/run"
+	"github.com/virtmatrix/virtmatrix/internal/rundir"
+	"github.com/virtmatrix/virtmatrix/internal/source/tool"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/check"
+)
+
+// Suite is what one Ginkgo process works with.
+type Suite struct {
+	// Plan is what is asked, Cells its cells in the order of the run.
+	Plan  *matrix.Plan
+	Cells []*matrix.Cell
+
+	dir     *rundir.Dir
+	driver  *run.Driver
+	run     *Run
+	closers []func() error
+	// answered are the verdicts of earlier processes of a run that goes on.
+	answered journal.Answers
+	// cached are answers out of the cache that nobody has told Ginkgo yet.
+	cached map[[2]string]journal.Record
+}
+
+// Open takes over the run that `virtmatrix run` prepared, or prepares the
+// default profile's.
+func Open(process int) (_ *Suite, err error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("cannot boot hosts: mount namespaces and package installation need root; run with sudo")
+	}
+	if err := tool.Require(run.Tools()); err != nil {
+		return nil, err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	s := &Suite{}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	cat, err := run.Catalog(os.Getenv(run.MatrixEnv), "")
+	if err != nil {
+		return nil, err
+	}
+	var events progress.Sink
+	if os.Getenv(rundir.Env) == "" {
+		events, err = s.prepare(ctx, cat)
+	} else {
+		events, err = s.takeOver(process)
+	}
+	if err != nil {
+		return s, err
+	}
+	return s, s.ready(ctx, cat, process, events)
+}
+
+// ready makes what the cells need that are still to be asked. Without any, Ginkgo
+// is told of the answers that there are, and nothing else is needed.
+func (s *Suite) ready(ctx context.Context, cat *matrix.Catalog, process int, events progress.Sink) (err error) {
+	if s.done() {
+		s.Cells, err = s.dir.Ordered(s.Plan)
+		return err
+	}
+	return s.equip(ctx, cat, process, events)
+}
+
+// done says whether everything that the plan asks is answered.
+func (s *Suite) done() bool {
+	for _, c := range s.Plan.Cells {
+		for _, p := range c.Checks {
+			if p.Asked() && s.answered[c.ID][p.ID] == "" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// prepare plans the default profile, as `virtmatrix run` would.
+func (s *Suite) prepare(ctx context.Context, cat *matrix.Catalog) (progress.Sink, error) {
+	conf, _ := ginkgo.GinkgoConfiguration()
+	if conf.ParallelTotal > 1 {
+		return nil, errors.New("cannot share a plan between parallel processes without `virtmatrix run`; run it, or ginkgo without -p")
+	}
+	events, done := progress.Plain(os.Stderr)
+	s.closers = append(s.closers, func() error { done(); return nil })
+	var err error
+	if s.driver, err = run.Open(run.Config{Events: events}); err != nil {
+		return nil, err
+	}
+	if s.Plan, err = s.driver.Plan(ctx, cat, matrix.Request{Profile: matrix.DefaultProfile}); err != nil {
+		return nil, err
+	}
+	root, err := run.ModuleRoot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.dir, err = rundir.New(filepath.Join(root, rundir.Default), s.Plan.Profile); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(os.Stderr, "virtmatrix: the run is in %s; judge it with `bin/virtmatrix report`\n", s.dir.Path())
+	// The options come first: a folder without a plan is no run.
+	options, err := s.dir.AddOptions(rundir.Options{Fresh: os.Getenv(run.FreshEnv) != ""})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.dir.WritePlan(s.Plan); err != nil || options.Fresh {
+		return events, err
+	}
+	return events, s.recall(ctx, root)
+}
+
+// recall answers from the cache what it knows, as `virtmatrix run` does. Ginkgo is
+// told of those answers as of others: a failure fails, wherever it comes from.
+func (s *Suite) recall(ctx context.Context, root string) error {
+	verdicts, err := s.driver.Verdicts(ctx, s.Plan, root)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "virtmatrix: %v\n", err)
+		return nil
+	}
+	records, err := verdicts.Answer(s.dir, s.note)
+	if err != nil {
+		return err
+	}
+	s.recalled(records)
+	fmt.Fprintf(os.Stderr, "virtmatrix: %d checks are answered from the cache; %s=1 asks again\n", len(records), run.FreshEnv)
+	return nil
+}
+
+// recalled takes answers out of the cache as those that Ginkgo is to be told.
+func (s *Suite) recalled(records []journal.Record) {
+	s.answered, s.cached = journal.Answered(s.Plan, records), map[[2]string]journal.Record{}
+	for _, rec := range records {
+		s.cached[[2]string{rec.Cell, rec.Check}] = rec
+	}
+}
+
+// note tells something about the whole run, here and in its report.
+func (s *Suite) note(what error) {
+	fmt.Fprintf(os.Stderr, "virtmatrix: %v\n", what)
+	if err := s.dir.Note(what.Error()); err != nil {
+		fmt.Fprintf(os.Stderr, "virtmatrix: %v\n", err)
+	}
+}
+
+// takeOver opens the run that the environment names.
+func (s *Suite) takeOver(process int) (progress.Sink, error) {
+	var err error
+	if s.dir, err = rundir.Open(os.Getenv(rundir.Env)); err != nil {
+		return nil, err
+	}
+	if s.Plan, err = s.dir.ReadPlan(); err != nil {
+		return nil, err
+	}
+	events, closeEvents, err := progress.File(s.dir.Progress(process))
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, closeEvents)
+	if s.driver, err = run.Open(run.Config{Events: events}); err != nil {
+		return nil, err
+	}
+	if os.Getenv(run.ResumeEnv) != "" {
+		records, _, err := run.Answers(s.dir)
+		if err != nil {
+			return nil, err
+		}
+		s.answered = journal.Answered(s.Plan, records)
+	}
+	return events, nil
+}
+
+// booter hands the driver's hosts to the families.
+type booter struct{ *run.Hosts }
+
+func (b booter) Reserve(ctx context.Context, c *matrix.Cell, want matrix.Hosts, tell func(why string)) (Place, error) {
+	claim, err := b.Hosts.Reserve(ctx, c, want, tell)
+	if err != nil {
+		return nil, err
+	}
+	return claim, nil
+}
+
+// equip builds what is missing and opens the journal.
+func (s *Suite) equip(ctx context.Context, cat *matrix.Catalog, process int, events progress.Sink) error {
+	images, err := s.driver.Build(ctx, cat, s.Plan)
+	if err != nil {
+		return err
+	}
+	hosts, err := s.driver.Hosts(ctx, s.Plan, images)
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, hosts.Close)
+	if s.Cells, err = ordered(s.dir, s.Plan, func(c *matrix.Cell) bool { return hosts.Restorable(c, matrix.Hosts{}) }); err != nil {
+		return err
+	}
+	answers, err := journal.Open(s.dir.Path(), process)
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, answers.Close)
+	recorder := &run.Recorder{Journal: answers, Dir: s.dir.Path(), Tell: s.note}
+	selftest := os.Getenv(run.SelftestEnv) != ""
+	if !selftest { // its answers are about the checks
+		if recorder.Verdicts, err = hosts.Verdicts(ctx, s.Plan); err != nil {
+			s.note(err)
+		}
+	}
+	s.run = &Run{
+		Plan: s.Plan, Dir: s.dir.Path(), Boot: booter{hosts}, Journal: recorder, Events: events,
+		Accel: hosts.Accel().Accel, Scale: hosts.Accel().Scale,
+		Emulator: "qemu " + hosts.Emulator().Version, Harness: run.Revision(ctx),
+		Engine: run.Engine(ctx, s.Plan), Keep: os.Getenv(run.KeepEnv) != "", Selftest: selftest,
+	}
+	return nil
+}
+
+// ordered returns the cells in the order in which all processes of the run take
+// them, which the first of them decides.
+func ordered(dir *rundir.Dir, plan *matrix.Plan, restores func(*matrix.Cell) bool) ([]*matrix.Cell, error) {
+	order := plan.Order(func(c *matrix.Cell) bool { return c.Tier == matrix.Nested && restores(c) })
+	if err := dir.SettleOrder(order); err != nil {
+		return nil, err
+	}
+	return dir.Ordered(plan)
+}
+
+// Close ends what Open began.
+func (s *Suite) Close() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		_ = s.closers[i]()
+	}
+}
+
+// Left are the folders of hosts that were not closed.
+func (s *Suite) Left() []string { return s.driver.Left() }
+
+// Unit is what one process works through in order: the checks that a cell is asked of
+// one family, on hosts of their own.
+type Unit struct {
+	*Family
+	Checks []matrix.PlannedCheck
+	cached map[[2]string]journal.Record
+}
+
+// Units are those of the run, in the order in which they are to be taken: cell by
+// cell, and in a cell the family of its boot first.
+func (s *Suite) Units() []Unit {
+	var units []Unit
+	for _, cell := range s.Cells {
+		of := map[string]int{}
+		for _, p := range cell.Checks {
+			if !p.Asked() {
+				continue
+			}
+			i, ok := of[p.Family]
+			if !ok {
+				i = len(units)
+				of[p.Family] = i
+				units = append(units, Unit{Family: NewFamily(s.run, cell, p.Family, 0), cached: s.cached})
+			}
+			if s.answered[cell.ID][p.ID] != "" {
+				units[i].done++
+				if _, tell := s.cached[[2]string{cell.ID, p.ID}]; !tell {
+					continue
+				}
+			}
+			units[i].Checks = append(units[i].Checks, p)
+		}
+	}
+	return units
+}
+
+// Ask answers a check, from the cache if the answer is there.
+func (u *Unit) Ask(ctx context.Context, p matrix.PlannedCheck) (journal.Record, error) {
+	if rec, ok := u.cached[[2]string{u.Cell.ID, p.ID}]; ok {
+		return rec, nil
+	}
+	c := check.Find(p.ID)
+	if c == nil {
+		return journal.Record{}, fmt.Errorf("cannot ask check %s: no suite has it; the plan is of another virtmatrix", p.ID)
+	}
+	return u.Answer(ctx, p, c)
+}

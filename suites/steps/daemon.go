@@ -1,0 +1,24 @@
+package steps
+
+import (
+	"context"
+	"syscall"
+
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// RestartLibvirt ends libvirt's daemon by a signal, starts it again as it was, and
+// waits until it answers. One that does not fails the check.
+func (t *T) RestartLibvirt(signal syscall.Signal) {
+	daemon := t.Manager().Name
+	op := "restart " + daemon
+	vm := t.Host()
+	t.must(t.await(patience{op: op, limit: callLimit, layer: matrix.LayerManagement, who: "the daemon"}, func(ctx context.Context) error {
+		return vm.Restart(ctx, daemon, signal)
+	}), op)
+	if old := t.s.conn; old != nil {
+		// It leads nowhere any more, and says so.
+		t.s.conn, t.s.more = nil, append(t.s.more, old)
+	}
+	t.s.conn = t.open(t.Manager().Socket, false)
+}

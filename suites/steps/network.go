@@ -1,0 +1,76 @@
+package steps
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/fixtures/l2"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"libvirt.org/go/libvirt"
+	"libvirt.org/go/libvirtxml"
+)
+
+// Network is a virtual network of the cell.
+type Network struct {
+	t *T
+	// Raw is the binding's, for calls that are to be refused.
+	Raw  *libvirt.Network
+	Name string
+}
+
+// DefineNetwork defines a network from its XML. It is gone when the check is over.
+func (t *T) DefineNetwork(xml string) *Network {
+	var def libvirtxml.Network
+	t.must(def.Unmarshal(xml), "read XML of network")
+	n := &Network{t: t, Name: def.Name}
+	conn := t.Connection().Raw
+	n.Raw = Get(t, "define network", func() (*libvirt.Network, error) { return conn.NetworkDefineXML(xml) })
+	t.Cleanup(func() {
+		name := host.Quote(n.Name)
+		t.Run("virsh -c " + t.URI() + " \"net-destroy " + name + "; net-undefine " + name + "\" >/dev/null 2>&1")
+		t.Refuses("look up the network of a check that is over", libvirt.ERR_NO_NETWORK, func() error {
+			_, err := conn.LookupNetworkByName(n.Name)
+			return err
+		})
+		_ = n.Raw.Free()
+	})
+	return n
+}
+
+// Start starts the network.
+func (n *Network) Start() { n.t.Do("start network", n.Raw.Create) }
+
+// Destroy stops the network.
+func (n *Network) Destroy() { n.t.Do("destroy network", n.Raw.Destroy) }
+
+// Leases are the addresses that the network gave away, by MAC address.
+func (n *Network) Leases() map[string]string {
+	leases := map[string]string{}
+	for _, l := range Get(n.t, "ask for leases of network", n.Raw.GetDHCPLeases) {
+		leases[l.Mac] = l.IPaddr
+	}
+	return leases
+}
+
+// NIC returns the guest's network card with a MAC address.
+func (g *Guest) NIC(mac string) l2.NIC {
+	for _, nic := range guestSays(g, "list its network cards", (*l2.Client).NICs) {
+		if nic.MAC == mac {
+			return nic
+		}
+	}
+	g.t.Fail(matrix.LayerL2, "the guest has no network card with the address %s", mac)
+	return l2.NIC{}
+}
+
+// DHCP has the guest get a lease for a network card.
+func (g *Guest) DHCP(nic string) l2.Lease {
+	return guestSays(g, "get a lease for "+nic, func(c *l2.Client, ctx context.Context) (l2.Lease, error) { return c.DHCP(ctx, nic) })
+}
+
+// Ping has the guest reach an address.
+func (g *Guest) Ping(address netip.Addr) {
+	guestSays(g, "ping "+address.String(), func(c *l2.Client, ctx context.Context) (time.Duration, error) { return c.Ping(ctx, address) })
+}

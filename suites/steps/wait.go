@@ -1,0 +1,135 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// patience bounds a step.
+type patience struct {
+	// op is the step, as in "start domain".
+	op string
+	// limit is at scale 1.
+	limit time.Duration
+	// layer is what hangs when the limit is reached, though the host ran.
+	layer matrix.Layer
+	// who did not answer, and what there is to say about it then; both may be empty.
+	who  string
+	last func() string
+}
+
+// await runs a call and returns its error. A call that takes too long ends the
+// attempt: whose fault that is depends on whether the host had a processor
+// meanwhile. The limit is stretched once by what the host waited for one. A call
+// that does not heed its context is left behind.
+func (t *T) await(p patience, call func(ctx context.Context) error) error {
+	vm := t.Host()
+	since, start := vm.Sched(), time.Now()
+	defer func() { t.spent += time.Since(start) }()
+	ctx, cancel := context.WithCancel(t.ctx)
+	defer cancel()
+	type outcome struct{ thrown, err error }
+	done, calls := make(chan outcome, 1), &t.s.calls
+	calls.Add(1)
+	go func() {
+		defer calls.Done()
+		var o outcome
+		o.thrown = caught(func() { o.err = call(ctx) })
+		done <- o
+	}()
+	patience := t.Limit(p.limit)
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for granted := false; ; {
+		select {
+		case got := <-done:
+			t.must(got.thrown, p.op)
+			return got.err
+		case <-limit.C:
+			if lost := t.lost(since, patience); lost > 0 && !granted {
+				limit.Reset(lost)
+				granted = true
+				continue
+			}
+			t.must(t.s.Host.Alive(), p.op)
+			what := fmt.Sprintf("%s: %s did not answer within %s", p.op, p.who, time.Since(start).Round(time.Second))
+			if p.last != nil {
+				what += p.last()
+			}
+			t.late(p.layer, since, what)
+		case <-t.ctx.Done():
+			t.must(context.Cause(t.ctx), p.op)
+		}
+	}
+}
+
+// untilPoll is how often Until looks.
+const untilPoll = 100 * time.Millisecond
+
+// Until asks again until the condition holds. It fails the check, in words, when
+// that takes longer than the limit at scale 1; on a machine that starved the host
+// meanwhile, that is our fault and not the product's.
+func (t *T) Until(limit time.Duration, what string, holds func() bool) {
+	start := time.Now()
+	since, deadline := t.Host().Sched(), start.Add(t.Limit(limit))
+	granted := false
+	for !holds() {
+		if time.Now().After(deadline) && !granted {
+			deadline, granted = deadline.Add(t.lost(since, t.Limit(limit))), true
+		}
+		if time.Now().After(deadline) {
+			t.late(t.Layer, since, fmt.Sprintf("wait until %s: not so after %s", what, time.Since(start).Round(time.Second)))
+		}
+		select {
+		case <-t.ctx.Done():
+			t.must(context.Cause(t.ctx), "wait until "+what)
+		case <-time.After(untilPoll):
+		}
+		t.Host() // a dead one will not make it so
+	}
+}
+
+// standstill is the part of a limit that a host runs at least, also when it has
+// nothing to do: one that ran less may have been stopped with the whole machine (a
+// frozen control group, a paused virtual machine).
+const standstill = 50
+
+// lost is what a limit that was reached may be stretched by, once: how long the
+// host waited for a processor, and all of it when it stood still. A machine with
+// much to do is slow, and says nothing about the product.
+func (t *T) lost(since owner.Sched, limit time.Duration) time.Duration {
+	got := t.s.Host.Sched().Sub(since)
+	if got.Ran < limit/standstill {
+		return limit
+	}
+	return min(got.Waited, limit)
+}
+
+// late ends the attempt because something took too long. Whose fault it is depends
+// on whether the host had a processor meanwhile.
+func (t *T) late(layer matrix.Layer, since owner.Sched, what string) {
+	got := t.s.Host.Sched().Sub(since)
+	if got.Starved() {
+		t.must(fault.Infraf("work on a starved machine", "%s; %s %s", what, t.worker(), got), what)
+	}
+	t.Fail(layer, "%s (%s %s)", what, t.worker(), got)
+}
+
+// TookTooLong ends the attempt because something did, since it began. When the
+// machine starved the host meanwhile, that is our fault and not the product's.
+func (t *T) TookTooLong(format string, args ...any) {
+	t.late(t.Layer, t.s.began, fmt.Sprintf(format, args...))
+}
+
+// worker is what L0's scheduler runs for a host.
+func (t *T) worker() string {
+	if t.Contained() {
+		return "L1's container"
+	}
+	return "L1's emulator"
+}
