@@ -13,7 +13,7 @@ var _ = check.Register("O-REN", check.Spec{
 	Asserts:  "A domain that is off takes another name, keeps its UUID, and no longer answers to the old one",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "1.2.19")},
 	Depends:  check.On(matrix.Libvirt, matrix.QEMU, matrix.XenHyp),
-	Control:  sabotage.Swallow("virDomainRename"),
+	Control:  sabotage.ChangeCode("virDomainLookupByName", libvirt.ERR_INTERNAL_ERROR),
 }, func(t *steps.T) {
 	d := t.Define()
 	old, uuid := d.Name, d.UUID()

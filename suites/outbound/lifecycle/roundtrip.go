@@ -23,13 +23,15 @@ var liveOnly = []exception{
 	{regexp.MustCompile(`/(console|serial)\[\d+\]/(@tty=|source\[1\](/@path=/dev/pts/|$))`), "the terminal of this run"},
 }
 
+// secret is the password of a display: the part of the XML that only some may see.
+const secret = "hidden1"
+
 var _ = check.Register("O-RT", check.Spec{
 	Asserts:  "The XML of a domain survives being dumped, defined and dumped again",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "0.0.3")},
 	Depends:  check.On(matrix.Libvirt, matrix.QEMU, matrix.XenHyp, "machine", "firmware", "disk"),
-	Control:  sabotage.Swallow("virDomainDefineXMLFlags"),
+	Control:  sabotage.Alter("virDomainGetXMLDesc", secret, "hidden2"),
 }, func(t *steps.T) {
-	const secret = "hidden1"
 	d := t.Define(domain.WithTitle("round trip"), domain.WithVNC(secret))
 	for _, flags := range []libvirt.DomainXMLFlags{
 		libvirt.DOMAIN_XML_INACTIVE | libvirt.DOMAIN_XML_SECURE,
