@@ -38,9 +38,6 @@ func NewFamily(run *Run, cell *matrix.Cell, name string, done int) *Family {
 	return &Family{Cell: cell, Name: name, run: run, done: done}
 }
 
-// ID names a family of a cell for people: "kvm_..., lifecycle".
-func ID(cell *matrix.Cell, family string) string { return cell.ID + " " + filepath.Base(family) }
-
 // folder is the family's folder in the run.
 func (f *Family) folder(names ...string) string {
 	return filepath.Join(append([]string{f.run.Dir, "cells", f.Cell.ID}, names...)...)

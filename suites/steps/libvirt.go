@@ -27,13 +27,11 @@ type Connection struct {
 	Raw *libvirt.Connect
 }
 
-var startLoop = sync.OnceValue(libvirt.EventRegisterDefaultImpl)
-
 // startEventLoop gives libvirt the event loop that it needs for events and
 // keepalive. It must run before the first connection, once per process, and cannot
 // be stopped (libvirt's virEventRegisterDefaultImpl).
 var startEventLoop = sync.OnceValue(func() error {
-	if err := startLoop(); err != nil {
+	if err := libvirt.EventRegisterDefaultImpl(); err != nil {
 		return err
 	}
 	go func() {
