@@ -202,6 +202,9 @@ type PlannedCheck struct {
 	// AskedIn is the cell of the plan that answers for this one, because what the
 	// answer depends on is the same there. Empty when this cell answers itself.
 	AskedIn string `json:"asked_in,omitempty"`
+	// Against is the cell of the plan that has the older version which the check
+	// compares this cell's with. Empty when it compares nothing.
+	Against string `json:"against,omitempty"`
 	// Depends are the axes that the answer depends on; nil is all.
 	Depends []string `json:"depends,omitempty"`
 	// Boot says that the check answers for the boot of this cell's hosts. It is the

@@ -27,6 +27,9 @@ type Check struct {
 	Depends []string `json:"depends,omitempty"`
 	// Hosts are those that it works on.
 	Hosts Hosts `json:"hosts,omitzero"`
+	// Compares is the component of which it compares the cell's version with the one
+	// before it in the plan; empty for none.
+	Compares Component `json:"compares,omitempty"`
 	// Boot says that the check answers for the boot of a cell's hosts.
 	Boot bool `json:"boot,omitempty"`
 	// Control is the name of its negative control. Without is why it has none.
@@ -115,6 +118,9 @@ func (c *Check) verify() error {
 		if err := r.verify(); err != nil {
 			return err
 		}
+	}
+	if c.Compares != "" && !slices.Contains(c.Depends, string(c.Compares)) {
+		return fmt.Errorf("it compares versions of %s, and does not depend on it", c.Compares)
 	}
 	if !slices.ContainsFunc(hostTypes(), c.askedOn) {
 		return fmt.Errorf("no cell can meet what it requires: %s", listed(plain(c.Requires)))

@@ -28,7 +28,9 @@ func (c *Catalog) Estimate(p *Plan) Estimate {
 			if !planned.Asked() {
 				continue
 			}
-			families[planned.Family] = true
+			if !planned.Hosts.None {
+				families[planned.Family] = true
+			}
 			check, err := c.Check(planned.ID)
 			seconds, ok := 0.0, false
 			if err == nil {

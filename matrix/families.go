@@ -12,6 +12,12 @@ var families = []struct {
 	{"inbound/qemu", LayerHypervisor},
 	{"inbound/xen", LayerHypervisor},
 	{"outbound", LayerManagement},
+	{"static/kernel", LayerKernel},
+	{"static/qemu", LayerHypervisor},
+	{"static/xen", LayerHypervisor},
+	{"static/libvirt", LayerManagement},
+	{"static/xml", LayerManagement},
+	{"static/rpc", LayerManagement},
 }
 
 // layerOf is the layer of a family; an unknown one is an error.

@@ -3,6 +3,8 @@ package matrix
 // Hosts describes the hosts that a check works on. The zero value is one host as
 // all cells have it. Checks whose hosts are described alike may share them.
 type Hosts struct {
+	// None is for a check that asks what images hold: it needs no host.
+	None bool `json:"none,omitempty"`
 	// Count is how many hosts there are; 0 is one. Several are reserved together,
 	// have identities of their own and reach each other.
 	Count int `json:"count,omitempty"`

@@ -13,7 +13,7 @@ func (c *Cell) question(p *PlannedCheck) string {
 	if p.Depends == nil {
 		return p.ID + " " + c.ID
 	}
-	words := []string{p.ID, string(c.Kind)}
+	words := []string{p.ID, string(c.Kind), p.Against}
 	for _, axis := range p.Depends {
 		value, ok := c.Value(axis)
 		if axis == CompositionAxis {
@@ -26,7 +26,7 @@ func (c *Cell) question(p *PlannedCheck) string {
 		if choice, ok := c.Choice(Component(axis)); ok {
 			words = append(words, choice.Release, choice.Package)
 		}
-		if c.Tier == Container && slices.Contains(realisedByL0, axis) {
+		if c.Tier == Container && !p.Hosts.None && slices.Contains(realisedByL0, axis) {
 			words = append(words, "of L0")
 		}
 	}
@@ -44,6 +44,8 @@ type asker struct {
 	// and cells the cells that can answer each.
 	order []string
 	cells map[string][]int
+	// hostless are the questions that need no host.
+	hostless map[string]bool
 	// answers is the cell that answers a question.
 	answers map[string]int
 	// boots are the cells that have a host.
@@ -57,7 +59,7 @@ type asker struct {
 // The boot check of a cell is asked wherever there is a host. Cells without one keep
 // it if it is among what they are wanted to answer.
 func (p *Plan) askOnce(want map[string][]string) {
-	a := &asker{plan: p, answers: map[string]int{}, boots: make([]bool, len(p.Cells))}
+	a := &asker{plan: p, hostless: map[string]bool{}, answers: map[string]int{}, boots: make([]bool, len(p.Cells))}
 	a.collect()
 	// Those that few cells can answer decide which cells have a host.
 	slices.SortStableFunc(a.order, func(q, r string) int { return cmp.Compare(len(a.cells[q]), len(a.cells[r])) })
@@ -88,6 +90,7 @@ func (a *asker) collect() {
 	a.each(func(cell int, check *PlannedCheck, q string) {
 		if !check.Boot && !seen[q] {
 			a.order, seen[q] = append(a.order, q), true
+			a.hostless[q] = check.Hosts.None
 		}
 		a.cells[q] = append(a.cells[q], cell)
 	})
@@ -98,7 +101,8 @@ func (a *asker) give(q string, cells []int) {
 	if i := slices.IndexFunc(cells, func(i int) bool { return a.boots[i] }); i >= 0 {
 		cell = cells[i]
 	}
-	a.answers[q], a.boots[cell] = cell, true
+	a.answers[q] = cell
+	a.boots[cell] = a.boots[cell] || !a.hostless[q]
 }
 
 // dropBoots takes the boot checks that only came along from cells without a host.

@@ -106,7 +106,7 @@ func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, cells []Cell) (wa
 		want[cell.ID] = keep(c.offered(profile, &cell), chosen)
 		// Packages are resolved into the plan's cells, never into the catalog's.
 		cell.Stack, cell.Why = slices.Clone(cell.Stack), slices.Clone(cell.Why)
-		cell.Checks = c.planned(&cell, want[cell.ID])
+		cell.Checks = c.planned(&cell, want[cell.ID], cells)
 		c.isolate(cell.Checks, cmp.Or(r.Isolation, profile.Isolation))
 		if len(cell.Checks) > 0 {
 			plan.Cells = append(plan.Cells, cell)
@@ -169,8 +169,8 @@ func keep(names, also []string) []string {
 	return out
 }
 
-// planned turns the wanted checks into questions to a cell.
-func (c *Catalog) planned(cell *Cell, want []string) []PlannedCheck {
+// planned turns the wanted checks into questions to a cell, one of the given ones.
+func (c *Catalog) planned(cell *Cell, want []string, cells []Cell) []PlannedCheck {
 	var checks []PlannedCheck
 	applies := false
 	boot := c.bootCheck(cell)
@@ -180,7 +180,8 @@ func (c *Catalog) planned(cell *Cell, want []string) []PlannedCheck {
 			continue
 		}
 		planned := check.plan(cell)
-		applies = applies || planned.Unsupported == ""
+		planned.against(cells, cell, check.Compares)
+		applies = applies || planned.Unsupported == "" && !planned.Hosts.None
 		checks = append(checks, planned)
 	}
 	if check, err := c.Check(boot); err == nil && (applies || slices.Contains(want, boot)) {

@@ -90,12 +90,18 @@ func (d *Driver) buildImage(ctx context.Context, plan *matrix.Plan, ref matrix.I
 }
 
 // refsOf lists each image of a plan once, the emulator first. A cell that is asked
-// nothing has no host, and needs none.
+// nothing needs none, unless another is compared with it.
 func refsOf(plan *matrix.Plan) []matrix.ImageRef {
 	refs := []matrix.ImageRef{plan.Emulator}
 	seen := map[matrix.ImageRef]bool{plan.Emulator: true}
+	compared := map[string]bool{}
 	for _, c := range plan.Cells {
-		if c.Asked() == 0 {
+		for _, p := range c.Checks {
+			compared[p.Against] = compared[p.Against] || p.Asked()
+		}
+	}
+	for _, c := range plan.Cells {
+		if c.Asked() == 0 && !compared[c.ID] {
 			continue
 		}
 		for _, ref := range c.Images {

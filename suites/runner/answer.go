@@ -117,7 +117,7 @@ func (a *attempt) run(ctx context.Context, rec *journal.Record) error {
 	if note != "" {
 		a.notes = append(a.notes, note)
 	}
-	if a.Cell.Tier == matrix.Container && a.Family.run.Engine != "" {
+	if a.Cell.Tier == matrix.Container && a.Family.run.Engine != "" && !a.check.Hosts.None {
 		a.notes = append(a.notes, "in a container of "+a.Family.run.Engine)
 	}
 	limit := a.Family.run.limit(checkLimit)
@@ -133,7 +133,9 @@ func (a *attempt) run(ctx context.Context, rec *journal.Record) error {
 	}
 	t := steps.New(limited, a.env(rec.Attempts), a.sessions...)
 	err = a.try(t)
-	rec.Quirks, rec.Said = a.sessions[0].Host.Quirks(), t.Said()
+	if rec.Said = t.Said(); len(a.sessions) > 0 {
+		rec.Quirks = a.sessions[0].Host.Quirks()
+	}
 	if err != nil || a.Family.run.Keep {
 		a.keepEvidence(rec, dir, err, func() { t.Evidence(ctx, dir) })
 	}
@@ -192,11 +194,15 @@ func (a *attempt) bootCheck() string {
 
 func (a *attempt) env(number int) steps.Env {
 	r := a.Family.run
-	return steps.Env{
+	env := steps.Env{
 		Cell: a.Cell, Check: a.planned.ID, Layer: a.check.Layer(), Attempt: number, Stalled: a.stalled,
-		Accel: r.Accel, Scale: r.Scale, Transcripts: a.sessions[0].Host.LogDir(),
+		Accel: r.Accel, Scale: r.Scale,
 		Kernel: func() (string, error) { return r.Boot.KernelRelease(a.Cell) },
 	}
+	if len(a.sessions) > 0 {
+		env.Transcripts = a.sessions[0].Host.LogDir()
+	}
+	return env
 }
 
 // record is what every answer of this family carries.

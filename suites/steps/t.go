@@ -73,7 +73,8 @@ type attempt struct {
 // stop ends an attempt.
 type stop struct{ err error }
 
-// New begins an attempt on hosts; the first one is that of T. It ends with ctx.
+// New begins an attempt on hosts; the first one is that of T. It ends with ctx. A
+// check without hosts has none.
 func New(ctx context.Context, env Env, sessions ...*Session) *T {
 	a := &attempt{Env: env, ctx: ctx, sessions: sessions}
 	a.gomega = gomega.NewGomega(func(message string, _ ...int) {
@@ -82,7 +83,15 @@ func New(ctx context.Context, env Env, sessions ...*Session) *T {
 	for _, s := range sessions {
 		s.begin()
 	}
-	return &T{a, sessions[0]}
+	return &T{a, first(sessions)}
+}
+
+// first is nil for a check without hosts.
+func first(sessions []*Session) *Session {
+	if len(sessions) == 0 {
+		return nil
+	}
+	return sessions[0]
 }
 
 // On returns the attempt as seen from its i-th host, counted from 0.
@@ -193,6 +202,9 @@ func (t *T) Limit(d time.Duration) time.Duration {
 // Host is the host that this view of the attempt works on. It ends the attempt when
 // the host has died.
 func (t *T) Host() Host {
+	if t.s == nil {
+		t.must(fault.Infraf("work on host", "check %s asked for none", t.Check), "")
+	}
 	t.must(t.s.Host.Alive(), "work on host")
 	return t.s.Host
 }
