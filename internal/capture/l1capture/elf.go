@@ -65,9 +65,10 @@ func (t *taker) lackModules(emulator string) error {
 		}
 		for _, o := range objects {
 			lacks[o] = "module " + module + " is not installed"
+			lacks["pci-"+o], lacks[o+"-base-type"] = lacks[o], lacks[o] // what its family has in common
 		}
 	}
-	for _, kind := range []string{"devices", "objects", "qmp"} {
+	for _, kind := range []string{"devices", "objects", "qmp", "vmstate"} {
 		t.absent[kind] = lacks
 	}
 	return nil
@@ -128,7 +129,7 @@ func (i *image) texts(at uint64) (all []string) {
 }
 
 // moduleKinds begin the names of modules: the folders of their sources.
-var moduleKinds = []string{"accel-", "audio-", "block-", "chardev-", "hw-", "ui-"}
+var moduleKinds = []string{"audio-", "chardev-", "hw-", "ui-"}
 
 // modules are the objects in each module: an entry of the table has its name, its
 // architecture, and an array of the objects.

@@ -25,7 +25,8 @@ func takeFormats(t *taker, _ *session) error {
 	if err != nil {
 		return err
 	}
-	_, formats, _ := strings.Cut(help, "Supported formats:")
+	// "Supported formats:", and "Supported image formats:" since 9.1.
+	_, formats, _ := strings.Cut(help, "ormats:")
 	formats, _, _ = strings.Cut(formats, "\n\n")
 	t.addNames("formats", "", "formats", "commands", "options")
 	t.addNames("formats", "formats", strings.Fields(formats)...)

@@ -10,8 +10,9 @@ import (
 )
 
 // takeSchemas takes the elements, attributes and values that each schema allows.
-func takeSchemas(t *taker) error {
-	const dir = "/usr/share/libvirt/schemas"
+func takeSchemas(t *taker) error { return takeGrammars(t, "/usr/share/libvirt/schemas") }
+
+func takeGrammars(t *taker, dir string) error {
 	paths, err := filepath.Glob(dir + "/*.rng")
 	if err != nil {
 		return err

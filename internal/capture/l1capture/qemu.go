@@ -173,13 +173,21 @@ func (t *taker) takeProperties(q *session, kind, command, name, typ string) erro
 
 func takeDevices(t *taker, q *session) error {
 	names, err := q.typeNames("device", false)
+	if err != nil {
+		return err
+	}
+	// Processors have captures of their own.
+	cpus, err := q.typeNames("cpu", false)
 	for _, name := range names {
-		if err == nil && !unpromised(name, nil) {
+		if err == nil && !unpromised(name, nil) && !slices.Contains(cpus, name) {
 			err = t.takeProperties(q, "devices", "device-list-properties", name, name)
 		}
 	}
 	return err
 }
+
+// machineVersion is the version in the type of a machine.
+var machineVersion = regexp.MustCompile(`-\d+\.\d+(-machine)$`)
 
 func takeObjects(t *taker, q *session) error {
 	objects, err := q.typeNames("user-creatable", false)
@@ -200,7 +208,8 @@ func takeObjects(t *taker, q *session) error {
 		case slices.Contains(filters, name):
 			t.add("objects", capture.Fact{Path: name, Value: "a network filter"})
 		default:
-			err = t.takeProperties(q, "objects", "qom-list-properties", name, name)
+			// The machines of a family have the same properties, whatever their version.
+			err = t.takeProperties(q, "objects", "qom-list-properties", machineVersion.ReplaceAllString(name, "$1"), name)
 		}
 	}
 	return err
