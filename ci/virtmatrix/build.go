@@ -67,8 +67,8 @@ func (a *app) build(plan *matrix.Plan, sink progress.Sink) error {
 
 // builder is a driver that may build images, and the catalogue that it needs.
 func (a *app) builder(sink progress.Sink) (*run.Driver, *matrix.Catalog, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil, errors.New("cannot build images: packages are installed and images mounted as root; run with sudo")
+	if err := asRoot(); err != nil {
+		return nil, nil, err
 	}
 	cat, err := a.catalog()
 	if err != nil {
@@ -76,4 +76,12 @@ func (a *app) builder(sink progress.Sink) (*run.Driver, *matrix.Catalog, error) 
 	}
 	d, err := a.driver(sink)
 	return d, cat, err
+}
+
+// asRoot says what may not be done without being root.
+func asRoot() error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	return errors.New("cannot build images: packages are installed and images mounted as root; run with sudo")
 }

@@ -54,18 +54,19 @@ type globals struct {
 type commandLine struct {
 	globals
 
-	Doctor   doctorVerb   `cmd:"" help:"What this machine can do, and how to fix what it cannot."`
-	Plan     planVerb     `cmd:"" help:"Freeze what a run must answer: cells, checks, exact packages."`
-	Build    buildVerb    `cmd:"" help:"Make the images that a plan needs."`
-	Run      runVerb      `cmd:"" help:"Plan, build, run the checks, judge."`
-	Report   reportVerb   `cmd:"" help:"Show a stored run again."`
-	Gate     gateVerb     `cmd:"" help:"May it be released? Exit 0 ship, 1 hold, 2 could not judge."`
-	Why      whyVerb      `cmd:"" help:"Everything known about a cell or a check, in words."`
-	Repro    reproVerb    `cmd:"" help:"Run one check on one cell again, keeping everything."`
-	List     listVerb     `cmd:"" help:"The names that can be selected."`
-	Selftest selftestVerb `cmd:"" help:"Does each check see what it exists to see?"`
-	Checks   checksVerb   `cmd:"" help:"What each check asserts, requires and depends on."`
-	GC       gcVerb       `cmd:"" name:"gc" help:"Remove what killed runs left; the cache's size, and what may go."`
+	Doctor   doctorVerb    `cmd:"" help:"What this machine can do, and how to fix what it cannot."`
+	Plan     planVerb      `cmd:"" help:"Freeze what a run must answer: cells, checks, exact packages."`
+	Build    buildVerb     `cmd:"" help:"Make the images that a plan needs."`
+	Run      runVerb       `cmd:"" help:"Plan, build, run the checks, judge."`
+	Report   reportVerb    `cmd:"" help:"Show a stored run again."`
+	Gate     gateVerb      `cmd:"" help:"May it be released? Exit 0 ship, 1 hold, 2 could not judge."`
+	Why      whyVerb       `cmd:"" help:"Everything known about a cell or a check, in words."`
+	Repro    reproVerb     `cmd:"" help:"Run one check on one cell again, keeping everything."`
+	List     listVerb      `cmd:"" help:"The names that can be selected."`
+	Selftest selftestVerb  `cmd:"" help:"Does each check see what it exists to see?"`
+	Checks   checksVerb    `cmd:"" help:"What each check asserts, requires and depends on."`
+	Diff     diffImageVerb `cmd:"" name:"diff-image" help:"What of one image users miss in another, before anything boots."`
+	GC       gcVerb        `cmd:"" name:"gc" help:"Remove what killed runs left; the cache's size, and what may go."`
 }
 
 // exit is an error that ends the command with a code and without a word more.

@@ -192,7 +192,7 @@ func (c *comparison) breaks(change ChangeOf, path string, was, is Fact) bool {
 	if change == Removed && given(path) && strings.HasPrefix(name, "=") {
 		return false // nobody misses a value that is not given any more
 	}
-	return change != Changed || c.kind.broken == nil || c.kind.broken(path, was.Value, is.Value)
+	return c.kind.broken == nil || c.kind.broken(change, path, was, is)
 }
 
 // packaging says which package the new image lacks for what is missing in it.

@@ -71,13 +71,13 @@ func TestCompare(t *testing.T) {
 				`device "a" changed from "version 3, minimum 2" to "version 2, minimum 2"`,
 				`device "b" changed from "version 2, minimum 1" to "version 4, minimum 3"`,
 			}},
-		{"an optional part of a state", "vmstate", "a version 1, minimum 1\na/sub version 1, minimum 1 !optional", "a version 1, minimum 1", []string{`section "sub" removed (a/sub)`}, nil},
+		{"an optional part of a state", "vmstate", "a version 1, minimum 1\na/sub version 1, minimum 1 !optional", "a version 1, minimum 1", []string{`part "sub" removed (a/sub)`}, nil},
 		{"only CPU models with a version never change", "cpus", "M-v1\nM-v1/f on\nM\nM/f on", "M-v1\nM-v1/f off\nM\nM/f off",
 			[]string{`feature "f" changed from "on" to "off" (M-v1/f)`, `feature "f" changed from "on" to "off" (M/f)`},
 			[]string{`feature "f" changed from "on" to "off" (M-v1/f)`}},
-		{"less of the kernel", "kconfig", "A y\nB m\nC m\nD y", "A m\nB y\nC n\nD y",
-			[]string{`symbol "A" changed from "y" to "m"`, `symbol "C" changed from "m" to "n"`, `symbol "B" changed from "m" to "y"`},
-			[]string{`symbol "A" changed from "y" to "m"`, `symbol "C" changed from "m" to "n"`}},
+		{"less of the kernel", "kconfig", "KVM y\nTUN m\nXEN m\nD y", "KVM m\nTUN y\nXEN n\nD m",
+			[]string{`symbol "KVM" changed from "y" to "m"`, `symbol "XEN" changed from "m" to "n"`, `symbol "D" changed from "y" to "m"`, `symbol "TUN" changed from "m" to "y"`},
+			[]string{`symbol "KVM" changed from "y" to "m"`, `symbol "XEN" changed from "m" to "n"`}},
 		{"files by their folder", "files", "/a\n/a/x\n/a/y\n/b/z", "/a", []string{`file "/a" removed at 2 places (/a/x, ...)`, `file "/b" removed (/b/z)`}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestAnnouncementsAreWhole(t *testing.T) {
 		t.Error(err)
 	}
 	for text, want := range map[string]string{
-		`announced: [{kinds: [qpm], match: [x], document: d, version: "1"}]`: `unknown kind of capture "qpm"; did you mean "qmp"?`,
+		`announced: [{kinds: [qmpp], match: [x], document: d, version: "1"}]`: `unknown kind of capture "qmpp"; did you mean "qmp"?`,
 		`announced: [{kinds: [qmp], match: [x], version: "1"}]`:              "lacks kinds, match, document or version",
 		`announced: [{kind: qmp}]`:                                           "announced.yaml",
 	} {

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -21,8 +20,8 @@ type Kind struct {
 	breaks []ChangeOf
 	// byOwner gathers what changed by what it belongs to, and not by its name.
 	byOwner bool
-	// broken says of a changed value that it breaks something; nil for each.
-	broken func(path, was, is string) bool
+	// broken says of such a change that it breaks something; nil says so of each.
+	broken func(change ChangeOf, path string, was, is Fact) bool
 }
 
 // gone is what breaks users of most kinds: what they name is not there.
@@ -35,15 +34,15 @@ var kinds = []Kind{
 	{Name: "options", Title: "command line options and their parameters", Component: matrix.QEMU,
 		Means: "command lines and -readconfig files that have the option no longer start, and what probes for it believes that the feature is gone", nouns: []string{"option", "parameter"}, breaks: gone},
 	{Name: "machines", Title: "machine types, their aliases and what they pin", Component: matrix.QEMU,
-		Means: "guests defined with the machine type do not start and cannot be migrated to the new version, or see other hardware than before", nouns: []string{"machine type", "pinned property"}, breaks: []ChangeOf{Removed, Changed}},
+		Means: "guests defined with the machine type do not start and cannot be migrated to the new version, or see other hardware than before", nouns: []string{"machine type", "pinned property"}, breaks: []ChangeOf{Removed, Changed}, broken: pinned},
 	{Name: "devices", Title: "devices and their properties", Component: matrix.QEMU,
 		Means: "guests with the device, or libvirt when it sets the property, are refused", nouns: []string{"device", "property", "default"}, breaks: gone},
 	{Name: "objects", Title: "objects (-object) and machine properties (-machine)", Component: matrix.QEMU,
 		Means: "command lines that make the object or set the property are refused", nouns: []string{"object", "property"}, breaks: gone},
 	{Name: "cpus", Title: "CPU models and what they expand to", Component: matrix.QEMU,
-		Means: "guests with the model do not start, or get another processor than the one they were started with", nouns: []string{"model", "feature"}, breaks: []ChangeOf{Removed, Changed}, broken: versioned},
+		Means: "guests with the model do not start, or get another processor than the one they were started with", nouns: []string{"model", "feature"}, breaks: []ChangeOf{Removed, Changed}, broken: pinned},
 	{Name: "vmstate", Title: "the state that is migrated, by device", Component: matrix.QEMU,
-		Means: "a guest that is saved or migrated by the old version is refused by the new one", nouns: []string{"device", "section", "field"}, breaks: []ChangeOf{Removed, Changed}, broken: staleState},
+		Means: "a guest that is saved or migrated by the old version is refused by the new one", nouns: []string{"device", "part"}, breaks: []ChangeOf{Removed, Changed}, broken: staleState},
 	{Name: "formats", Title: "formats and protocols of qemu-img, and its commands", Component: matrix.QEMU,
 		Means: "images of the format, or scripts that use the command, cannot be used", nouns: []string{"list", "entry"}, breaks: gone},
 
@@ -81,8 +80,6 @@ var kinds = []Kind{
 		Means: "libvirt's driver and other programs linked to the library do not start", nouns: []string{"library", "symbol"}, breaks: gone},
 	{Name: "xenfiles", Title: "shipped configuration and programs", Component: matrix.XenHyp,
 		Means: "what calls or reads the file fails", nouns: []string{"file"}, byOwner: true},
-	{Name: "hypervisor", Title: "the hypervisor: its parameters and what it offers guests", Component: matrix.XenHyp,
-		Means: "a boot entry's parameter is ignored, or guests lack what they rely on", nouns: []string{"fact", "value"}, breaks: gone},
 }
 
 // Kinds lists all kinds.
@@ -132,31 +129,3 @@ func below(path, word string) bool {
 	parts := strings.SplitN(path, "/", 3)
 	return len(parts) > 1 && parts[1] == word
 }
-
-// versioned says whether a CPU model is one that never changes: its name ends with a
-// version (QEMU's docs/about/build-platforms and docs/system/cpu-models-x86).
-func versioned(path, _, _ string) bool {
-	model, _, _ := strings.Cut(path, "/")
-	_, version, ok := strings.Cut(model[max(0, strings.LastIndex(model, "-v")):], "-v")
-	_, err := strconv.Atoi(version)
-	return ok && err == nil
-}
-
-// staleState says whether a state of the old version is refused: the new one writes an
-// older version, or wants a newer one at least.
-func staleState(_, was, is string) bool {
-	oldVersion, _ := stateVersion(was)
-	newVersion, newMinimum := stateVersion(is)
-	return newVersion < oldVersion || newMinimum > oldVersion
-}
-
-// stateVersion reads "version 3, minimum 2".
-func stateVersion(text string) (version, minimum int) {
-	v, m, _ := strings.Cut(strings.TrimPrefix(text, "version "), ", minimum ")
-	version, _ = strconv.Atoi(v)
-	minimum, _ = strconv.Atoi(m)
-	return version, minimum
-}
-
-// lessBuilt says whether a kernel has less of a symbol than before: y, then m.
-func lessBuilt(_, was, is string) bool { return was == "y" && is == "m" || is == "n" }

@@ -160,13 +160,14 @@ func TestProcessesAreStartedWhereTheyAreEnded(t *testing.T) {
 		}
 	}
 	holds(t, "processes are started by internal/owner or internal/source/tool, which end them with the harness", start, map[string]string{
-		"internal/agent":        "it runs in L1",
-		"internal/agent/l1init": "it runs in L1",
-		"internal/host":         "mkfs.ext4 ends by itself, in milliseconds",
-		"internal/run":          "git and go are asked, and waited for",
-		"internal/realtest":     "the test waits for go",
-		"ci/virtmatrix/tally":   "it runs the tests, in the foreground",
-		"ci/bench":              "plain tools do without our code",
+		"internal/agent":             "it runs in L1",
+		"internal/agent/l1init":      "it runs in L1",
+		"internal/capture/l1capture": "it runs in the root of an image, in a PID namespace of its own",
+		"internal/host":              "mkfs.ext4 ends by itself, in milliseconds",
+		"internal/run":               "git and go are asked, and waited for",
+		"internal/realtest":          "the test waits for go",
+		"ci/virtmatrix/tally":        "it runs the tests, in the foreground",
+		"ci/bench":                   "plain tools do without our code",
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/virtmatrix/virtmatrix/internal/capture"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/probe"
@@ -168,7 +169,8 @@ var programs = map[string]string{
 	"launch": "./internal/agent/launch",
 	"l2init": "./fixtures/l2/init",
 
-	probe.Program: "./internal/probe/l1probe",
+	probe.Program:   "./internal/probe/l1probe",
+	capture.Program: "./internal/capture/l1capture",
 }
 
 // tools are those of the programs that checks run in L1.
@@ -195,20 +197,29 @@ func ModuleRoot(ctx context.Context) (string, error) {
 
 // Programs builds the guests' programs into dir and returns their paths.
 func Programs(ctx context.Context, dir string) (map[string]string, error) {
-	root, err := ModuleRoot(ctx)
-	if err != nil {
-		return nil, err
-	}
 	built := map[string]string{}
-	for name, pkg := range programs {
-		out := filepath.Join(dir, name)
-		// Without the commit's name in it, a program changes when its source does.
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out, pkg)
-		cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-		if text, err := cmd.CombinedOutput(); err != nil {
-			return nil, fault.Infraf("build "+name, "%w: %s", err, strings.TrimSpace(string(text)))
+	for name := range programs {
+		out, err := buildProgram(ctx, name, dir)
+		if err != nil {
+			return nil, err
 		}
 		built[name] = out
 	}
 	return built, nil
+}
+
+// buildProgram builds one of the programs into dir.
+func buildProgram(ctx context.Context, name, dir string) (path string, err error) {
+	root, err := ModuleRoot(ctx)
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, name)
+	// Without the commit's name in it, a program changes when its source does.
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, programs[name])
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return "", fault.Infraf("build "+name, "%w: %s", err, strings.TrimSpace(string(text)))
+	}
+	return path, nil
 }

@@ -147,7 +147,7 @@ func (h *Hosts) parts(cell *matrix.Cell) (host.Parts, error) {
 	}
 	parts := host.Parts{
 		Kernel:      guest.Kernel,
-		Modules:     h.images.file(cell, "modules.squashfs", fixtures.KernelCloud, fixtures.KernelFull),
+		Modules:     h.images.file(cell, fixtures.ModulesFile, fixtures.KernelCloud, fixtures.KernelFull),
 		BootModules: inDir(dir, boot.Host),
 		Root:        h.images.file(cell, fixtures.RootFile, fixtures.UserlandKVM, fixtures.UserlandXen),
 		QEMU:        h.images.file(cell, fixtures.UsrFile, fixtures.QEMU),

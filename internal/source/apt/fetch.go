@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -181,4 +182,16 @@ func (s *Source) ready(set matrix.PackageSet, op string) error {
 		}
 	}
 	return nil
+}
+
+// Text returns the files of a cached package whose paths match one of tar's wildcards,
+// one after another; nothing when it has none.
+func Text(ctx context.Context, home string, p matrix.Package, wildcards ...string) ([]byte, error) {
+	file := (&Source{opts: Options{Home: home}}).path(p)
+	if _, err := os.Stat(file); err != nil {
+		return nil, fmt.Errorf("cannot read package %s: %w", p.Name, err)
+	}
+	const script = `file=$1; shift; dpkg-deb --fsys-tarfile "$file" | { tar --extract --to-stdout --wildcards "$@" 2>/dev/null || true; }`
+	out, _, err := tool.Run(ctx, tool.Command{Argv: append([]string{"sh", "-c", script, "sh", file}, wildcards...)})
+	return out, err
 }

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/virtmatrix/virtmatrix/internal/capture"
+)
+
+// addLibrary adds a library with its SONAME and what it exports, but for what its own
+// project keeps to itself.
+func (t *taker) addLibrary(kind, path, name string) error {
+	f, err := elf.Open(path)
+	if err != nil {
+		return fmt.Errorf("cannot read library %s: %w", path, err)
+	}
+	defer f.Close()
+	symbols, err := f.DynamicSymbols()
+	if err != nil {
+		return fmt.Errorf("cannot read symbols of %s: %w", path, err)
+	}
+	sonames, err := f.DynString(elf.DT_SONAME)
+	if err != nil {
+		return fmt.Errorf("cannot read the name of %s: %w", path, err)
+	}
+	t.add(kind, capture.Fact{Path: name, Value: strings.Join(sonames, " ")})
+	for _, s := range symbols {
+		exported := s.Section != elf.SHN_UNDEF && s.Section != elf.SHN_ABS && elf.ST_BIND(s.Info) != elf.STB_LOCAL
+		if exported && !strings.Contains(s.Version, "PRIVATE") && !strings.HasPrefix(s.Name, "_") {
+			t.add(kind, capture.Fact{Path: name + "/" + s.Name, Value: s.Version})
+		}
+	}
+	return nil
+}
+
+// libraries are the files that match a pattern, each once: one has several names.
+func libraries(loader, pattern string) map[string]string {
+	found := map[string]string{}
+	paths, _ := filepath.Glob(filepath.Join(filepath.Dir(loader), pattern)) // ours is well-formed
+	for _, path := range paths {
+		name, _, _ := strings.Cut(filepath.Base(path), ".so")
+		// The number of a release in a name is no part of it: libxenfsimage4.17.
+		found[strings.TrimRight(name, "-.0123456789")] = path
+	}
+	return found
+}
+
+// lackModules notes what the emulator would have with a module that is not installed: what
+// its own table says of the modules (include/qemu/module.h, QemuModinfo), since 6.1.
+func (t *taker) lackModules(emulator string) error {
+	image, err := loadImage(emulator)
+	if err != nil {
+		return err
+	}
+	lacks := map[string]string{}
+	for module, objects := range image.modules() {
+		if _, err := os.Stat(filepath.Join(t.Layout.QEMUModules, module+".so")); err == nil {
+			continue
+		}
+		for _, o := range objects {
+			lacks[o] = "module " + module + " is not installed"
+			lacks["pci-"+o], lacks[o+"-base-type"] = lacks[o], lacks[o] // what its family has in common
+		}
+	}
+	for _, kind := range []string{"devices", "objects", "qmp", "vmstate"} {
+		t.absent[kind] = lacks
+	}
+	return nil
+}
+
+// image is a program as it lies in memory, with the pointers in its data.
+type image struct {
+	file     *elf.File
+	pointers map[uint64]uint64
+}
+
+func loadImage(path string) (*image, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read emulator: %w", err)
+	}
+	f, err := elf.NewFile(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read emulator %s: %w", path, err)
+	}
+	i := &image{f, map[uint64]uint64{}}
+	if rela := f.Section(".rela.dyn"); rela != nil {
+		data, err := rela.Data()
+		if err != nil {
+			return nil, fmt.Errorf("cannot read emulator %s: %w", path, err)
+		}
+		// Elf64_Rela: where, kind, and what is added to the base.
+		for ; len(data) >= 24; data = data[24:] {
+			if elf.R_X86_64(binary.LittleEndian.Uint32(data[8:])) == elf.R_X86_64_RELATIVE {
+				i.pointers[binary.LittleEndian.Uint64(data)] = binary.LittleEndian.Uint64(data[16:])
+			}
+		}
+	}
+	return i, nil
+}
+
+// text is the string at an address; empty when there is none.
+func (i *image) text(at uint64) string {
+	for _, s := range i.file.Sections {
+		if s.Type == elf.SHT_PROGBITS && s.Flags&elf.SHF_ALLOC != 0 && at >= s.Addr && at < s.Addr+s.Size {
+			b := make([]byte, min(4096, s.Addr+s.Size-at))
+			if _, err := s.ReadAt(b, int64(at-s.Addr)); err != nil {
+				return ""
+			}
+			text, _, _ := bytes.Cut(b, []byte{0})
+			return string(text)
+		}
+	}
+	return ""
+}
+
+// texts are the strings of an array of pointers that ends with none.
+func (i *image) texts(at uint64) (all []string) {
+	for ; i.pointers[at] != 0; at += 8 {
+		all = append(all, i.text(i.pointers[at]))
+	}
+	return all
+}
+
+// moduleKinds begin the names of modules: the folders of their sources.
+var moduleKinds = []string{"audio-", "chardev-", "hw-", "ui-"}
+
+// modules are the objects in each module: an entry of the table has its name, its
+// architecture, and an array of the objects.
+func (i *image) modules() map[string][]string {
+	found := map[string][]string{}
+	for at, to := range i.pointers {
+		objects := i.pointers[at+16]
+		if objects == 0 || i.pointers[objects] == 0 {
+			continue
+		}
+		name := i.text(to)
+		if slices.ContainsFunc(moduleKinds, func(k string) bool { return strings.HasPrefix(name, k) }) {
+			found[name] = append(found[name], i.texts(objects)...)
+		}
+	}
+	return found
+}

@@ -1,0 +1,74 @@
+// Command l1capture takes the captures of one component in the root of its image, where
+// it runs as root of a chroot without network, and prints the sets as JSON. It reads
+// from its standard input what is where (capture.Request).
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/virtmatrix/virtmatrix/internal/capture"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+func main() {
+	if err := take(); err != nil {
+		fmt.Fprintf(os.Stderr, "l1capture: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func take() error {
+	var r capture.Request
+	if err := json.NewDecoder(os.Stdin).Decode(&r); err != nil {
+		return fmt.Errorf("cannot read what to capture: %w", err)
+	}
+	takers := map[matrix.Component]func(*taker) error{
+		matrix.QEMU: takeQEMU, matrix.Libvirt: takeLibvirt, matrix.Linux: takeKernel, matrix.XenHyp: takeXen,
+	}
+	t := &taker{Request: r, facts: map[string][]capture.Fact{}, absent: map[string]map[string]string{}}
+	if err := takers[r.Component](t); err != nil {
+		return err
+	}
+	var sets []capture.Set
+	for _, k := range capture.KindsOf(r.Component) {
+		s := capture.NewSet(k.Name, r.Subject, t.facts[k.Name])
+		s.Absent = t.absent[k.Name]
+		sets = append(sets, s)
+	}
+	return json.NewEncoder(os.Stdout).Encode(sets)
+}
+
+// taker gathers the facts of a component, by kind.
+type taker struct {
+	capture.Request
+	facts  map[string][]capture.Fact
+	absent map[string]map[string]string
+}
+
+func (t *taker) add(kind string, facts ...capture.Fact) {
+	t.facts[kind] = append(t.facts[kind], facts...)
+}
+
+// addNames adds facts that are no more than names.
+func (t *taker) addNames(kind, owner string, names ...string) {
+	for _, n := range names {
+		t.add(kind, capture.Fact{Path: join(owner, n)})
+	}
+}
+
+// join puts a name below what it belongs to.
+func join(owner, name string) string {
+	if owner == "" {
+		return name
+	}
+	return owner + "/" + name
+}
+
+func sortedUnique[T cmp.Ordered](all []T) []T {
+	slices.Sort(all)
+	return slices.Compact(all)
+}

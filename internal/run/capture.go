@@ -1,0 +1,192 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/fixtures"
+	"github.com/virtmatrix/virtmatrix/internal/admit"
+	"github.com/virtmatrix/virtmatrix/internal/capture"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/source/apt"
+	"github.com/virtmatrix/virtmatrix/internal/source/tool"
+	"github.com/virtmatrix/virtmatrix/internal/store"
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// carriers are the images that have a component, the one under test first: the
+// userland of a bundled cell has an emulator of its own, too.
+var carriers = map[matrix.Component][]string{
+	matrix.Linux:   {fixtures.KernelCloud, fixtures.KernelFull},
+	matrix.QEMU:    {fixtures.QEMU, fixtures.UserlandKVM},
+	matrix.Libvirt: {fixtures.UserlandKVM, fixtures.UserlandXen},
+	matrix.XenHyp:  {fixtures.UserlandXen},
+}
+
+// Capture returns what a cell's image of the kind's component offers. It is taken where
+// it is not at hand. Its errors are ours.
+func (h *Hosts) Capture(ctx context.Context, cell *matrix.Cell, kind string) (capture.Set, error) {
+	k, err := capture.KindNamed(kind)
+	if err != nil {
+		return capture.Set{}, fault.Infraf("capture "+kind, "%w", err)
+	}
+	for _, role := range carriers[k.Component] {
+		if ref, ok := cell.Image(role); ok {
+			return h.driver.capture(ctx, h.images.byRef[ref], k, h.programs[capture.Program])
+		}
+	}
+	return capture.Set{}, fault.Infraf("capture "+kind, "cell %s has no %s", cell.ID, k.Component)
+}
+
+// capture returns the set of a kind of an image. program takes it.
+func (d *Driver) capture(ctx context.Context, image store.Image, k capture.Kind, program string) (capture.Set, error) {
+	op := fmt.Sprintf("capture %s of image %s", k.Name, image.Name)
+	sum, _, err := disk.Digest(program)
+	if err != nil {
+		return capture.Set{}, fault.Infraf(op, "%w", err)
+	}
+	// Another program may see another thing.
+	key := sha256.Sum256(fmt.Appendf(nil, "%s %s %d", image.Content(), sum, capture.Format))
+	set, err := capture.In(d.config.Home).Set(ctx, fmt.Sprintf("%s-%s-%.12x", k.Component, image.Name, key), k.Name, func(ctx context.Context) ([]capture.Set, error) {
+		return d.takeCaptures(ctx, image, k.Component, program)
+	})
+	if err != nil {
+		return set, fault.OrInfra(op, err)
+	}
+	return set, nil
+}
+
+// captureLimit bounds how long the captures of a component may take: seconds, and
+// minutes where others want the processors.
+const captureLimit = 30 * time.Minute
+
+// captureNeed is what taking captures takes of the machine.
+var captureNeed = admit.Need{MemoryMB: 768, Processors: 1}
+
+// takeCaptures takes all captures of a component in the root of its image.
+func (d *Driver) takeCaptures(ctx context.Context, image store.Image, component matrix.Component, program string) ([]capture.Set, error) {
+	subject, err := d.subject(image, component)
+	if err != nil {
+		return nil, err
+	}
+	found, err := fixtures.Layout(ctx, image, d.store)
+	if err != nil {
+		return nil, err
+	}
+	request := capture.Request{Component: component, Subject: subject, Layout: found}
+	if component == matrix.Linux {
+		if request.Config, err = d.kernelConfig(ctx, image); err != nil {
+			return nil, err
+		}
+	}
+	text, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	need := captureNeed
+	need.What = "captures of " + subject
+	claim, err := d.room.Enter(ctx, need, func(string) {})
+	if err != nil {
+		return nil, err
+	}
+	defer claim.Release()
+	folder, err := owner.NewFolder(d.config.Runtime, "cap-")
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Remove()
+	ctx, cancel := context.WithTimeoutCause(ctx, captureLimit, fmt.Errorf("captures of %s were not taken within %s", subject, captureLimit))
+	defer cancel()
+	out, _, err := tool.Run(ctx, tool.Command{
+		// Daemons make networks where they may.
+		Argv:  append([]string{"unshare", "--net", "sh", "-ec", enterRoot, "capture", folder.Path, program}, rootOf(image)...),
+		Stdin: bytes.NewReader(text), Isolated: true,
+	})
+	if err != nil {
+		return nil, fault.Cause(ctx, err)
+	}
+	var sets []capture.Set
+	if err := json.Unmarshal(out, &sets); err != nil {
+		return nil, fmt.Errorf("cannot read what %s printed: %w", capture.Program, err)
+	}
+	return sets, nil
+}
+
+// enterRoot makes a root of an image that takes what is written to it, and runs the
+// program in it. All mounts end with their namespace.
+const enterRoot = `mount -t tmpfs -o mode=755 none "$1"
+cp "$2" "$1/program"
+cd "$1"
+mkdir root image upper work
+case $4 in
+root)
+	mount -t squashfs -o ro,loop "$3" image
+	mount -t overlay -o lowerdir=image,upperdir=upper,workdir=work none root;;
+usr)
+	mkdir root/usr root/etc
+	mount -t squashfs -o ro,loop "$3" root/usr
+	for d in bin sbin lib lib64; do ln -s usr/$d root/$d; done;;
+modules)
+	mkdir root/modules
+	mount -t squashfs -o ro,loop "$3" root/modules;;
+esac
+cd root
+mkdir -p proc sys dev run tmp
+mount -t proc none proc
+mount -t sysfs -o ro none sys
+for d in dev run tmp; do mount -t tmpfs -o mode=755 none $d; done
+mknod -m 666 dev/null c 1 3
+mknod -m 666 dev/zero c 1 5
+mknod -m 666 dev/random c 1 8
+mknod -m 666 dev/urandom c 1 9
+cp ../program run/capture
+exec chroot . /run/capture`
+
+// rootOf is the file of an image that has its root, and what of a root it is.
+func rootOf(image store.Image) []string {
+	for _, f := range image.Meta.Files {
+		switch f.Path {
+		case fixtures.RootFile:
+			return []string{image.Path(f.Path), "root"}
+		case fixtures.UsrFile:
+			return []string{image.Path(f.Path), "usr"}
+		}
+	}
+	return []string{image.Path(fixtures.ModulesFile), "modules"}
+}
+
+// subject names the component of an image with the version of its package.
+func (d *Driver) subject(image store.Image, component matrix.Component) (string, error) {
+	spec := image.Meta.Spec
+	recipe, err := d.recipes.Recipe(spec.Role, spec.Release)
+	if err != nil {
+		return "", err
+	}
+	version, ok := recipe.LeadVersion(component, spec.Packages)
+	if !ok {
+		return "", fmt.Errorf("image %s has no %s", image.Name, component)
+	}
+	return fmt.Sprintf("%s %s", component, version), nil
+}
+
+// kernelConfig is the configuration of an image's kernel, which only its packages have:
+// in /boot, or beside the modules from 7.x on.
+func (d *Driver) kernelConfig(ctx context.Context, image store.Image) (string, error) {
+	for _, p := range image.Meta.Spec.Packages.Packages {
+		text, err := apt.Text(ctx, d.config.Home, p, "./boot/config-*", "*/lib/modules/*/config")
+		if err != nil {
+			return "", fmt.Errorf("%w; remove image %s (virtmatrix gc -images %s), and it and its packages come again", err, image.Name, image.Name)
+		}
+		if strings.Contains(string(text), "CONFIG_") {
+			return string(text), nil
+		}
+	}
+	return "", fmt.Errorf("none of the packages of image %s has the kernel's configuration", image.Name)
+}
