@@ -41,3 +41,24 @@ func (p *PlannedCheck) against(cells []Cell, cell *Cell, comp Component) {
 	}
 	p.Against = cells[i].ID
 }
+
+// addHosts fills in the cells of a check's further hosts.
+func (p *PlannedCheck) addHosts(cells []Cell, cell *Cell) {
+	if p.Hosts.Each == "" || p.Unsupported != "" {
+		return
+	}
+	own, _ := cell.Value(string(p.Hosts.Each))
+	seen := map[string]bool{own: true}
+	for i := range cells {
+		version, ok := cells[i].Value(string(p.Hosts.Each))
+		if !ok || seen[version] || cells[i].Kind != cell.Kind || cells[i].Tier != cell.Tier {
+			continue
+		}
+		seen[version] = true
+		p.Hosts.Of = append(p.Hosts.Of, cells[i].ID)
+	}
+	p.Hosts.Count = 1 + len(p.Hosts.Of)
+	if len(p.Hosts.Of) == 0 {
+		p.Unsupported = fmt.Sprintf("the plan has no other %s on this tier", p.Hosts.Each)
+	}
+}

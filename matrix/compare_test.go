@@ -80,3 +80,27 @@ func TestACheckThatComparesWhatItDoesNotDependOnIsRefused(t *testing.T) {
 		t.Errorf("it says %v", err)
 	}
 }
+
+func TestAHostForEachOtherVersionIsOfACellThatHasIt(t *testing.T) {
+	c := once(t, with52, with72, with10, also10, "kind: kvm, linux: 6.1, qemu: 7.2, libvirt: 9.0")
+	c.Checks = append(c.Checks, Check{
+		ID: "O-T-RPC", Asserts: "Clients are served", Family: "outbound/rpc", Requires: []Requirement{KVMStack, Contained},
+		Depends: []string{"libvirt"}, Hosts: Hosts{Each: Libvirt},
+	})
+	p, err := New(c, Request{Profile: "once", Checks: []string{"O-T-RPC"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cell := p.Cell("kvm_linux-6.1_qemu-10.0_libvirt-11.3_tier-container")
+	want := []string{"kvm_linux-6.1_qemu-5.2_libvirt-7.0_tier-container", "kvm_linux-6.1_qemu-7.2_libvirt-9.0_tier-container"}
+	if got := cell.Checks[1].Hosts; !slices.Equal(got.Of, want) || got.Count != 3 {
+		t.Errorf("its hosts are %+v, want those of %v", got, want)
+	}
+	if k := p.Cell("kvm_linux-6.1_qemu-7.2_libvirt-9.0").Checks[0]; k.Unsupported == "" {
+		t.Errorf("a machine is asked %+v", k)
+	}
+	p, err = New(c, Request{Profile: "once", Checks: []string{"O-T-RPC"}, Cells: []string{"*libvirt-7.0*"}})
+	if err != nil || !strings.Contains(p.Cells[0].Checks[0].Unsupported, "no other libvirt") {
+		t.Errorf("alone it is asked %+v, %v", p, err)
+	}
+}

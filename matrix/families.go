@@ -17,7 +17,6 @@ var families = []struct {
 	{"static/xen", LayerHypervisor},
 	{"static/libvirt", LayerManagement},
 	{"static/xml", LayerManagement},
-	{"static/rpc", LayerManagement},
 }
 
 // layerOf is the layer of a family; an unknown one is an error.

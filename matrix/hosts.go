@@ -8,6 +8,12 @@ type Hosts struct {
 	// Count is how many hosts there are; 0 is one. Several are reserved together,
 	// have identities of their own and reach each other.
 	Count int `json:"count,omitempty"`
+	// Each adds a host for every other version of the component in the plan, of the first
+	// cell that has it.
+	Each Component `json:"each,omitempty"`
+	// Of are the cells of the hosts after the first, as planned. Without, all are of the
+	// check's own cell.
+	Of []string `json:"of,omitempty"`
 	// CPUs and MemoryMB are the size of each; 0 is the usual one.
 	CPUs     int `json:"cpus,omitempty"`
 	MemoryMB int `json:"memory_mb,omitempty"`

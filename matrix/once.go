@@ -13,7 +13,7 @@ func (c *Cell) question(p *PlannedCheck) string {
 	if p.Depends == nil {
 		return p.ID + " " + c.ID
 	}
-	words := []string{p.ID, string(c.Kind), p.Against}
+	words := append([]string{p.ID, string(c.Kind), p.Against}, p.Hosts.Of...)
 	for _, axis := range p.Depends {
 		value, ok := c.Value(axis)
 		if axis == CompositionAxis {

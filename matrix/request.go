@@ -181,6 +181,7 @@ func (c *Catalog) planned(cell *Cell, want []string, cells []Cell) []PlannedChec
 		}
 		planned := check.plan(cell)
 		planned.against(cells, cell, check.Compares)
+		planned.addHosts(cells, cell)
 		applies = applies || planned.Unsupported == "" && !planned.Hosts.None
 		checks = append(checks, planned)
 	}

@@ -23,6 +23,8 @@ const (
 	HostKVM Requirement = "host-kvm"
 	// AppArmor confines the guests.
 	AppArmor Requirement = "apparmor"
+	// Contained is a host in a container.
+	Contained Requirement = "contained"
 	// Pristine is a host that no other check has used. Every cell can give it one.
 	Pristine Requirement = "pristine"
 )
@@ -49,6 +51,7 @@ var vocabulary = map[Requirement][]condition{
 	KVMStack:  {{kind: KVM, why: "qemu is no component of the xen stack"}},
 	XenStack:  {{kind: Xen, why: "there is no Xen in the kvm stack"}},
 	OwnKernel: {{tier: Nested, why: "asks the host's own kernel, and a container has that of L0"}},
+	Contained: {{tier: Container, why: "asked in a container alone: what it needs of the host is there, and a machine takes minutes for it"}},
 	HostKVM: {
 		{kind: KVM, why: "the guests of a xen host run on Xen, which keeps SVM to itself"},
 		{tier: Nested, why: "asks KVM of the host's own kernel, and a container has that of L0"},

@@ -98,7 +98,9 @@ func refsOf(plan *matrix.Plan) []matrix.ImageRef {
 	compared := map[string]bool{}
 	for _, c := range plan.Cells {
 		for _, p := range c.Checks {
-			compared[p.Against] = compared[p.Against] || p.Asked()
+			for _, id := range append(p.Hosts.Of, p.Against) {
+				compared[id] = compared[id] || p.Asked()
+			}
 		}
 	}
 	for _, c := range plan.Cells {

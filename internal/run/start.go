@@ -82,10 +82,6 @@ const (
 // has its logs in logDir, and several in a folder of their name there. Where one
 // does not come up, there is none.
 func (h *Hosts) Start(ctx context.Context, cell *matrix.Cell, want matrix.Hosts, logDir string) (_ []Host, err error) {
-	parts, err := h.parts(cell)
-	if err != nil {
-		return nil, err
-	}
 	peers, err := h.peers(cell, want)
 	if err != nil {
 		return nil, fault.Infraf("start hosts", "%w", err)
@@ -94,12 +90,13 @@ func (h *Hosts) Start(ctx context.Context, cell *matrix.Cell, want matrix.Hosts,
 	group, starting := errgroup.WithContext(ctx)
 	for role := range hosts {
 		group.Go(func() (err error) {
+			cell := h.cellOf(cell, want, role)
 			s := h.settings(cell, want, role)
 			s.Peers.Folders, s.LogDir = peers.Folders, logDir
 			if !peers.Alone() {
 				s.LogDir = filepath.Join(logDir, s.Peers.Name(role))
 			}
-			hosts[role], err = h.start(starting, cell, parts, s)
+			hosts[role], err = h.start(starting, cell, s)
 			return err
 		})
 	}
@@ -119,7 +116,11 @@ func (h *Hosts) Start(ctx context.Context, cell *matrix.Cell, want matrix.Hosts,
 }
 
 // start starts one host. Its result is no interface with nothing in it.
-func (h *Hosts) start(ctx context.Context, cell *matrix.Cell, parts host.Parts, s host.Settings) (Host, error) {
+func (h *Hosts) start(ctx context.Context, cell *matrix.Cell, s host.Settings) (Host, error) {
+	parts, err := h.parts(cell)
+	if err != nil {
+		return nil, err
+	}
 	runtime := h.driver.config.Runtime
 	if cell.Tier == matrix.Container {
 		it, err := container.Boot(ctx, container.Options{Runtime: runtime, Home: h.driver.config.Home, Parts: parts, Settings: s})
@@ -175,12 +176,21 @@ func (h *Hosts) settings(cell *matrix.Cell, want matrix.Hosts, role int) host.Se
 	return s
 }
 
+// cellOf is the cell that the host with a role is of.
+func (h *Hosts) cellOf(cell *matrix.Cell, want matrix.Hosts, role int) *matrix.Cell {
+	if role == 0 || role > len(want.Of) {
+		return cell
+	}
+	return h.plan.Cell(want.Of[role-1])
+}
+
 // Restorable says whether all the wanted hosts of the cell have snapshots to be
 // restored from.
 func (h *Hosts) Restorable(cell *matrix.Cell, want matrix.Hosts) bool {
-	parts, err := h.parts(cell)
 	for role := range max(want.Count, 1) {
-		if err != nil || !host.Restores(parts, h.settings(cell, want, role), h.emulator) {
+		of := h.cellOf(cell, want, role)
+		parts, err := h.parts(of)
+		if err != nil || !host.Restores(parts, h.settings(of, want, role), h.emulator) {
 			return false
 		}
 	}
@@ -192,11 +202,15 @@ func (h *Hosts) ForgetAll(cell *matrix.Cell, want matrix.Hosts) error {
 	if cell.Tier == matrix.Container {
 		return nil // containers have no snapshots
 	}
-	parts, err := h.parts(cell)
 	for role := range max(want.Count, 1) {
+		of := h.cellOf(cell, want, role)
+		parts, err := h.parts(of)
 		if err == nil {
-			err = host.Forget(parts, h.settings(cell, want, role), h.emulator)
+			err = host.Forget(parts, h.settings(of, want, role), h.emulator)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
 }

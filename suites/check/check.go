@@ -28,6 +28,8 @@ type Spec struct {
 	// Depends are the axes whose packages or values can change the answer: a question
 	// is asked once for each combination of them. Nil means all axes.
 	Depends []string
+	// Compares is the component of which the version is compared with the one before.
+	Compares matrix.Component
 	// Hosts describes the hosts that the check works on, if one as usual will not do.
 	Hosts matrix.Hosts
 	// Boots says that the check answers for the boot of the hosts themselves.
@@ -71,7 +73,7 @@ func Register(id string, s Spec, body func(*steps.T)) *Check {
 	}
 	c := &Check{Body: body, Control: s.Control, Check: matrix.Check{
 		ID: id, Asserts: s.Asserts, Family: path.Dir(file[at+len(suites):]), Requires: s.Requires, Depends: s.Depends,
-		Hosts: s.Hosts, Boot: s.Boots, Without: s.Without,
+		Compares: s.Compares, Hosts: s.Hosts, Boot: s.Boots, Without: s.Without,
 	}}
 	if s.Control != nil {
 		c.Check.Control = s.Control.Name

@@ -13,7 +13,12 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/lifecycle"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/migration"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/network"
+	_ "github.com/virtmatrix/virtmatrix/suites/outbound/rpc"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/save"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/storage"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/tools"
+	_ "github.com/virtmatrix/virtmatrix/suites/static/kernel"
+	_ "github.com/virtmatrix/virtmatrix/suites/static/libvirt"
+	_ "github.com/virtmatrix/virtmatrix/suites/static/qemu"
+	_ "github.com/virtmatrix/virtmatrix/suites/static/xen"
 )

@@ -110,14 +110,14 @@ func (a *attempt) run(ctx context.Context, rec *journal.Record) error {
 	if err := os.RemoveAll(dir); err != nil { // attempts count anew when a run goes on
 		return fault.Infraf("remove earlier evidence", "%w", err)
 	}
-	note, err := a.admit(ctx, a.check.Hosts)
+	note, err := a.admit(ctx, a.planned.Hosts)
 	if err != nil {
 		return err
 	}
 	if note != "" {
 		a.notes = append(a.notes, note)
 	}
-	if a.Cell.Tier == matrix.Container && a.Family.run.Engine != "" && !a.check.Hosts.None {
+	if a.Cell.Tier == matrix.Container && a.Family.run.Engine != "" && !a.planned.Hosts.None {
 		a.notes = append(a.notes, "in a container of "+a.Family.run.Engine)
 	}
 	limit := a.Family.run.limit(checkLimit)
@@ -196,7 +196,7 @@ func (a *attempt) env(number int) steps.Env {
 	r := a.Family.run
 	env := steps.Env{
 		Cell: a.Cell, Check: a.planned.ID, Layer: a.check.Layer(), Attempt: number, Stalled: a.stalled,
-		Accel: r.Accel, Scale: r.Scale,
+		Accel: r.Accel, Scale: r.Scale, Captures: r.Boot, Against: r.Plan.Cell(a.planned.Against),
 		Kernel: func() (string, error) { return r.Boot.KernelRelease(a.Cell) },
 	}
 	if len(a.sessions) > 0 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virtmatrix/virtmatrix/internal/capture"
 	"github.com/virtmatrix/virtmatrix/internal/hosttest"
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
@@ -30,6 +31,8 @@ type fakeBooter struct {
 	admit func(ctx context.Context, tell func(why string)) (Place, error)
 	// places are the rooms that were given.
 	places []*fakePlace
+	// sets are what images hold, by cell and kind.
+	sets map[string]capture.Set
 	// forgotten counts how often no saved state was to count any more.
 	forgotten int
 }
@@ -71,6 +74,10 @@ func (b *fakeBooter) Start(ctx context.Context, _ *matrix.Cell, _ matrix.Hosts, 
 	return []steps.Host{h}, nil
 }
 
+func (b *fakeBooter) Capture(_ context.Context, c *matrix.Cell, kind string) (capture.Set, error) {
+	return b.sets[c.ID+" "+kind], nil
+}
+
 func (b *fakeBooter) KernelRelease(*matrix.Cell) (string, error) { return "6.1.0-fake", nil }
 
 // fakeJournal keeps the answers in memory.
@@ -91,6 +98,8 @@ type bench struct {
 	booter  *fakeBooter
 	journal *fakeJournal
 	events  []progress.Event
+	// against is the cell that checks compare theirs with.
+	against string
 }
 
 // newBench has real processors under its hosts: nothing that they do is excused.
@@ -138,6 +147,7 @@ func (b *bench) answerWith(ctx context.Context, id string, c *check.Check) journ
 	for _, p := range b.Cell.Checks {
 		if p.ID == id {
 			c.ID, c.Family = p.ID, p.Family
+			p.Hosts, p.Against = c.Hosts, b.against
 			rec, err := b.Answer(ctx, p, c)
 			if err != nil {
 				b.t.Fatal(err)

@@ -103,8 +103,11 @@ func (f *Family) boot(ctx context.Context) (notes []string, err error) {
 	if err != nil {
 		return notes, err
 	}
-	for _, h := range hosts {
+	for i, h := range hosts {
 		f.sessions = append(f.sessions, steps.NewSession(h))
+		if i > 0 && len(f.want.Of) > 0 {
+			f.sessions[i].Cell = f.run.Plan.Cell(f.want.Of[i-1])
+		}
 		for _, n := range h.Notes() {
 			notes = append(notes, "a fresh host: "+n)
 		}

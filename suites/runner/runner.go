@@ -10,6 +10,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/virtmatrix/virtmatrix/internal/capture"
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -26,6 +27,8 @@ type Booter interface {
 	// ForgetAll makes the next hosts ones that boot: no saved state of earlier ones
 	// counts any more.
 	ForgetAll(c *matrix.Cell, want matrix.Hosts) error
+	// Capture returns the facts of a kind that the cell's images hold.
+	Capture(ctx context.Context, c *matrix.Cell, kind string) (capture.Set, error)
 	// KernelRelease is what uname -r prints under the cell's kernel.
 	KernelRelease(c *matrix.Cell) (string, error)
 }

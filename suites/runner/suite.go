@@ -1,12 +1,14 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/onsi/ginkgo/v2"
@@ -258,9 +260,24 @@ type Unit struct {
 	cached map[[2]string]journal.Record
 }
 
-// Units are those of the run, in the order in which they are to be taken: cell by
-// cell, and in a cell the family of its boot first.
+// Units are those of the run, in the order in which they are to be taken: first what
+// needs no host and is answered in seconds, then cell by cell, and in a cell the family
+// of its boot first.
 func (s *Suite) Units() []Unit {
+	units := s.units()
+	slices.SortStableFunc(units, func(a, b Unit) int { return cmp.Compare(a.order(), b.order()) })
+	return units
+}
+
+// order is 0 for a unit that needs no host.
+func (u Unit) order() int {
+	if len(u.Checks) > 0 && u.Checks[0].Hosts.None {
+		return 0
+	}
+	return 1
+}
+
+func (s *Suite) units() []Unit {
 	var units []Unit
 	for _, cell := range s.Cells {
 		of := map[string]int{}

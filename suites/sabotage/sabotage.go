@@ -74,3 +74,8 @@ func Guest(fault l2.Fault) *Control {
 	return &Control{Name: fmt.Sprintf("guests that %s", strings.ReplaceAll(string(fault), "-", " ")), Layer: matrix.LayerL2,
 		apply: func(t *steps.T) func() error { t.SetGuestFaults(l2.Faults{fault: 0}); return nil }}
 }
+
+// Planted gives the older one of two compared versions something that no image has.
+func Planted() *Control {
+	return &Control{Name: "an older version that had one thing more", apply: func(t *steps.T) func() error { t.PlantOlder(); return nil }}
+}

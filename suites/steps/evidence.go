@@ -20,6 +20,9 @@ func (t *T) KeepLog(name, command string) { t.logs = append(t.logs, l1Log{name, 
 // KeepFile adds a file of L0 to the evidence of a failure.
 func (t *T) KeepFile(path string) { t.files = append(t.files, path) }
 
+// KeepText adds a text to the evidence of a failure.
+func (t *T) KeepText(name, text string) { t.texts[name] = text }
+
 // MaxEvidence bounds one file of evidence, in bytes.
 const MaxEvidence = 2 << 20
 
@@ -34,6 +37,9 @@ const (
 // Evidence writes what the hosts tell of the attempt into a folder. What cannot be
 // had is said there; it never changes a verdict. Nobody waits for hosts after ctx.
 func (t *T) Evidence(ctx context.Context, dir string) {
+	for name, text := range t.texts {
+		KeepEvidence(dir, name, []byte(text))
+	}
 	for _, f := range t.files {
 		if b, err := os.ReadFile(f); err == nil {
 			KeepEvidence(dir, filepath.Base(f), b)

@@ -6,12 +6,15 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/matrix"
 	"libvirt.org/go/libvirt"
 )
 
 // Session is a host, and what the checks that share it keep open there.
 type Session struct {
 	Host Host
+	// Cell is the cell that the host is of, where that is not the check's.
+	Cell *matrix.Cell
 
 	// conn is the libvirt connection that checks share, more are those that they
 	// opened and have not given back.

@@ -37,6 +37,10 @@ type Env struct {
 	// Accel is L0's accelerator, Scale the machine's time factor.
 	Accel string
 	Scale float64
+	// Against is the cell whose version the check compares this one's with; nil if it
+	// compares none. Captures has what their images hold.
+	Against  *matrix.Cell
+	Captures Captures
 	// Kernel returns what uname -r prints under the cell's kernel.
 	Kernel func() (string, error)
 	// Transcripts is the folder of L0 for what is written down during the attempt.
@@ -62,6 +66,10 @@ type attempt struct {
 	logs        []l1Log
 	files       []string
 	emulators   int
+	// texts are evidence that the check made itself, by name.
+	texts map[string]string
+	// planted says that the older version is to have a fact that no image has.
+	planted bool
 	// silent is set when a host answers nothing any more.
 	silent bool
 	// guestFaults are how guests are to misbehave; none as a rule.
@@ -76,7 +84,7 @@ type stop struct{ err error }
 // New begins an attempt on hosts; the first one is that of T. It ends with ctx. A
 // check without hosts has none.
 func New(ctx context.Context, env Env, sessions ...*Session) *T {
-	a := &attempt{Env: env, ctx: ctx, sessions: sessions}
+	a := &attempt{Env: env, ctx: ctx, sessions: sessions, texts: map[string]string{}}
 	a.gomega = gomega.NewGomega(func(message string, _ ...int) {
 		panic(stop{fault.Productf(a.Layer, "hold "+a.Check, "%s", strings.TrimSpace(message))})
 	}).(*gomega.WithT)
@@ -92,6 +100,15 @@ func first(sessions []*Session) *Session {
 		return nil
 	}
 	return sessions[0]
+}
+
+// Others are the attempt as seen from each host after the first.
+func (t *T) Others() []*T {
+	var others []*T
+	for i := 1; i < len(t.sessions); i++ {
+		others = append(others, t.On(i))
+	}
+	return others
 }
 
 // On returns the attempt as seen from its i-th host, counted from 0.
@@ -157,9 +174,13 @@ func (t *T) AtLeast(c matrix.Component, version string) bool {
 // choice returns the version of a component in this cell. To ask for one that the
 // stack lacks is our own fault.
 func (t *T) choice(c matrix.Component) matrix.Choice {
-	ch, ok := t.Cell.Choice(c)
+	cell := t.Cell
+	if t.s != nil && t.s.Cell != nil {
+		cell = t.s.Cell
+	}
+	ch, ok := cell.Choice(c)
 	if !ok {
-		t.must(fault.Infraf("ask for "+string(c), "cell %s has none", t.Cell.ID), "")
+		t.must(fault.Infraf("ask for "+string(c), "cell %s has none", cell.ID), "")
 	}
 	return ch
 }
