@@ -42,5 +42,9 @@ var hosting = regexp.MustCompile(`^(KVM|VIRTIO|VIRT_|VHOST|VFIO|VSOCK|XEN|TUN$|T
 // then nothing.
 func lessBuilt(change ChangeOf, path string, was, is Fact) bool {
 	rank := map[string]int{"y": 2, "m": 1}
-	return hosting.MatchString(path) && rank[was.Value] > 0 && (change == Removed || rank[is.Value] < rank[was.Value])
+	return hosting.MatchString(path) && !strings.HasSuffix(path, "_WERROR") && rank[was.Value] > 0 && (change == Removed || rank[is.Value] < rank[was.Value])
 }
+
+// outermost says whether something is gone that belongs to nothing else: of the rest its
+// users see only what it does.
+func outermost(_ ChangeOf, path string, _, _ Fact) bool { return !strings.Contains(path, "/") }

@@ -131,8 +131,8 @@ func TestAnnouncementsAreWhole(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		`announced: [{kinds: [qmpp], match: [x], document: d, version: "1"}]`: `unknown kind of capture "qmpp"; did you mean "qmp"?`,
-		`announced: [{kinds: [qmp], match: [x], version: "1"}]`:              "lacks kinds, match, document or version",
-		`announced: [{kind: qmp}]`:                                           "announced.yaml",
+		`announced: [{kinds: [qmp], match: [x], version: "1"}]`:               "lacks kinds, match, document or version",
+		`announced: [{kind: qmp}]`:                                            "announced.yaml",
 	} {
 		if _, err := parseAnnounced([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)

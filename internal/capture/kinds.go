@@ -53,19 +53,19 @@ var kinds = []Kind{
 	{Name: "capabilities", Title: "capabilities of the driver, but for the host's", Component: matrix.Libvirt,
 		Means: "management that chooses by capabilities finds less", nouns: []string{"capability"}, breaks: gone},
 	{Name: "domcaps", Title: "domain capabilities", Component: matrix.Libvirt,
-		Means: "management that chooses by domain capabilities no longer offers the feature", nouns: []string{"capability"}, breaks: gone},
+		Means: "management that chooses by domain capabilities no longer offers the feature", nouns: []string{"machine type", "capability"}, breaks: gone},
 	{Name: "schemas", Title: "elements, attributes and values of the XML schemas", Component: matrix.Libvirt,
-		Means: "XML that was valid is refused, or what it says is dropped in silence", nouns: []string{"schema", "element or attribute", "value"}, breaks: gone},
+		Means: "XML that was valid is refused, or what it says is dropped in silence", nouns: []string{"schema", "element"}, breaks: gone},
 	{Name: "config", Title: "keys of the default configuration and their defaults", Component: matrix.Libvirt,
-		Means: "a configured daemon refuses its file, or behaves differently by default", nouns: []string{"file", "key"}, breaks: []ChangeOf{Removed, Changed}},
+		Means: "a configured daemon refuses its file", nouns: []string{"file", "key"}, breaks: gone},
 	{Name: "units", Title: "units and sockets of systemd", Component: matrix.Libvirt,
-		Means: "an upgrade leaves a daemon stopped, masked or with other dependencies", nouns: []string{"unit", "setting"}, breaks: gone},
+		Means: "an upgrade leaves a daemon stopped, masked or with other dependencies", nouns: []string{"unit", "setting"}, breaks: gone, broken: outermost},
 	{Name: "polkit", Title: "polkit actions and their defaults", Component: matrix.Libvirt,
 		Means: "rules of administrators no longer apply, or access changes", nouns: []string{"action", "default"}, breaks: []ChangeOf{Removed, Changed}},
 	{Name: "nwfilters", Title: "shipped network filters", Component: matrix.Libvirt,
-		Means: "guests whose interface names the filter do not start, or other packets pass", nouns: []string{"filter", "rule"}, breaks: []ChangeOf{Removed, Changed}},
+		Means: "guests whose interface names the filter do not start, or other packets pass", nouns: []string{"filter", "rule"}, breaks: gone},
 	{Name: "cpumap", Title: "CPU models of libvirt and their features", Component: matrix.Libvirt,
-		Means: "guests with the model do not start, or are refused by migration", nouns: []string{"model", "feature"}, breaks: []ChangeOf{Removed, Changed}},
+		Means: "guests with the model do not start, or are refused by migration", nouns: []string{"model", "feature"}, breaks: gone},
 	{Name: "files", Title: "installed files with modes, owners and capabilities", Component: matrix.Libvirt,
 		Means: "what calls or reads the file fails; a mode or owner is a matter of access", nouns: []string{"file"}, byOwner: true},
 
@@ -105,10 +105,13 @@ func KindNamed(name string) (Kind, error) {
 // noun says what the fact of a path is.
 func (k Kind) noun(path string) string {
 	owner, name := split(path)
-	if strings.HasPrefix(name, "=") {
-		return "value"
-	}
 	switch {
+	case strings.HasPrefix(name, "="):
+		return "value"
+	case strings.HasPrefix(name, "<"):
+		return "element"
+	case strings.HasPrefix(name, "@"):
+		return "attribute"
 	case below(owner, "arguments"):
 		return "argument"
 	case below(owner, "returns"):

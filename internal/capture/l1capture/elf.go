@@ -5,12 +5,14 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/capture"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 )
 
 // addLibrary adds a library with its SONAME and what it exports, but for what its own
@@ -53,22 +55,32 @@ func libraries(loader, pattern string) map[string]string {
 
 // lackModules notes what the emulator would have with a module that is not installed: what
 // its own table says of the modules (include/qemu/module.h, QemuModinfo), since 6.1.
-func (t *taker) lackModules(emulator string) error {
+func (t *taker) lackModules(kinds ...string) error {
+	emulator, err := t.Layout.Program(layout.Emulator)
+	if err != nil {
+		return err
+	}
 	image, err := loadImage(emulator)
 	if err != nil {
 		return err
 	}
-	lacks := map[string]string{}
-	for module, objects := range image.modules() {
+	lacks, modules := map[string]string{}, image.modules()
+	for _, module := range slices.Sorted(maps.Keys(modules)) {
 		if _, err := os.Stat(filepath.Join(t.Layout.QEMUModules, module+".so")); err == nil {
 			continue
 		}
-		for _, o := range objects {
-			lacks[o] = "module " + module + " is not installed"
-			lacks["pci-"+o], lacks[o+"-base-type"] = lacks[o], lacks[o] // what its family has in common
+		for _, o := range modules[module] {
+			why := "module " + module + " is not installed"
+			// What its family has in common, and what libvirt and QMP call it.
+			for _, name := range []string{o, "pci-" + o, o + "-base-type", strings.TrimPrefix(o, "chardev-")} {
+				lacks[name] = why
+			}
 		}
 	}
-	for _, kind := range []string{"devices", "objects", "qmp", "vmstate"} {
+	if why := lacks["spicevmc"]; why != "" {
+		lacks["spice"] = why
+	}
+	for _, kind := range kinds {
 		t.absent[kind] = lacks
 	}
 	return nil

@@ -22,7 +22,7 @@ func takeLibvirt(t *taker) error {
 			return err
 		}
 	}
-	for _, take := range []func(*taker) error{takeTools, takeSchemas, takeConfig, takeUnits, takePolkit, takeFilters, takeCPUMap, takeFiles, takeCapabilities} {
+	for _, take := range []func(*taker) error{takeTools, takeSchemas, takeConfig, takeUnits, takePolkit, takeFilters, takeCPUMap, takeFiles, lackPackages, takeCapabilities} {
 		if err := take(t); err != nil {
 			return err
 		}
@@ -34,8 +34,10 @@ var (
 	listedCommand = regexp.MustCompile(`(?m)^ {4}([a-z][a-z0-9-]+) {2,}`)
 	longOption    = regexp.MustCompile(`(?:^|[\s|])--([a-z][a-z0-9-]+)`)
 	shellOption   = regexp.MustCompile(`(?m)^ {4}(?:\[--([\w-]+)\]|--([\w-]+)|<([\w-]+)>)`)
-	optional      = regexp.MustCompile(`\[[^\[\]]*\]`)
-	mandatory     = regexp.MustCompile(`<([\w-]+)>`)
+	// What may be given more than once was {[--x] <string>}... up to 9.x, and is <x>....
+	repeated  = regexp.MustCompile(`\{\[--([\w-]+)\] <[\w-]+>\}`)
+	optional  = regexp.MustCompile(`\[[^\[\]]*\]`)
+	mandatory = regexp.MustCompile(`<([\w-]+)>`)
 )
 
 // otherTools are programs of libvirt that have options and no commands.
@@ -108,6 +110,7 @@ func (t *taker) addCommand(tool, page string) {
 	_, options, _ := strings.Cut(page, "  OPTIONS\n")
 	_, synopsis, _ := strings.Cut(page, "  SYNOPSIS\n")
 	synopsis, _, _ = strings.Cut(synopsis, "\n\n")
+	synopsis = repeated.ReplaceAllString(synopsis, "<$1>")
 	for optional.MatchString(synopsis) {
 		synopsis = optional.ReplaceAllString(synopsis, "")
 	}
@@ -135,6 +138,9 @@ var (
 func takeCapabilities(t *taker) error {
 	if t.Layout.Toolstack != "" {
 		return nil // the driver for Xen answers only where Xen runs
+	}
+	if err := t.lackModules("domcaps"); err != nil {
+		return err
 	}
 	stop, err := t.startDaemons()
 	defer stop()
@@ -255,7 +261,7 @@ func (t *taker) takeFiles(kind string, match *regexp.Regexp) error {
 }
 
 // unread are folders of files that no program depends on, or that others own.
-var unread = []string{"/usr/share/doc", "/usr/share/locale", "/usr/share/man", "/usr/share/info", "/usr/lib/modules", "/var/lib/dpkg", "/var/cache", "/usr/share/lintian", "/usr/share/bug", "/var/lib/apt", "/var/log", "/etc/ssl", "/usr/lib/python3"}
+var unread = []string{"/usr/share/doc", "/usr/share/locale", "/usr/share/man", "/usr/share/info", "/usr/lib/modules", "/var/lib/dpkg", "/var/cache", "/usr/share/lintian", "/usr/share/bug", "/var/lib/apt", "/var/log", "/etc/systemd", "/var/lib/systemd", "/etc/ssl", "/usr/lib/python3", "/usr/share/augeas"}
 
 var (
 	libraryRelease = regexp.MustCompile(`(\.so\.\d+)\.[\d.]+$`)
@@ -267,4 +273,7 @@ func unversioned(path string) string {
 	return xenRelease.ReplaceAllString(libraryRelease.ReplaceAllString(path, "$1"), "$1")
 }
 
-func takeFiles(t *taker) error { return t.takeFiles("files", regexp.MustCompile(`(?i)virt`)) }
+// ownFile are the files of libvirt by their names.
+var ownFile = regexp.MustCompile(`libvirt|/virsh|/virt-[^/]*$|/virt(admin|log|lock|qemu|xen|lxc|proxy|network|nodedev|nwfilter|secret|storage|interface)d[^/]*$`)
+
+func takeFiles(t *taker) error { return t.takeFiles("files", ownFile) }

@@ -30,7 +30,7 @@ func takeQEMU(t *taker) error {
 			return err
 		}
 	}
-	return t.lackModules(emulator)
+	return t.lackModules("devices", "objects", "qmp", "vmstate")
 }
 
 func takeSchema(t *taker, q *session) error {

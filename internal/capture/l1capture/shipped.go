@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"github.com/virtmatrix/virtmatrix/internal/capture"
 )
@@ -20,6 +22,9 @@ func shipped(take func(name, text string) error, patterns ...string) error {
 		}
 		for _, path := range paths {
 			text, err := os.ReadFile(path)
+			if errors.Is(err, syscall.EISDIR) {
+				continue
+			}
 			if err != nil {
 				return fmt.Errorf("cannot read shipped file: %w", err)
 			}
@@ -52,6 +57,9 @@ func takeConfig(t *taker) error {
 // unitSetting are those that decide when a unit runs, as whom, and who reaches it.
 var unitSetting = regexp.MustCompile(`(?m)^(ListenStream|SocketMode|SocketUser|SocketGroup|ExecStart|ExecReload|Type|User|Group|Alias|Also|WantedBy|Requires|BindsTo|Wants|Conflicts|EnvironmentFile|KillMode|LimitNOFILE|TasksMax|Restart|Service)=(.*)$`)
 
+// unitFiles are where libvirt has its units.
+var unitFiles = []string{"/usr/lib/systemd/system/libvirt*", "/usr/lib/systemd/system/virt*"}
+
 func takeUnits(t *taker) error {
 	return shipped(func(name, text string) error {
 		t.addNames("units", "", name)
@@ -63,7 +71,7 @@ func takeUnits(t *taker) error {
 			t.add("units", capture.Fact{Path: name + "/" + key, Value: value})
 		}
 		return nil
-	}, "/usr/lib/systemd/system/libvirt*", "/usr/lib/systemd/system/virt*")
+	}, unitFiles...)
 }
 
 func takePolkit(t *taker) error {
@@ -84,15 +92,15 @@ func takePolkit(t *taker) error {
 	}, "/usr/share/polkit-1/actions/org.libvirt*.policy")
 }
 
-// takeFilters takes the rules of each filter in their order.
+// takeFilters takes the rules of each filter, whose order is in their priorities.
 func takeFilters(t *taker) error {
 	return shipped(func(_, text string) error {
 		root, err := parseXML(text)
 		name := root.attr("name")
 		t.addNames("nwfilters", "", name)
-		for i, c := range root.Children {
+		for _, c := range root.Children {
 			if c.Name.Local != "uuid" {
-				t.add("nwfilters", capture.Fact{Path: fmt.Sprintf("%s/%d", name, i), Value: oneLine(c)})
+				t.addNames("nwfilters", name, strings.ReplaceAll(oneLine(c), "/", "|"))
 			}
 		}
 		return err

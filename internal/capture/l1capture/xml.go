@@ -54,7 +54,7 @@ func parseXML(text string) (element, error) {
 var labels = []string{"name", "id", "type"}
 
 // xmlFacts writes a document as paths below a first name: what elements say that is a
-// number is the value of a fact, anything else a fact of its own.
+// number or a path is the value of a fact, anything else a fact of its own.
 func xmlFacts(text, below string, skip func(path string) bool) ([]capture.Fact, error) {
 	root, err := parseXML(text)
 	if err != nil {
@@ -62,13 +62,14 @@ func xmlFacts(text, below string, skip func(path string) bool) ([]capture.Fact, 
 	}
 	var facts []capture.Fact
 	say := func(path, value string) {
-		f := capture.Fact{Path: path, Value: value}
-		if _, err := strconv.ParseFloat(value, 64); err != nil {
-			f = capture.Fact{Path: path + "/=" + value}
+		f := capture.Fact{Path: path + "/=" + value}
+		if skip(f.Path) {
+			return
 		}
-		if !skip(f.Path) {
-			facts = append(facts, f)
+		if _, err := strconv.ParseFloat(value, 64); err == nil || strings.Contains(value, "/") {
+			f = capture.Fact{Path: path, Value: value}
 		}
+		facts = append(facts, f)
 	}
 	var walk func(path string, e element)
 	walk = func(path string, e element) {
