@@ -109,6 +109,7 @@ func unfit(m *Matrix) []string {
 	for i := range m.Results {
 		r := &m.Results[i]
 		answered[r.Cell] = answered[r.Cell] || r.Record != nil || r.AskedIn != "" && r.Verdict != matrix.Missing
+		answered[r.Against] = answered[r.Against] || r.Record != nil
 		switch r.Verdict {
 		case matrix.Pass, matrix.Fail, matrix.Known, matrix.Fixed:
 			executed++

@@ -222,3 +222,20 @@ func TestReasonsNameFewPlacesAndCountMany(t *testing.T) {
 		}
 	}
 }
+
+func TestACellThatAnotherIsComparedWithHasItsResult(t *testing.T) {
+	p, cell := one()
+	p.Cells = append(p.Cells, matrix.Cell{ID: "kvm_linux-5.10", Kind: matrix.KVM, Tier: matrix.Nested, Checks: []matrix.PlannedCheck{
+		{ID: "S-QMP", Tier: matrix.Nested, Unsupported: "the plan has no qemu that is older"},
+	}})
+	for i := range p.Cells[0].Checks {
+		p.Cells[0].Checks[i].Against = "kvm_linux-5.10"
+	}
+	if err := p.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	m := Judge(p, []journal.Record{record(p, cell, "O-CONN", matrix.Pass), record(p, cell, "O-SAVE", matrix.Pass)}, nil)
+	if d := Gate(m, DefaultPolicy()); d.Code != Ship {
+		t.Errorf("got %d %q", d.Code, d.Reasons)
+	}
+}

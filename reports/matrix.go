@@ -90,6 +90,8 @@ type Result struct {
 	// depends on is the same there; empty when it is the cell's own. It counts
 	// there, and the record is there.
 	AskedIn string `json:"asked_in,omitempty"`
+	// Against is the cell whose version it compares its own with.
+	Against string `json:"against,omitempty"`
 	// Reason says in words why the verdict is not PASS.
 	Reason string `json:"reason,omitempty"`
 	// Earlier are the verdicts of older records for the same question, oldest

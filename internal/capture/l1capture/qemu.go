@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -269,7 +268,7 @@ type vmstate struct {
 }
 
 func takeState(t *taker, q *session) error {
-	file := filepath.Join(os.TempDir(), "vmstate.json")
+	file := "/tmp/vmstate.json" // of the image: TMPDIR is of the machine
 	// It has the states of all devices whatever the machine is.
 	if _, err := output(q.program, "-nodefaults", "-display", "none", "-machine", "q35", "-dump-vmstate", file); err != nil {
 		return err
