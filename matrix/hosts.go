@@ -13,4 +13,10 @@ type Hosts struct {
 	Cold bool `json:"cold,omitempty"`
 	// Network lets a host make networks of its own, where its tier does not anyway.
 	Network bool `json:"network,omitempty"`
+	// Earlier are the components of which the second host has the version before the
+	// cell's: its stack is the one that a rebase of them starts from. Such a check
+	// depends on everything, of both stacks.
+	Earlier []Component `json:"earlier,omitempty"`
+	// Peer is the cell of the plan whose stack that is. The planner finds it.
+	Peer string `json:"peer,omitempty"`
 }

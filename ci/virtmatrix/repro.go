@@ -89,8 +89,28 @@ func narrow(frozen *matrix.Plan, want selection) (*matrix.Plan, error) {
 		}
 		p.Cells = append(p.Cells, cell)
 	}
+	keepPeers(p, frozen, keep)
 	maps.DeleteFunc(p.PackageSets, func(_ string, s matrix.PackageSet) bool { return len(s.Packages) == 0 })
 	return p, p.Seal()
+}
+
+// keepPeers keeps the cells whose stacks the selected checks have on a host, which are
+// asked nothing.
+func keepPeers(p, frozen *matrix.Plan, keep func(matrix.ImageRef)) {
+	for _, cell := range p.Cells {
+		for _, check := range cell.Checks {
+			peer := frozen.Cell(check.Hosts.Peer)
+			if peer == nil || p.Cell(peer.ID) != nil {
+				continue
+			}
+			for _, ref := range peer.Images {
+				keep(ref)
+			}
+			alone := *peer
+			alone.Checks = nil
+			p.Cells = append(p.Cells, alone)
+		}
+	}
 }
 
 // narrowCell keeps the selected checks, which the cell then answers itself, and the

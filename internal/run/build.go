@@ -90,12 +90,13 @@ func (d *Driver) buildImage(ctx context.Context, plan *matrix.Plan, ref matrix.I
 }
 
 // refsOf lists each image of a plan once, the emulator first. A cell that is asked
-// nothing has no host, and needs none.
+// nothing, and is no other cell's peer, has no host, and needs none.
 func refsOf(plan *matrix.Plan) []matrix.ImageRef {
 	refs := []matrix.ImageRef{plan.Emulator}
 	seen := map[matrix.ImageRef]bool{plan.Emulator: true}
+	peers := peersOf(plan)
 	for _, c := range plan.Cells {
-		if c.Asked() == 0 {
+		if c.Asked() == 0 && !peers[c.ID] {
 			continue
 		}
 		for _, ref := range c.Images {

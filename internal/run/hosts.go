@@ -24,6 +24,7 @@ import (
 // Hosts boots the hosts of a plan's cells.
 type Hosts struct {
 	driver   *Driver
+	plan     *matrix.Plan
 	images   *Images
 	programs map[string]string
 	folder   *owner.Folder
@@ -44,7 +45,7 @@ func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (
 	if err != nil {
 		return nil, fault.Infraf("prepare hosts", "%w", err)
 	}
-	h := &Hosts{driver: d, images: images, folder: folder, sums: images.sums(), Snapshots: snapshot.In(Snapshots(d.config.Home))}
+	h := &Hosts{driver: d, plan: plan, images: images, folder: folder, sums: images.sums(), Snapshots: snapshot.In(Snapshots(d.config.Home))}
 	defer func() {
 		if err != nil {
 			h.Close()

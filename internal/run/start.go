@@ -3,6 +3,7 @@ package run
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"path/filepath"
@@ -82,7 +83,7 @@ const (
 // has its logs in logDir, and several in a folder of their name there. Where one
 // does not come up, there is none.
 func (h *Hosts) Start(ctx context.Context, cell *matrix.Cell, want matrix.Hosts, logDir string) (_ []Host, err error) {
-	parts, err := h.parts(cell)
+	cells, err := h.cells(cell, want)
 	if err != nil {
 		return nil, err
 	}
@@ -94,12 +95,12 @@ func (h *Hosts) Start(ctx context.Context, cell *matrix.Cell, want matrix.Hosts,
 	group, starting := errgroup.WithContext(ctx)
 	for role := range hosts {
 		group.Go(func() (err error) {
-			s := h.settings(cell, want, role)
+			s := h.settings(cells[role], want, role)
 			s.Peers.Folders, s.LogDir = peers.Folders, logDir
 			if !peers.Alone() {
 				s.LogDir = filepath.Join(logDir, s.Peers.Name(role))
 			}
-			hosts[role], err = h.start(starting, cell, parts, s)
+			hosts[role], err = h.start(starting, cells[role], s)
 			return err
 		})
 	}
@@ -119,8 +120,12 @@ func (h *Hosts) Start(ctx context.Context, cell *matrix.Cell, want matrix.Hosts,
 }
 
 // start starts one host. Its result is no interface with nothing in it.
-func (h *Hosts) start(ctx context.Context, cell *matrix.Cell, parts host.Parts, s host.Settings) (Host, error) {
+func (h *Hosts) start(ctx context.Context, cell *matrix.Cell, s host.Settings) (Host, error) {
 	runtime := h.driver.config.Runtime
+	parts, err := h.parts(cell)
+	if err != nil {
+		return nil, err
+	}
 	if cell.Tier == matrix.Container {
 		it, err := container.Boot(ctx, container.Options{Runtime: runtime, Home: h.driver.config.Home, Parts: parts, Settings: s})
 		if err != nil {
@@ -178,13 +183,13 @@ func (h *Hosts) settings(cell *matrix.Cell, want matrix.Hosts, role int) host.Se
 // Restorable says whether all the wanted hosts of the cell have snapshots to be
 // restored from.
 func (h *Hosts) Restorable(cell *matrix.Cell, want matrix.Hosts) bool {
-	parts, err := h.parts(cell)
-	for role := range max(want.Count, 1) {
-		if err != nil || !host.Restores(parts, h.settings(cell, want, role), h.emulator) {
-			return false
+	err := h.each(cell, want, func(parts host.Parts, s host.Settings) error {
+		if !host.Restores(parts, s, h.emulator) {
+			return errors.New("it boots")
 		}
-	}
-	return true
+		return nil
+	})
+	return err == nil
 }
 
 // ForgetAll makes the next of the wanted hosts of the cell ones that boot.
@@ -192,11 +197,5 @@ func (h *Hosts) ForgetAll(cell *matrix.Cell, want matrix.Hosts) error {
 	if cell.Tier == matrix.Container {
 		return nil // containers have no snapshots
 	}
-	parts, err := h.parts(cell)
-	for role := range max(want.Count, 1) {
-		if err == nil {
-			err = host.Forget(parts, h.settings(cell, want, role), h.emulator)
-		}
-	}
-	return err
+	return h.each(cell, want, func(parts host.Parts, s host.Settings) error { return host.Forget(parts, s, h.emulator) })
 }

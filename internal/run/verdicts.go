@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -219,7 +220,12 @@ func (v *Verdicts) key(cell *matrix.Cell, check matrix.PlannedCheck) (string, er
 	if q.Machine == nil {
 		return "", fmt.Errorf("nothing runs hosts of tier %s here", cell.Tier)
 	}
-	for _, ref := range cell.Images {
+	images := cell.Images
+	if peer := v.plan.Cell(check.Hosts.Peer); peer != nil {
+		q.Peer = peer.ID
+		images = slices.Concat(images, peer.Images)
+	}
+	for _, ref := range images {
 		image, ok := v.images[ref]
 		if !ok {
 			return "", fmt.Errorf("image %s of %s is not built", ref.Role, ref.Release)

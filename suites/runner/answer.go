@@ -110,7 +110,9 @@ func (a *attempt) run(ctx context.Context, rec *journal.Record) error {
 	if err := os.RemoveAll(dir); err != nil { // attempts count anew when a run goes on
 		return fault.Infraf("remove earlier evidence", "%w", err)
 	}
-	note, err := a.admit(ctx, a.check.Hosts)
+	want := a.check.Hosts
+	want.Peer = a.planned.Hosts.Peer
+	note, err := a.admit(ctx, want)
 	if err != nil {
 		return err
 	}
@@ -132,13 +134,14 @@ func (a *attempt) run(ctx context.Context, rec *journal.Record) error {
 		return a.notBooted(err)
 	}
 	t := steps.New(limited, a.env(rec.Attempts), a.sessions...)
+	t.Remember()
 	err = a.try(t)
 	rec.Quirks, rec.Said = a.sessions[0].Host.Quirks(), t.Said()
 	if err != nil || a.Family.run.Keep {
 		a.keepEvidence(rec, dir, err, func() { t.Evidence(ctx, dir) })
 	}
 	if err == nil {
-		if err = t.WayBack(); err != nil {
+		if err = wayBack(limited, t); err != nil {
 			a.keepEvidence(rec, dir, err, func() { t.Evidence(ctx, dir) })
 		}
 	}

@@ -103,8 +103,11 @@ func (f *Family) boot(ctx context.Context) (notes []string, err error) {
 	if err != nil {
 		return notes, err
 	}
-	for _, h := range hosts {
+	for role, h := range hosts {
 		f.sessions = append(f.sessions, steps.NewSession(h))
+		if role > 0 && f.want.Peer != "" {
+			f.sessions[role].Cell = f.run.Plan.Cell(f.want.Peer)
+		}
 		for _, n := range h.Notes() {
 			notes = append(notes, "a fresh host: "+n)
 		}

@@ -6,12 +6,15 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/matrix"
 	"libvirt.org/go/libvirt"
 )
 
 // Session is a host, and what the checks that share it keep open there.
 type Session struct {
 	Host Host
+	// Cell is the one whose stack the host has, where that is not the attempt's.
+	Cell *matrix.Cell
 
 	// conn is the libvirt connection that checks share, more are those that they
 	// opened and have not given back.
@@ -23,6 +26,8 @@ type Session struct {
 	calls sync.WaitGroup
 	// guest is the one that checks borrow.
 	guest *sharedGuest
+	// held is what the host held before the first attempt, in order.
+	held []string
 
 	// consoleAt is where the console stood when the attempt began.
 	consoleAt int64

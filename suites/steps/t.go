@@ -47,6 +47,8 @@ type Env struct {
 type T struct {
 	*attempt
 	s *Session
+	// Cell is the one whose stack the host has.
+	Cell *matrix.Cell
 }
 
 // attempt is what the views of all hosts of an attempt share.
@@ -82,11 +84,11 @@ func New(ctx context.Context, env Env, sessions ...*Session) *T {
 	for _, s := range sessions {
 		s.begin()
 	}
-	return &T{a, sessions[0]}
+	return (&T{attempt: a}).On(0)
 }
 
 // On returns the attempt as seen from its i-th host, counted from 0.
-func (t *T) On(i int) *T { return &T{t.attempt, t.sessions[i]} }
+func (t *T) On(i int) *T { return t.view(t.sessions[i]) }
 
 // Expect asserts something about the product.
 func (t *T) Expect(actual any, extra ...any) types.Assertion {
