@@ -117,8 +117,8 @@ func TestSelectorsNarrowTheProfile(t *testing.T) {
 			map[string]string{old: "IK-BOOT O-SAVE"}},
 		{"a host is not booted for what does not apply", Request{Profile: "smoke", Cells: []string{"linux-6.1"}, Checks: []string{"IX-PV"}},
 			map[string]string{old: "-IX-PV", contained: "-IX-PV", xen: "IX-BOOT IX-PV"}},
-		{"patterns are ORed", Request{Profile: "smoke", Cells: []string{"xen", "qemu-10.0*libvirt-9.0"}, Checks: []string{"*SAVE", "IX-BOOT"}},
-			map[string]string{bundled: "IK-BOOT -IX-BOOT O-MSAVE O-SAVE", bundled + "_tier-container": "O-CONN -IX-BOOT O-MSAVE O-SAVE", xen: "IX-BOOT O-MSAVE O-SAVE"}},
+		{"patterns are ORed", Request{Profile: "smoke", Cells: []string{"xen", "qemu-10.0*libvirt-9.0"}, Checks: []string{"*MSAVE", "IX-BOOT"}},
+			map[string]string{bundled: "IK-BOOT -IX-BOOT O-MSAVE", bundled + "_tier-container": "O-CONN -IX-BOOT O-MSAVE", xen: "IX-BOOT O-MSAVE"}},
 		{"a cell that the profile does not ask stays out", Request{Profile: "ci", Checks: []string{"O-SAVE"}},
 			map[string]string{old: "IK-BOOT O-SAVE", contained: "O-CONN O-SAVE"}},
 	} {
