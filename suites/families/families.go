@@ -5,6 +5,7 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/suites/inbound/kernel"
 	_ "github.com/virtmatrix/virtmatrix/suites/inbound/qemu"
 	_ "github.com/virtmatrix/virtmatrix/suites/inbound/xen"
+	_ "github.com/virtmatrix/virtmatrix/suites/outbound/blockjobs"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/connection"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/devices"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/events"
@@ -14,6 +15,7 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/migration"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/network"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/save"
+	_ "github.com/virtmatrix/virtmatrix/suites/outbound/snapshots"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/storage"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/tools"
 )
