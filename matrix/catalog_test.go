@@ -135,6 +135,12 @@ func TestChecksAreAskedOfTheCellsThatCanAnswer(t *testing.T) {
 		if k.ID[:2] == "IK" || k.ID[:2] == "IX" || k.ID == "IQ-CPU" {
 			tiers = []Tier{Nested}
 		}
+		if slices.Contains(k.Requires, OwnKernel) {
+			tiers = []Tier{Nested}
+		}
+		if slices.Contains(k.Requires, SharedFolder) {
+			tiers = []Tier{Container}
+		}
 		if k.Layer() != layer || !slices.Equal(k.Kinds(), kinds) || !slices.Equal(k.Tiers(), tiers) {
 			t.Errorf("%s speaks of %s and is asked of %v, %v; want %s, %v, %v", k.ID, k.Layer(), k.Kinds(), k.Tiers(), layer, kinds, tiers)
 		}

@@ -44,9 +44,6 @@ func SetWord(api string, n int, value uint32) *Control {
 	return call(fmt.Sprintf("%d as word %d of answers of %s", value, n, api), libvirtrpc.Alter(api, libvirtrpc.SetWord(n, value)))
 }
 
-// Hang has a call never answered.
-func Hang(api string) *Control { return call(api+" that is never answered", libvirtrpc.Hang(api)) }
-
 // DoubleEvents has life-cycle events come twice.
 func DoubleEvents() *Control {
 	const event = "REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE"

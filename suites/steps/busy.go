@@ -52,6 +52,9 @@ func (j *Job) Try(limit time.Duration) error {
 	return j.t.tryWithin(limit, j.op, func() error { <-j.over; return j.err })
 }
 
+// progress is the question for a job's.
+const progress = "job's progress"
+
 // Question is a call that only reads.
 type Question struct {
 	what string
@@ -72,7 +75,7 @@ func (d *Domain) Questions(emulatorAnswers bool) []Question {
 		{"domain's XML", func() error { _, err := own.GetXMLDesc(0); return err }},
 		{"domain's state", func() error { _, _, err := own.GetState(); return err }},
 		{"domain's info", func() error { _, err := own.GetInfo(); return err }},
-		{"job's progress", func() error { _, err := own.GetJobStats(0); return err }},
+		{progress, func() error { _, err := own.GetJobStats(0); return err }},
 		{"list of domains", func() error { all, err := c.Raw.ListAllDomains(0); free(all); return err }},
 		{"statistics", func() error {
 			all, err := c.Raw.GetAllDomainStats([]*libvirt.Domain{own}, 0, stats)

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -117,13 +118,13 @@ func (d *Domain) Job() *libvirt.DomainJobInfo {
 
 // Migrating is a migration under way.
 type Migrating struct {
-	*Pending
+	*Job
 	d *Domain
 }
 
 // BeginMigration asks for a migration and does not wait for it.
 func (d *Domain) BeginMigration(peer *T, flags libvirt.DomainMigrateFlags, opts ...MigrationOption) *Migrating {
-	return &Migrating{d.t.Begin(migrationLimit, "migrate domain", d.migration(peer, flags, opts)), d}
+	return &Migrating{d.t.Begin("migrate domain", d.migration(peer, flags, opts)), d}
 }
 
 // WaitSent waits until bytes of the guest's memory have gone over.
@@ -141,7 +142,32 @@ func (m *Migrating) WaitSent(bytes uint64) {
 const soonLimit = time.Minute
 
 // SucceedsSoon waits for the end of a migration that nothing slows down any more.
-func (m *Migrating) SucceedsSoon() { m.d.t.doWithin(soonLimit, m.op, m.answer) }
+func (m *Migrating) SucceedsSoon() {
+	m.d.t.doWithin(soonLimit, m.op, func() error { <-m.over; return m.err })
+}
+
+// End waits until the migration is over and returns libvirt's error as it is: who ends
+// daemons knows what to make of a connection that broke.
+func (m *Migrating) End() error {
+	return m.d.t.await(patience{op: m.op, limit: migrationLimit, layer: matrix.LayerManagement, who: "libvirt"},
+		func(context.Context) error { <-m.over; return m.err })
+}
+
+// FailsWith waits until the migration has failed with an error of one of the codes.
+func (m *Migrating) FailsWith(codes ...libvirt.ErrorNumber) {
+	err := m.End()
+	if err == nil {
+		m.d.t.Fail(matrix.LayerManagement, "the migration succeeded, and must not have")
+	}
+	if !slices.Contains(codes, Code(err)) {
+		m.d.t.Fail(matrix.LayerManagement, "the migration failed with %s: %s", named(Code(err)), Text(err))
+	}
+}
+
+// AsTarget leaves out of questions what only the source of a migration can answer.
+func AsTarget(questions []Question) []Question {
+	return slices.DeleteFunc(questions, func(q Question) bool { return q.what == progress })
+}
 
 // There is the domain on the peer, once that knows it.
 func (m *Migrating) There(peer *T) *Domain {

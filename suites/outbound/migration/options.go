@@ -68,7 +68,7 @@ var _ = check.Register("O-MIG-HOW", check.Spec{
 		from, to = to, from
 	}
 	m := d.BeginMigration(to, live|libvirt.MIGRATE_PAUSED)
-	m.Succeeds()
+	m.SucceedsSoon()
 	moved := m.There(to)
 	t.Expect(moved.State()).To(Equal(libvirt.DOMAIN_PAUSED), "state of a guest that was to arrive paused")
 	moved.Resume()

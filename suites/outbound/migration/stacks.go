@@ -14,21 +14,21 @@ import (
 // may be refused, as long as that costs the guest nothing.
 
 var _ = check.Register("O-MIG-XVER", check.Spec{
-	Asserts:  "A guest with many devices goes from the libvirt before to this one, and back or stays; one that was made here goes there or stays",
+	Asserts:  "A guest with many devices goes from the libvirt before to this one, and back, unless that is refused without harm",
 	Requires: []matrix.Requirement{matrix.KVMStack},
 	Hosts:    matrix.Hosts{Count: 2, Earlier: []matrix.Component{matrix.Libvirt}},
 	Control:  sabotage.Guest(l2.ForgetWord),
 }, crosses)
 
 var _ = check.Register("O-MIG-XQEMU", check.Spec{
-	Asserts:  "A guest with many devices goes from the qemu before to this one, and back or stays; one that was made here goes there or stays",
+	Asserts:  "A guest with many devices goes from the qemu before to this one, and back, unless that is refused without harm",
 	Requires: []matrix.Requirement{matrix.KVMStack},
 	Hosts:    matrix.Hosts{Count: 2, Earlier: []matrix.Component{matrix.QEMU}},
 	Control:  sabotage.Guest(l2.ForgetWord),
 }, crosses)
 
 var _ = check.Register("O-MIG-XREL", check.Spec{
-	Asserts:  "A guest with many devices goes from the libvirt and qemu before to these, and back or stays; one that was made here goes there or stays",
+	Asserts:  "A guest with many devices goes from the libvirt and qemu before to these, and back, unless that is refused without harm",
 	Requires: []matrix.Requirement{matrix.KVMStack},
 	Hosts:    matrix.Hosts{Count: 2, Earlier: []matrix.Component{matrix.Libvirt, matrix.QEMU}},
 	Control:  sabotage.Guest(l2.ForgetWord),

@@ -30,7 +30,7 @@ var _ = check.Register("O-MIG-STO", check.Spec{
 })
 
 var _ = check.Register("O-MIG-INC", check.Spec{
-	Asserts:  "Of a disk above a base that both hosts have, what is above it goes over with the guest, and the base stays as it was",
+	Asserts:  "Of a disk above a base that both hosts have, what is above goes over, and the base stays as it was",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "6.8.0")},
 	Depends:  check.On(matrix.Libvirt, matrix.QEMU, "disk"),
 	Hosts:    matrix.Hosts{Count: 2},

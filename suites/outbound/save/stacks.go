@@ -9,14 +9,14 @@ import (
 )
 
 var _ = check.Register("O-SAVE-X", check.Spec{
-	Asserts:  "A guest with many devices that the libvirt before saved goes on here; one saved here goes on there, or its file is still good here",
+	Asserts:  "A guest that the libvirt before saved goes on here, and the other way round, unless that is refused without harm",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.SharedFolder},
 	Hosts:    matrix.Hosts{Count: 2, Earlier: []matrix.Component{matrix.Libvirt}},
 	Control:  sabotage.Guest(l2.ForgetWord),
 }, carries)
 
 var _ = check.Register("O-SAVE-XQEMU", check.Spec{
-	Asserts:  "A guest with many devices saved under the qemu before goes on here; one saved here goes on there, or its file is still good here",
+	Asserts:  "A guest saved under the qemu before goes on here, and the other way round, unless that is refused without harm",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.SharedFolder},
 	Hosts:    matrix.Hosts{Count: 2, Earlier: []matrix.Component{matrix.QEMU}},
 	Control:  sabotage.Guest(l2.ForgetWord),
