@@ -90,7 +90,7 @@ func TestLookupsGiveTheNearestName(t *testing.T) {
 		{component, `unknown component "kemu"; did you mean "qemu"?`},
 		{version, `unknown version of linux "6.11"; did you mean "6.1"?`},
 		{check, `unknown check "O-SAFE"; did you mean "O-SAVE"?`},
-		{profile, `unknown profile "monthly"; there are smoke, ci, selftest, containers, parity, each, nightly, full`},
+		{profile, `unknown profile "monthly"; there are smoke, ci, selftest, containers, static, parity, each, nightly, full`},
 	} {
 		if e.err == nil || e.err.Error() != e.want {
 			t.Errorf("got %v\nwant %s", e.err, e.want)
@@ -121,10 +121,9 @@ func TestChecksAreAskedOfTheCellsThatCanAnswer(t *testing.T) {
 			kinds, layer = []Kind{KVM}, LayerHypervisor
 		case "IX":
 			kinds, layer = []Kind{Xen}, LayerHypervisor
-		case "O-":
-			if slices.Contains(k.Requires, KVMStack) {
-				kinds = []Kind{KVM}
-			}
+		case "S-":
+			layer = map[string]Layer{"static/kernel": LayerKernel, "static/qemu": LayerHypervisor, "static/xen": LayerHypervisor,
+				"static/libvirt": LayerManagement, "static/xml": LayerManagement}[k.Family]
 		case "IK":
 			layer = LayerKernel
 			if strings.HasPrefix(k.ID, "IK-KVM") {
@@ -134,6 +133,18 @@ func TestChecksAreAskedOfTheCellsThatCanAnswer(t *testing.T) {
 		// What asks L1's own kernel needs a host that has one.
 		if k.ID[:2] == "IK" || k.ID[:2] == "IX" || k.ID == "IQ-CPU" {
 			tiers = []Tier{Nested}
+		}
+		if slices.Contains(k.Requires, OwnKernel) {
+			tiers = []Tier{Nested}
+		}
+		if slices.Contains(k.Requires, SharedFolder) || slices.Contains(k.Requires, Contained) {
+			tiers = []Tier{Container}
+		}
+		switch {
+		case slices.Contains(k.Requires, KVMStack):
+			kinds = []Kind{KVM}
+		case slices.Contains(k.Requires, XenStack):
+			kinds, tiers = []Kind{Xen}, []Tier{Nested}
 		}
 		if k.Layer() != layer || !slices.Equal(k.Kinds(), kinds) || !slices.Equal(k.Tiers(), tiers) {
 			t.Errorf("%s speaks of %s and is asked of %v, %v; want %s, %v, %v", k.ID, k.Layer(), k.Kinds(), k.Tiers(), layer, kinds, tiers)

@@ -122,6 +122,9 @@ func (c *Check) verify() error {
 	if c.Compares != "" && !slices.Contains(c.Depends, string(c.Compares)) {
 		return fmt.Errorf("it compares versions of %s, and does not depend on it", c.Compares)
 	}
+	if len(c.Hosts.Earlier) > 0 && (c.Hosts.Count != 2 || c.Depends != nil) {
+		return errors.New("a check between two stacks has two hosts, and depends on everything")
+	}
 	if !slices.ContainsFunc(hostTypes(), c.askedOn) {
 		return fmt.Errorf("no cell can meet what it requires: %s", listed(plain(c.Requires)))
 	}

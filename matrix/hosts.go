@@ -21,4 +21,16 @@ type Hosts struct {
 	Cold bool `json:"cold,omitempty"`
 	// Network lets a host make networks of its own, where its tier does not anyway.
 	Network bool `json:"network,omitempty"`
+	// Earlier are the components of which the second host has the version before the
+	// cell's: its stack is the one that a rebase of them starts from. Such a check
+	// depends on everything, of both stacks.
+	Earlier []Component `json:"earlier,omitempty"`
+}
+
+// Others are the cells of the plan whose images the check works on besides its own.
+func (p *PlannedCheck) Others() []string {
+	if p.Against == "" {
+		return p.Hosts.Of
+	}
+	return append([]string{p.Against}, p.Hosts.Of...)
 }

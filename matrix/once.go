@@ -26,7 +26,7 @@ func (c *Cell) question(p *PlannedCheck) string {
 		if choice, ok := c.Choice(Component(axis)); ok {
 			words = append(words, choice.Release, choice.Package)
 		}
-		if c.Tier == Container && !p.Hosts.None && slices.Contains(realisedByL0, axis) {
+		if !p.Hosts.None && c.isL0s(axis) {
 			words = append(words, "of L0")
 		}
 	}
@@ -36,6 +36,11 @@ func (c *Cell) question(p *PlannedCheck) string {
 // realisedByL0 are the axes that a container does not realise by itself: L0's
 // kernel runs the host, and L0's accelerator its guests.
 var realisedByL0 = []string{string(Linux), "accel"}
+
+// isL0s says that the cell has nothing of an axis by itself.
+func (c *Cell) isL0s(axis string) bool {
+	return c.Tier == Container && slices.Contains(realisedByL0, axis)
+}
 
 // asker gives each question of a plan to one cell.
 type asker struct {

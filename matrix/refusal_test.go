@@ -128,7 +128,7 @@ func TestRefusedRequests(t *testing.T) {
 			`unknown value of firmware "uef"; did you mean "uefi"?`},
 		{"no change", Request{Profile: "nightly", Change: &Change{"libvirt", Newest, "12.8"}}, "libvirt is 12.8 before and after; name two values"},
 		{"a change without a cover", Request{Profile: "smoke", Change: &Change{"libvirt", "9.0", "11.3"}},
-			"profile smoke names its cells and covers nothing, so there is nothing to choose the cells of a change from; these do: containers, each, nightly, full"},
+			"profile smoke names its cells and covers nothing, so there is nothing to choose the cells of a change from; these do: containers, static, each, nightly, full"},
 	} {
 		t.Run(k.about, func(t *testing.T) { mustRefuse(t, c, k.r, k.want) })
 	}

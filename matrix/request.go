@@ -71,6 +71,7 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 		return nil, err
 	}
 	plan.arrange()
+	c.pairUp(plan)
 	if !r.Everywhere {
 		plan.askOnce(want)
 	}

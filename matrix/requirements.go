@@ -25,6 +25,8 @@ const (
 	AppArmor Requirement = "apparmor"
 	// Contained is a host in a container.
 	Contained Requirement = "contained"
+	// SharedFolder is a folder that all hosts of a check see.
+	SharedFolder Requirement = "shared-folder"
 	// Pristine is a host that no other check has used. Every cell can give it one.
 	Pristine Requirement = "pristine"
 )
@@ -61,7 +63,8 @@ var vocabulary = map[Requirement][]condition{
 		{tier: Nested, why: "AppArmor belongs to the kernel, and a container has L0's"},
 		{setting: Setting{Axis: "security", Value: "apparmor"}, why: "libvirt of the cell confines guests with another security driver, or with none"},
 	},
-	Pristine: nil,
+	SharedFolder: {{tier: Container, why: "needs a folder that both hosts see, and machines share none"}},
+	Pristine:     nil,
 }
 
 // Requirements lists the vocabulary, without what Since returns.

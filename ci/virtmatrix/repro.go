@@ -89,12 +89,34 @@ func narrow(frozen *matrix.Plan, want selection) (*matrix.Plan, error) {
 		}
 		p.Cells = append(p.Cells, cell)
 	}
+	keepPeers(p, frozen, keep)
 	maps.DeleteFunc(p.PackageSets, func(_ string, s matrix.PackageSet) bool { return len(s.Packages) == 0 })
 	return p, p.Seal()
 }
 
+// keepPeers keeps the cells whose images the selected checks work on besides their own.
+// They are asked nothing.
+func keepPeers(p, frozen *matrix.Plan, keep func(matrix.ImageRef)) {
+	for _, cell := range p.Cells {
+		for _, check := range cell.Checks {
+			for _, id := range check.Others() {
+				other := frozen.Cell(id)
+				if other == nil || p.Cell(id) != nil {
+					continue
+				}
+				for _, ref := range other.Images {
+					keep(ref)
+				}
+				alone := *other
+				alone.Checks = nil
+				p.Cells = append(p.Cells, alone)
+			}
+		}
+	}
+}
+
 // narrowCell keeps the selected checks, which the cell then answers itself, and the
-// boot check, which is its first.
+// boot check, which is its first where there is one.
 func narrowCell(c *matrix.Cell, patterns []string) (matrix.Cell, error) {
 	var names []string
 	for _, check := range c.Checks {
@@ -104,7 +126,9 @@ func narrowCell(c *matrix.Cell, patterns []string) (matrix.Cell, error) {
 	if err != nil {
 		return matrix.Cell{}, err
 	}
-	wanted = append(wanted, names[0])
+	if c.Checks[0].Boot {
+		wanted = append(wanted, names[0])
+	}
 	cell := *c
 	cell.Checks = nil
 	for _, check := range c.Checks {

@@ -42,6 +42,8 @@ func (h *Host) Address() host.Address {
 		Name:    h.name(),
 		Libvirt: fmt.Sprintf("qemu+unix:///system?socket=%s/%s/%s", peersDir, h.name(), filepath.Base(h.socket())),
 		Migrate: fmt.Sprintf("unix://%s/%s.sock", sharedDir, h.name()),
+		Disks:   fmt.Sprintf("unix://%s/%s-disks.sock", sharedDir, h.name()),
+		Shared:  sharedDir,
 	}
 }
 

@@ -57,8 +57,11 @@ type Address struct {
 	Name string
 	// Libvirt is the URI of its libvirt for clients on its peers.
 	Libvirt string
-	// Migrate is the URI that guests migrate to.
-	Migrate string
+	// Migrate is the URI that guests migrate to, and Disks the one for the content of
+	// their disks; empty where libvirt finds that by itself.
+	Migrate, Disks string
+	// Shared is a folder that all peers see; empty where there is none.
+	Shared string
 }
 
 // Address is that of a machine: on a network, without encryption.

@@ -96,7 +96,7 @@ func TestOneDaemonOfAMachineTakesItsPeersConnections(t *testing.T) {
 func TestHowPeersReachAMachine(t *testing.T) {
 	for kind, driver := range map[matrix.Kind]string{matrix.KVM: "qemu", matrix.Xen: "xen"} {
 		vm := &VM{settings: Settings{Kind: kind, Peers: Peers{Role: 1, Count: 2}}}
-		if got, want := vm.Address(), (Address{"l1-2", driver + "+tcp://10.9.0.2/system", "tcp://10.9.0.2"}); got != want {
+		if got, want := vm.Address(), (Address{Name: "l1-2", Libvirt: driver + "+tcp://10.9.0.2/system", Migrate: "tcp://10.9.0.2"}); got != want {
 			t.Errorf("%s: %+v, want %+v", kind, got, want)
 		}
 	}

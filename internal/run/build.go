@@ -91,20 +91,20 @@ func (d *Driver) buildImage(ctx context.Context, plan *matrix.Plan, ref matrix.I
 }
 
 // refsOf lists each image of a plan once, the emulator first. A cell that is asked
-// nothing needs none, unless another is compared with it.
+// nothing needs none, unless another cell's checks need what it has.
 func refsOf(plan *matrix.Plan) []matrix.ImageRef {
 	refs := []matrix.ImageRef{plan.Emulator}
 	seen := map[matrix.ImageRef]bool{plan.Emulator: true}
-	compared := map[string]bool{}
+	needed := map[string]bool{}
 	for _, c := range plan.Cells {
 		for _, p := range c.Checks {
-			for _, id := range append(p.Hosts.Of, p.Against) {
-				compared[id] = compared[id] || p.Asked()
+			for _, id := range p.Others() {
+				needed[id] = needed[id] || p.Asked()
 			}
 		}
 	}
 	for _, c := range plan.Cells {
-		if c.Asked() == 0 && !compared[c.ID] {
+		if c.Asked() == 0 && !needed[c.ID] {
 			continue
 		}
 		for _, ref := range c.Images {

@@ -3,6 +3,7 @@ package run
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"path/filepath"
@@ -82,6 +83,10 @@ const (
 // has its logs in logDir, and several in a folder of their name there. Where one
 // does not come up, there is none.
 func (h *Hosts) Start(ctx context.Context, cell *matrix.Cell, want matrix.Hosts, logDir string) (_ []Host, err error) {
+	cells, err := h.cells(cell, want)
+	if err != nil {
+		return nil, err
+	}
 	peers, err := h.peers(cell, want)
 	if err != nil {
 		return nil, fault.Infraf("start hosts", "%w", err)
@@ -90,13 +95,12 @@ func (h *Hosts) Start(ctx context.Context, cell *matrix.Cell, want matrix.Hosts,
 	group, starting := errgroup.WithContext(ctx)
 	for role := range hosts {
 		group.Go(func() (err error) {
-			cell := h.cellOf(cell, want, role)
-			s := h.settings(cell, want, role)
+			s := h.settings(cells[role], want, role)
 			s.Peers.Folders, s.LogDir = peers.Folders, logDir
 			if !peers.Alone() {
 				s.LogDir = filepath.Join(logDir, s.Peers.Name(role))
 			}
-			hosts[role], err = h.start(starting, cell, s)
+			hosts[role], err = h.start(starting, cells[role], s)
 			return err
 		})
 	}
@@ -117,11 +121,11 @@ func (h *Hosts) Start(ctx context.Context, cell *matrix.Cell, want matrix.Hosts,
 
 // start starts one host. Its result is no interface with nothing in it.
 func (h *Hosts) start(ctx context.Context, cell *matrix.Cell, s host.Settings) (Host, error) {
+	runtime := h.driver.config.Runtime
 	parts, err := h.parts(cell)
 	if err != nil {
 		return nil, err
 	}
-	runtime := h.driver.config.Runtime
 	if cell.Tier == matrix.Container {
 		it, err := container.Boot(ctx, container.Options{Runtime: runtime, Home: h.driver.config.Home, Parts: parts, Settings: s})
 		if err != nil {
@@ -176,25 +180,16 @@ func (h *Hosts) settings(cell *matrix.Cell, want matrix.Hosts, role int) host.Se
 	return s
 }
 
-// cellOf is the cell that the host with a role is of.
-func (h *Hosts) cellOf(cell *matrix.Cell, want matrix.Hosts, role int) *matrix.Cell {
-	if role == 0 || role > len(want.Of) {
-		return cell
-	}
-	return h.plan.Cell(want.Of[role-1])
-}
-
 // Restorable says whether all the wanted hosts of the cell have snapshots to be
 // restored from.
 func (h *Hosts) Restorable(cell *matrix.Cell, want matrix.Hosts) bool {
-	for role := range max(want.Count, 1) {
-		of := h.cellOf(cell, want, role)
-		parts, err := h.parts(of)
-		if err != nil || !host.Restores(parts, h.settings(of, want, role), h.emulator) {
-			return false
+	err := h.each(cell, want, func(parts host.Parts, s host.Settings) error {
+		if !host.Restores(parts, s, h.emulator) {
+			return errors.New("it boots")
 		}
-	}
-	return true
+		return nil
+	})
+	return err == nil
 }
 
 // ForgetAll makes the next of the wanted hosts of the cell ones that boot.
@@ -202,15 +197,5 @@ func (h *Hosts) ForgetAll(cell *matrix.Cell, want matrix.Hosts) error {
 	if cell.Tier == matrix.Container {
 		return nil // containers have no snapshots
 	}
-	for role := range max(want.Count, 1) {
-		of := h.cellOf(cell, want, role)
-		parts, err := h.parts(of)
-		if err == nil {
-			err = host.Forget(parts, h.settings(of, want, role), h.emulator)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return h.each(cell, want, func(parts host.Parts, s host.Settings) error { return host.Forget(parts, s, h.emulator) })
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -219,7 +220,13 @@ func (v *Verdicts) key(cell *matrix.Cell, check matrix.PlannedCheck) (string, er
 	if q.Machine == nil {
 		return "", fmt.Errorf("nothing runs hosts of tier %s here", cell.Tier)
 	}
-	for _, ref := range cell.Images {
+	images := cell.Images
+	for _, id := range check.Others() {
+		if other := v.plan.Cell(id); other != nil {
+			images = slices.Concat(images, other.Images)
+		}
+	}
+	for _, ref := range images {
 		image, ok := v.images[ref]
 		if !ok {
 			return "", fmt.Errorf("image %s of %s is not built", ref.Role, ref.Release)

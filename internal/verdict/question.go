@@ -28,7 +28,7 @@ type Question struct {
 	Format int
 	Check  matrix.PlannedCheck
 	Cell   matrix.Cell
-	// Images are what the cell's host is composed from: what made each one, what
+	// Images are what the hosts are composed from: what made each one, what
 	// went in and, because another build of the same may differ, what came out.
 	Images []string
 	// Code is the version of all code that gives the answer.

@@ -103,10 +103,10 @@ func (f *Family) boot(ctx context.Context) (notes []string, err error) {
 	if err != nil {
 		return notes, err
 	}
-	for i, h := range hosts {
+	for role, h := range hosts {
 		f.sessions = append(f.sessions, steps.NewSession(h))
-		if i > 0 && len(f.want.Of) > 0 {
-			f.sessions[i].Cell = f.run.Plan.Cell(f.want.Of[i-1])
+		if role > 0 && len(f.want.Of) > 0 {
+			f.sessions[role].Cell = f.run.Plan.Cell(f.want.Of[role-1])
 		}
 		for _, n := range h.Notes() {
 			notes = append(notes, "a fresh host: "+n)

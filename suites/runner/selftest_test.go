@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,7 +113,7 @@ func TestARunAppliesNoControl(t *testing.T) {
 	b := newBench(t)
 	rec := b.answerWith(soon(t), "O-START", sabotaged("breaks", "", holds))
 	b.wants(rec, matrix.Pass, "")
-	if ran := b.host().Ran(); len(ran) != 0 {
+	if ran := b.host().Ran(); slices.Contains(ran, "breaks") {
 		t.Errorf("the host was told %q", ran)
 	}
 }

@@ -2,6 +2,7 @@ package sabotage
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/libvirtrpc"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
@@ -22,6 +23,14 @@ func Refuse(api string, code libvirt.ErrorNumber, domain libvirt.ErrorDomain) *C
 // ChangeCode gives the refusals of a call another number.
 func ChangeCode(api string, code libvirt.ErrorNumber) *Control {
 	return call(fmt.Sprintf("refusals of %s as error %d", api, code), libvirtrpc.ChangeCode(api, int(code)))
+}
+
+// Hang has a call never answered, and never made.
+func Hang(api string) *Control { return call(api+" that never returns", libvirtrpc.Hang(api)) }
+
+// Delay holds the answers of a call back.
+func Delay(api string, by time.Duration) *Control {
+	return call(fmt.Sprintf("answers of %s that take %s more", api, by), libvirtrpc.Delay(api, by))
 }
 
 // Alter replaces a text in the answers of a call.

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -61,7 +62,7 @@ func (t *T) WayBack() error {
 }
 
 // view is the attempt as seen from a host.
-func (t *T) view(s *Session) *T { return &T{t.attempt, s} }
+func (t *T) view(s *Session) *T { return &T{t.attempt, s, cmp.Or(s.Cell, t.attempt.Cell)} }
 
 // try takes steps and returns why they failed. A host that died explains whatever
 // the steps stumbled over. When our own fault was first, the death is what

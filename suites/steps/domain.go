@@ -273,6 +273,7 @@ func (t *T) forget(name string) {
 		batch := strings.Join([]string{
 			"destroy " + name,
 			"undefine " + name + " --managed-save --nvram --snapshots-metadata",
+			"undefine " + name + " --managed-save --nvram --snapshots-metadata --checkpoints-metadata",
 			"undefine " + name, // for who does not know these flags
 			"domstate " + name,
 		}, "; ")

@@ -1,8 +1,11 @@
 package steps
 
 import (
+	"context"
+	"slices"
 	"time"
 
+	"github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"libvirt.org/go/libvirt"
 )
@@ -11,17 +14,181 @@ import (
 // hosts one took 50 s.
 const migrationLimit = 5 * time.Minute
 
-// MigrateTo moves the running guest to another host of the check and returns its
-// domain there, which is gone when the check is over.
-func (d *Domain) MigrateTo(peer *T, flags libvirt.DomainMigrateFlags) *Domain {
+// MigrationOption changes how a guest is moved.
+type MigrationOption func(*libvirt.DomainMigrateParameters)
+
+// Slowly has a migration take half a minute and more: the guest's memory goes over at
+// 1 MiB/s.
+func Slowly(p *libvirt.DomainMigrateParameters) { p.BandwidthSet, p.Bandwidth = true, 1 }
+
+// WithDisks has the content of the guest's disks go to the peer as well, which listens
+// for them where it can be reached.
+func WithDisks(peer *T) MigrationOption {
+	uri := peer.Host().Address().Disks
+	return func(p *libvirt.DomainMigrateParameters) { p.DisksURISet, p.DisksURI = uri != "", uri }
+}
+
+// migration is the call that moves the domain to a peer. Without MIGRATE_PEER2PEER it
+// is we who talk to both daemons.
+func (d *Domain) migration(peer *T, flags libvirt.DomainMigrateFlags, opts []MigrationOption) func() error {
 	peer.forget(d.Name)
 	address := peer.Host().Address()
-	params := libvirt.DomainMigrateParameters{URISet: true, URI: address.Migrate}
-	d.t.doWithin(migrationLimit, "migrate domain", func() error { return d.Raw.MigrateToURI3(address.Libvirt, &params, flags) })
+	p := libvirt.DomainMigrateParameters{URISet: true, URI: address.Migrate}
+	if flags&(libvirt.MIGRATE_TUNNELLED|libvirt.MIGRATE_OFFLINE) != 0 {
+		p.URISet = false // no guest connects to the peer
+	}
+	for _, o := range opts {
+		o(&p)
+	}
+	if flags&libvirt.MIGRATE_PEER2PEER != 0 {
+		return func() error { return d.Raw.MigrateToURI3(address.Libvirt, &p, flags) }
+	}
+	there := peer.Connection().Raw
+	return func() error {
+		moved, err := d.Raw.Migrate3(there, &p, flags)
+		if err == nil {
+			_ = moved.Free()
+		}
+		return err
+	}
+}
+
+// MigrateTo moves the running guest to another host of the check and returns its
+// domain there, which is gone when the check is over.
+func (d *Domain) MigrateTo(peer *T, flags libvirt.DomainMigrateFlags, opts ...MigrationOption) *Domain {
+	d.t.doWithin(migrationLimit, "migrate domain", d.migration(peer, flags, opts))
+	moved := d.movedTo(peer)
+	moved.ExpectRunning("after it migrated there")
+	return moved
+}
+
+// TryMigrateTo asks for a migration that may be refused and returns libvirt's error.
+func (d *Domain) TryMigrateTo(peer *T, flags libvirt.DomainMigrateFlags, opts ...MigrationOption) error {
+	return d.t.tryWithin(migrationLimit, "migrate domain", d.migration(peer, flags, opts))
+}
+
+// VirshMigrateTo moves the running guest with the cell's own virsh, which talks to both
+// daemons, and returns its domain there.
+func (d *Domain) VirshMigrateTo(peer *T) *Domain {
+	peer.forget(d.Name)
+	address := peer.Host().Address()
+	d.t.VirshSays("migrate --live " + d.Name + " '" + address.Libvirt + "' --migrateuri " + address.Migrate)
+	return d.movedTo(peer)
+}
+
+// MoveOffline moves the definition of the domain, which is off, and returns it there.
+func (d *Domain) MoveOffline(peer *T, flags libvirt.DomainMigrateFlags) *Domain {
+	d.t.Do("migrate definition", d.migration(peer, flags|libvirt.MIGRATE_OFFLINE|libvirt.MIGRATE_PERSIST_DEST, nil))
+	return d.movedTo(peer)
+}
+
+// movedTo is the domain on the host that it moved to.
+func (d *Domain) movedTo(peer *T) *Domain {
 	moved := peer.Connection().Lookup(d.Name)
 	moved.Token, moved.XML = d.Token, d.XML
-	if state := moved.State(); state != libvirt.DOMAIN_RUNNING {
-		d.t.Fail(matrix.LayerManagement, "the migration succeeded, and the domain is in state %d on its new host", state)
-	}
 	return moved
+}
+
+// ExpectRunning asserts that the domain runs. when says at what moment.
+func (d *Domain) ExpectRunning(when string) {
+	d.t.Expect(d.State()).To(gomega.Equal(libvirt.DOMAIN_RUNNING), "state of the domain %s", when)
+}
+
+// ExpectStayed asserts that a migration to a peer that failed changed nothing: the
+// guest runs on here from its mark, and nothing of it is there.
+func (g *Guest) ExpectStayed(peer *T, mark Mark) {
+	d := g.Domain
+	// Its processors may go on a moment after the call has failed.
+	d.WaitFor(libvirt.DOMAIN_RUNNING)
+	d.t.Expect(d.Job().Type).To(gomega.Equal(libvirt.DOMAIN_JOB_NONE), "job after a migration that failed")
+	g.ExpectGoesOn(mark)
+	d.ExpectNotOn(peer)
+}
+
+// ExpectNotOn asserts that a host has nothing of the domain, or soon.
+func (d *Domain) ExpectNotOn(peer *T) {
+	(&Domain{t: peer, Name: d.Name}).WaitGone()
+	peer.Until(stateLimit, "no emulator of "+d.Name+" runs on "+peer.Host().Address().Name, func() bool { return !peer.HasProcess(d.Name) })
+}
+
+// Job is what libvirt says of the domain's job.
+func (d *Domain) Job() *libvirt.DomainJobInfo {
+	return Get(d.t, "ask for job of domain", func() (*libvirt.DomainJobInfo, error) { return d.Raw.GetJobStats(0) })
+}
+
+// Migrating is a migration under way.
+type Migrating struct {
+	*Job
+	d *Domain
+}
+
+// BeginMigration asks for a migration and does not wait for it.
+func (d *Domain) BeginMigration(peer *T, flags libvirt.DomainMigrateFlags, opts ...MigrationOption) *Migrating {
+	return &Migrating{d.t.Begin("migrate domain", d.migration(peer, flags, opts)), d}
+}
+
+// WaitSent waits until bytes of the guest's memory have gone over.
+func (m *Migrating) WaitSent(bytes uint64) {
+	m.d.t.Until(callLimit, "the guest's memory goes over", func() bool {
+		if m.Over() {
+			m.d.t.Fail(matrix.LayerManagement, "the migration was to take longer, and has ended: %s", Text(m.err))
+		}
+		job := m.d.Job()
+		return job.Type != libvirt.DOMAIN_JOB_NONE && job.MemProcessed > bytes
+	})
+}
+
+// soonLimit bounds the rest of a migration that nothing slows down any more, at scale 1.
+const soonLimit = time.Minute
+
+// SucceedsSoon waits for the end of a migration that nothing slows down any more.
+func (m *Migrating) SucceedsSoon() {
+	m.d.t.doWithin(soonLimit, m.op, func() error { <-m.over; return m.err })
+}
+
+// End waits until the migration is over and returns libvirt's error as it is: who ends
+// daemons knows what to make of a connection that broke.
+func (m *Migrating) End() error {
+	return m.d.t.await(patience{op: m.op, limit: migrationLimit, layer: matrix.LayerManagement, who: "libvirt"},
+		func(context.Context) error { <-m.over; return m.err })
+}
+
+// FailsWith waits until the migration has failed with an error of one of the codes.
+func (m *Migrating) FailsWith(codes ...libvirt.ErrorNumber) {
+	err := m.End()
+	if err == nil {
+		m.d.t.Fail(matrix.LayerManagement, "the migration succeeded, and must not have")
+	}
+	if !slices.Contains(codes, Code(err)) {
+		m.d.t.Fail(matrix.LayerManagement, "the migration failed with %s: %s", named(Code(err)), Text(err))
+	}
+}
+
+// AsTarget leaves out of questions what only the source of a migration can answer.
+func AsTarget(questions []Question) []Question {
+	return slices.DeleteFunc(questions, func(q Question) bool { return q.what == progress })
+}
+
+// There is the domain on the peer, once that knows it.
+func (m *Migrating) There(peer *T) *Domain {
+	conn := peer.Connection()
+	peer.Until(callLimit, "the target knows the domain", func() bool { return slices.Contains(conn.Names(), m.d.Name) })
+	return m.d.movedTo(peer)
+}
+
+// Arrived is the guest on the peer, after the migration has succeeded.
+func (m *Migrating) Arrived(peer *T) *Guest {
+	moved := m.d.movedTo(peer)
+	moved.ExpectRunning("after it migrated there")
+	return moved.Guest()
+}
+
+// SetMaxSpeed bounds the speed of the domain's migrations, in MiB/s.
+func (d *Domain) SetMaxSpeed(mib uint64) {
+	d.t.Do("set speed of migrations", func() error { return d.Raw.MigrateSetMaxSpeed(mib, 0) })
+}
+
+// MaxSpeed is the bound of the speed of the domain's migrations, in MiB/s.
+func (d *Domain) MaxSpeed() uint64 {
+	return Get(d.t, "ask for speed of migrations", func() (uint64, error) { return d.Raw.MigrateGetMaxSpeed(0) })
 }

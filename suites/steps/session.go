@@ -13,7 +13,7 @@ import (
 // Session is a host, and what the checks that share it keep open there.
 type Session struct {
 	Host Host
-	// Cell is the cell that the host is of, where that is not the check's.
+	// Cell is the one whose stack the host has, where that is not the attempt's.
 	Cell *matrix.Cell
 
 	// conn is the libvirt connection that checks share, more are those that they
@@ -26,6 +26,8 @@ type Session struct {
 	calls sync.WaitGroup
 	// guest is the one that checks borrow.
 	guest *sharedGuest
+	// held is what the host held before the first attempt, in order.
+	held []string
 
 	// consoleAt is where the console stood when the attempt began.
 	consoleAt int64

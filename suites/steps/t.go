@@ -51,6 +51,8 @@ type Env struct {
 type T struct {
 	*attempt
 	s *Session
+	// Cell is the one whose stack the host has.
+	Cell *matrix.Cell
 }
 
 // attempt is what the views of all hosts of an attempt share.
@@ -91,15 +93,10 @@ func New(ctx context.Context, env Env, sessions ...*Session) *T {
 	for _, s := range sessions {
 		s.begin()
 	}
-	return &T{a, first(sessions)}
-}
-
-// first is nil for a check without hosts.
-func first(sessions []*Session) *Session {
 	if len(sessions) == 0 {
-		return nil
+		return &T{attempt: a, Cell: env.Cell}
 	}
-	return sessions[0]
+	return (&T{attempt: a}).On(0)
 }
 
 // Others are the attempt as seen from each host after the first.
@@ -112,7 +109,7 @@ func (t *T) Others() []*T {
 }
 
 // On returns the attempt as seen from its i-th host, counted from 0.
-func (t *T) On(i int) *T { return &T{t.attempt, t.sessions[i]} }
+func (t *T) On(i int) *T { return t.view(t.sessions[i]) }
 
 // Expect asserts something about the product.
 func (t *T) Expect(actual any, extra ...any) types.Assertion {
@@ -174,13 +171,9 @@ func (t *T) AtLeast(c matrix.Component, version string) bool {
 // choice returns the version of a component in this cell. To ask for one that the
 // stack lacks is our own fault.
 func (t *T) choice(c matrix.Component) matrix.Choice {
-	cell := t.Cell
-	if t.s != nil && t.s.Cell != nil {
-		cell = t.s.Cell
-	}
-	ch, ok := cell.Choice(c)
+	ch, ok := t.Cell.Choice(c)
 	if !ok {
-		t.must(fault.Infraf("ask for "+string(c), "cell %s has none", cell.ID), "")
+		t.must(fault.Infraf("ask for "+string(c), "cell %s has none", t.Cell.ID), "")
 	}
 	return ch
 }

@@ -1,0 +1,86 @@
+package matrix
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// paired plans a check between each cell and the one that it is before a rebase of these
+// components, and tells for each cell the peer, or why there is none.
+func paired(t *testing.T, earlier []Component, cells ...string) map[string]string {
+	t.Helper()
+	c := once(t, cells...)
+	c.Checks = append(slices.Clone(c.Checks), Check{
+		ID: "O-CROSS", Asserts: "It crosses", Family: "outbound/migration", Requires: []Requirement{KVMStack},
+		Hosts: Hosts{Count: 2, Earlier: earlier},
+	})
+	p, err := New(c, Request{Profile: "once", Checks: []string{"O-CROSS"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, cell := range p.Cells {
+		for _, k := range cell.Checks {
+			if k.ID == "O-CROSS" {
+				got[cell.ID] = strings.Join(k.Hosts.Of, " ") + k.Unsupported
+			}
+		}
+	}
+	return got
+}
+
+func TestAPeerIsTheCellBeforeARebase(t *testing.T) {
+	const (
+		old  = "kvm_linux-6.1_qemu-7.2_libvirt-7.0"
+		mid  = "kvm_linux-6.1_qemu-7.2_libvirt-9.0"
+		new_ = "kvm_linux-6.1_qemu-10.0_libvirt-9.0"
+		both = "kvm_linux-6.1_qemu-5.2_libvirt-7.0"
+	)
+	cells := []string{
+		"kind: kvm, linux: 6.1, qemu: 7.2, libvirt: 7.0", "kind: kvm, linux: 6.1, qemu: 7.2, libvirt: 9.0",
+		"kind: kvm, linux: 6.1, qemu: 10.0, libvirt: 9.0", "kind: kvm, linux: 6.1, qemu: 5.2, libvirt: 7.0",
+	}
+	for _, c := range []struct {
+		earlier []Component
+		want    map[string]string
+	}{
+		{[]Component{Libvirt}, map[string]string{
+			old: "needs a stack with an earlier libvirt, and 7.0 is the first one", mid: old,
+			new_: "needs the cell that is this one with libvirt 7.0, and the plan has none",
+			both: "needs a stack with an earlier libvirt, and 7.0 is the first one",
+		}},
+		{[]Component{QEMU}, map[string]string{
+			old: both, mid: "needs the cell that is this one with qemu 5.2, and the plan has none", new_: mid,
+			both: "needs a stack with an earlier qemu, and 5.2 is the first one",
+		}},
+		{[]Component{Libvirt, QEMU}, map[string]string{
+			old: "needs a stack with an earlier libvirt, and 7.0 is the first one", mid: both, new_: old,
+			both: "needs a stack with an earlier libvirt, and 7.0 is the first one",
+		}},
+	} {
+		if diff := cmp.Diff(c.want, paired(t, c.earlier, cells...)); diff != "" {
+			t.Errorf("%s earlier (-want +got):\n%s", c.earlier, diff)
+		}
+	}
+}
+
+// A container has nothing of linux, and a machine has it whole.
+func TestAPeerMayDifferInWhatIsL0s(t *testing.T) {
+	const old, new_ = "linux: 5.10, qemu: 5.2, libvirt: 7.0", "linux: 6.1, qemu: 7.2, libvirt: 9.0"
+	for tier, want := range map[string]string{
+		"container": "kvm_linux-5.10_qemu-5.2_libvirt-7.0_tier-container",
+		"nested":    "needs the cell that is this one with libvirt 7.0 and qemu 5.2, and the plan has none",
+	} {
+		got := paired(t, []Component{Libvirt, QEMU}, "kind: kvm, tier: "+tier+", "+old, "kind: kvm, tier: "+tier+", "+new_)
+		id := "kvm_linux-6.1_qemu-7.2_libvirt-9.0"
+		if tier == "container" {
+			id += "_tier-container"
+		}
+		if got[id] != want {
+			t.Errorf("%s: %q, want %q", id, got[id], want)
+		}
+	}
+}

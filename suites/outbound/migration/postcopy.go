@@ -1,0 +1,30 @@
+package migration
+
+import (
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/check"
+	"github.com/virtmatrix/virtmatrix/suites/sabotage"
+	"github.com/virtmatrix/virtmatrix/suites/steps"
+	"libvirt.org/go/libvirt"
+)
+
+// The emulator needs userfaultfd, which Docker keeps from containers.
+var _ = check.Register("O-MIG-POST", check.Spec{
+	Asserts:  "A migration that would take long ends at once when it is switched to post-copy, and the guest goes on there",
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.OwnKernel, matrix.Since(matrix.Libvirt, "1.3.3")},
+	Hosts:    matrix.Hosts{Count: 2},
+	Control:  sabotage.Swallow("virDomainMigrateStartPostCopy"),
+}, func(t *steps.T) {
+	d, g := t.Started()
+	mark := g.Mark()
+	for _, h := range []*steps.T{t, t.On(1)} {
+		// As the distribution's boot does.
+		h.Run("sysctl -q -p /usr/lib/sysctl.d/*postcopy*.conf")
+	}
+	m := d.BeginMigration(t.On(1), libvirt.MIGRATE_LIVE|libvirt.MIGRATE_PEER2PEER|libvirt.MIGRATE_POSTCOPY, steps.Slowly)
+	m.WaitSent(0)
+	t.Do("switch to post-copy", func() error { return d.Raw.MigrateStartPostCopy(0) })
+	m.SucceedsSoon()
+	m.Arrived(t.On(1)).ExpectGoesOn(mark)
+	d.ExpectOff(libvirt.DOMAIN_SHUTOFF_MIGRATED)
+})

@@ -1,0 +1,71 @@
+package runner
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/hosttest"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/steps"
+)
+
+// holding has fresh hosts tell that they hold these things, and returns what the last
+// one holds.
+func holding(b *bench, fresh ...string) *[]string {
+	var things []string
+	b.booter.prepare = func(h *hosttest.Host) {
+		things = slices.Clone(fresh)
+		h.OnExec = func(_ context.Context, command string) (agent.Result, error) {
+			if !strings.Contains(command, "network device") {
+				return agent.Result{}, nil
+			}
+			return agent.Result{Stdout: []byte(strings.Join(things, "\n") + "\n")}, nil
+		}
+	}
+	return &things
+}
+
+func TestWhatACheckLeavesIsItsFaultAndEndsWithTheHost(t *testing.T) {
+	for kind, thing := range map[string]string{
+		"domain":  "file /etc/libvirt/qemu/l2-0a1b2c.xml",
+		"pool":    "file /etc/libvirt/storage/l2-0a1b2c-pool.xml",
+		"network": "file /run/libvirt/network/virtmatrix.xml",
+		"secret":  "file /etc/libvirt/secrets/c1.base64",
+		"filter":  "file /etc/libvirt/nwfilter/mine.xml",
+		"bridge":  "network device vmnat0",
+		"table":   "nft table inet mine",
+		"rule":    `nft rule about "vmnat0"`,
+		"process": "process /usr/bin/qemu-system-x86_64 -name guest=l2-0a1b2c,debug-threads=on",
+		"image":   "file /var/lib/libvirt/images/O-SAVE-image",
+	} {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				things := holding(b, "network device lo", "process /usr/sbin/libvirtd")
+				rec := b.answer(t.Context(), "O-SAVE", func(*steps.T) { *things = append(*things, thing) })
+				b.wants(rec, matrix.Infra, matrix.LayerHarness, "the check left there:\n"+thing)
+				if b.host().Closed() != 1 {
+					t.Error("the host goes on with what was left there")
+				}
+				b.wants(b.answer(t.Context(), "O-START", holds), matrix.Pass, "")
+			})
+		})
+	}
+}
+
+func TestWhatIsAboutToGoIsNotLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		things := holding(b, "network device lo")
+		rec := b.answer(t.Context(), "O-SAVE", func(*steps.T) {
+			*things = append(*things, "process /usr/lib/libvirt/libvirt_iohelper")
+			time.AfterFunc(time.Second, func() { *things = (*things)[:1] })
+		})
+		b.wants(rec, matrix.Pass, "")
+	})
+}
