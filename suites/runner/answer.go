@@ -131,6 +131,7 @@ func (a *attempt) run(ctx context.Context, rec *journal.Record) error {
 		a.keepEvidence(rec, dir, err, func() { a.keepLastBoot(dir) })
 		return a.notBooted(err)
 	}
+	a.tell(progress.Event{Phase: progress.Checking, Check: a.planned.ID})
 	t := steps.New(limited, a.env(rec.Attempts), a.sessions...)
 	if !a.Family.run.Selftest { // its checks are to fail, and their hosts end with them
 		t.Remember()

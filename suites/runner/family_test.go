@@ -180,10 +180,10 @@ func TestAWaitForRoomIsToldAndIsNoTimeOfTheCheck(t *testing.T) {
 				t.Errorf("the wait is taken from the next check, too: %g s", rec.Seconds)
 			}
 			var phases []progress.Phase
-			for _, e := range b.events[:4] {
+			for _, e := range b.events[:5] {
 				phases = append(phases, e.Phase)
 			}
-			want := []progress.Phase{progress.Checking, progress.Waiting, progress.Booting, progress.Finished}
+			want := []progress.Phase{progress.Checking, progress.Waiting, progress.Booting, progress.Checking, progress.Finished}
 			if !slices.Equal(phases, want) {
 				t.Errorf("events %v, want %v", phases, want)
 			}

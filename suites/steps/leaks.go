@@ -55,9 +55,20 @@ func (t *T) holds(ctx context.Context) ([]string, error) {
 func (t *T) Remember() {
 	for _, s := range t.sessions {
 		if s.held == nil {
-			s.held, _ = t.view(s).holds(t.ctx)
+			s.held, _ = t.view(s).holdsWhenReady(t.ctx)
 		}
 	}
+}
+
+// holdsWhenReady is holds once libvirt's drivers are ready, which they are when it answers:
+// until then they make files of their own.
+func (t *T) holdsWhenReady(ctx context.Context) ([]string, error) {
+	limited, cancel := context.WithTimeout(ctx, t.Limit(collectLimit))
+	defer cancel()
+	if _, err := t.s.Host.Exec(limited, "virsh -c "+t.URI()+" version"); err != nil {
+		return nil, err
+	}
+	return t.holds(ctx)
 }
 
 // partingLimit bounds how long what ends by itself may stay after a check, at scale 1.
