@@ -10,29 +10,48 @@ import (
 // version (QEMU's docs/system/cpu-models-x86.rst.inc and docs/about/deprecated.rst).
 var versioned = regexp.MustCompile(`^[^/]*(-v\d+|-\d+\.\d+)(/|$)`)
 
+// PinnedTo is the fact that says on which machine CPU models were expanded.
+const PinnedTo = "machine"
+
 // pinned says whether something is different that never changes. What has no version
-// may be different in each release, but it must be there.
-func pinned(_ ChangeOf, path string, _, _ Fact) bool {
-	return !strings.Contains(path, "/") || versioned.MatchString(path)
+// may be different in each release, but it must be there; and what two machines make
+// of a model says nothing.
+func pinned(c *comparison, change ChangeOf, path string, _, _ Fact) bool {
+	if !strings.Contains(path, "/") {
+		return path != PinnedTo
+	}
+	return versioned.MatchString(path) && (change == Removed || c.old[PinnedTo].Value == c.new[PinnedTo].Value)
 }
 
 // staleState says whether a state of the old version is refused: the new one reads none
-// so old, or writes an older one itself, or knows nothing of it.
-func staleState(change ChangeOf, _ string, was, is Fact) bool {
+// so old, or writes an older one itself, or lacks a part that it does not skip either.
+func staleState(c *comparison, change ChangeOf, path string, was, is Fact) bool {
 	if change == Removed {
-		return true
+		owner, _ := split(path)
+		return owner == "" || readState(c.new[owner].Value).unused <= readState(c.old[owner].Value).unused
 	}
-	oldVersion, _ := stateVersion(was.Value)
-	newVersion, newMinimum := stateVersion(is.Value)
-	return newVersion < oldVersion || newMinimum > oldVersion
+	old, new := readState(was.Value), readState(is.Value)
+	// A state without a version is that of a device which could not be migrated.
+	return old.version > 0 && (new.version < old.version || new.minimum > old.version)
 }
 
-// stateVersion reads "version 3, minimum 2".
-func stateVersion(text string) (version, minimum int) {
-	v, m, _ := strings.Cut(strings.TrimPrefix(text, "version "), ", minimum ")
-	version, _ = strconv.Atoi(v)
-	minimum, _ = strconv.Atoi(m)
-	return version, minimum
+// state is what a fact of a state says: "version 3, minimum 2, unused 8".
+type state struct{ version, minimum, unused int }
+
+func readState(text string) (s state) {
+	for part := range strings.SplitSeq(text, ", ") {
+		word, number, _ := strings.Cut(part, " ")
+		n, _ := strconv.Atoi(number)
+		switch word {
+		case "version":
+			s.version = n
+		case "minimum":
+			s.minimum = n
+		case "unused":
+			s.unused = n
+		}
+	}
+	return s
 }
 
 // hosting are the symbols of a kernel that hosts and guests are made with.
@@ -40,11 +59,18 @@ var hosting = regexp.MustCompile(`^(KVM|VIRTIO|VIRT_|VHOST|VFIO|VSOCK|XEN|TUN$|T
 
 // lessBuilt says whether a kernel has less of what virtualization needs: y, then m,
 // then nothing.
-func lessBuilt(change ChangeOf, path string, was, is Fact) bool {
+func lessBuilt(_ *comparison, change ChangeOf, path string, was, is Fact) bool {
 	rank := map[string]int{"y": 2, "m": 1}
 	return hosting.MatchString(path) && !strings.HasSuffix(path, "_WERROR") && rank[was.Value] > 0 && (change == Removed || rank[is.Value] < rank[was.Value])
 }
 
 // outermost says whether something is gone that belongs to nothing else: of the rest its
 // users see only what it does.
-func outermost(_ ChangeOf, path string, _, _ Fact) bool { return !strings.Contains(path, "/") }
+func outermost(_ *comparison, _ ChangeOf, path string, _, _ Fact) bool {
+	return !strings.Contains(path, "/")
+}
+
+// offered says whether something is gone that was there to be used.
+func offered(_ *comparison, _ ChangeOf, path string, _, _ Fact) bool {
+	return !strings.HasSuffix(path, "/=no")
+}

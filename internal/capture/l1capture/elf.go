@@ -81,7 +81,7 @@ func (t *taker) lackModules(kinds ...string) error {
 		lacks["spice"] = why
 	}
 	for _, kind := range kinds {
-		t.absent[kind] = lacks
+		t.absent[kind] = maps.Clone(lacks)
 	}
 	return nil
 }

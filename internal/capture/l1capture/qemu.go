@@ -30,7 +30,10 @@ func takeQEMU(t *taker) error {
 			return err
 		}
 	}
-	return t.lackModules("devices", "objects", "qmp", "vmstate")
+	if err := t.lackModules("devices", "objects", "qmp", "vmstate"); err != nil {
+		return err
+	}
+	return t.lackXen(emulator)
 }
 
 func takeSchema(t *taker, q *session) error {
@@ -178,12 +181,18 @@ func takeDevices(t *taker, q *session) error {
 	}
 	// Processors have captures of their own.
 	cpus, err := q.typeNames("cpu", false)
+	if err != nil {
+		return err
+	}
 	for _, name := range names {
-		if err == nil && !unpromised(name, nil) && !slices.Contains(cpus, name) {
-			err = t.takeProperties(q, "devices", "device-list-properties", name, name)
+		if unpromised(name, nil) || slices.Contains(cpus, name) {
+			continue
+		}
+		if err := t.takeProperties(q, "devices", "device-list-properties", name, name); err != nil {
+			return err
 		}
 	}
-	return err
+	return t.markBuiltIn(q.program)
 }
 
 // machineVersion is the version in the type of a machine.
@@ -215,11 +224,29 @@ func takeObjects(t *taker, q *session) error {
 	return err
 }
 
+// pinnedMachine is the machine that models are expanded on: an old one that several
+// releases have, because machines pin what models are. Where it is gone it is the newest.
+func pinnedMachine(q *session) (string, error) {
+	var machines []machineInfo
+	err := q.ask("query-machines", nil, &machines)
+	for _, name := range []string{"pc-q35-5.2", "pc-q35-8.0", "pc-q35-11.0"} {
+		if slices.ContainsFunc(machines, func(m machineInfo) bool { return m.Name == name }) {
+			return name, err
+		}
+	}
+	return "q35", err
+}
+
 // hostModels are what the host makes of them.
 var hostModels = []string{"host", "max", "base"}
 
 func takeModels(t *taker, bare *session) error {
-	q := newSession(bare.program, "-machine", "q35", "-accel", "tcg")
+	machine, err := pinnedMachine(bare)
+	if err != nil {
+		return err
+	}
+	t.add("cpus", capture.Fact{Path: "machine", Value: machine})
+	q := newSession(bare.program, "-machine", machine, "-accel", "tcg")
 	defer q.end()
 	var models []struct {
 		Name       string `json:"name"`
@@ -263,6 +290,7 @@ type vmstate struct {
 	Version     int       `json:"version_id"`
 	Minimum     int       `json:"minimum_version_id"`
 	Sometimes   bool      `json:"field_exists"`
+	Size        int       `json:"size"`
 	Description *vmstate  `json:"Description"`
 	Fields      []vmstate `json:"Fields"`
 	Subsections []vmstate `json:"Subsections"`
@@ -288,7 +316,7 @@ func takeState(t *taker, q *session) error {
 		if err := json.Unmarshal(raw, &s); err != nil {
 			return fmt.Errorf("cannot read state of %s: %w", name, err)
 		}
-		t.addState(name, s, false)
+		t.addState(name, s, !slices.Contains(t.creatable, name))
 	}
 	return nil
 }
@@ -297,11 +325,23 @@ func takeState(t *taker, q *session) error {
 // the description that they are in has.
 func (t *taker) addState(path string, s vmstate, optional bool) {
 	f := capture.Fact{Path: path, Optional: optional}
+	if !strings.Contains(path, "/") {
+		optional = false // what a device of a machine sends is missed
+	}
 	if d := s.Description; d != nil {
 		s.Field, s.Version, s.Minimum, s.Fields, s.Subsections = "", d.Version, d.Minimum, d.Fields, d.Subsections
 	}
 	if s.Field == "" {
 		f.Value = fmt.Sprintf("version %d, minimum %d", s.Version, s.Minimum)
+		unused := 0
+		for _, field := range s.Fields {
+			if field.Field == "unused" {
+				unused += field.Size
+			}
+		}
+		if unused > 0 {
+			f.Value += fmt.Sprintf(", unused %d", unused)
+		}
 	}
 	t.add("vmstate", f)
 	for _, field := range s.Fields {
