@@ -24,19 +24,30 @@ func pinned(c *comparison, change ChangeOf, path string, _, _ Fact) bool {
 }
 
 // staleState says whether a state of the old version is refused: the new one reads none
-// so old, or writes an older one itself, or lacks a part that it does not skip either.
+// so old, or writes an older one itself, or has fewer parts and skips none.
 func staleState(c *comparison, change ChangeOf, path string, was, is Fact) bool {
 	if change == Removed {
 		owner, _ := split(path)
-		return owner == "" || readState(c.new[owner].Value).unused <= readState(c.old[owner].Value).unused
+		skips := readState(c.new[owner].Value).spare > readState(c.old[owner].Value).spare
+		return owner == "" || !skips && parts(c.new, owner) < parts(c.old, owner)
 	}
 	old, new := readState(was.Value), readState(is.Value)
 	// A state without a version is that of a device which could not be migrated.
 	return old.version > 0 && (new.version < old.version || new.minimum > old.version)
 }
 
-// state is what a fact of a state says: "version 3, minimum 2, unused 8".
-type state struct{ version, minimum, unused int }
+// parts counts what must be in a state. As many as before have other names.
+func parts(facts map[string]Fact, of string) (n int) {
+	for path, f := range facts {
+		if owner, _ := split(path); owner == of && !f.Optional {
+			n++
+		}
+	}
+	return n
+}
+
+// state is what a fact of a state says: "version 3, minimum 2, spare 8".
+type state struct{ version, minimum, spare int }
 
 func readState(text string) (s state) {
 	for part := range strings.SplitSeq(text, ", ") {
@@ -47,8 +58,8 @@ func readState(text string) (s state) {
 			s.version = n
 		case "minimum":
 			s.minimum = n
-		case "unused":
-			s.unused = n
+		case "spare":
+			s.spare = n
 		}
 	}
 	return s

@@ -161,9 +161,12 @@ func (t *taker) takeProperties(q *session, kind, command, name, typ string) erro
 	}
 	t.addNames(kind, "", name)
 	for _, p := range properties {
-		// What is behind a link or a child is named by types that nobody outside sees.
-		if unpromised(p.Name, nil) || strings.HasPrefix(p.Type, "child<") || strings.HasPrefix(p.Type, "link<") {
+		if unpromised(p.Name, nil) || strings.HasPrefix(p.Type, "child<") {
 			continue
+		}
+		// What a link leads to is named by types that nobody outside sees.
+		if strings.HasPrefix(p.Type, "link<") {
+			p.Type = "link"
 		}
 		path := name + "/" + p.Name
 		t.add(kind, capture.Fact{Path: path, Value: p.Type})
@@ -196,7 +199,7 @@ func takeDevices(t *taker, q *session) error {
 }
 
 // machineVersion is the version in the type of a machine.
-var machineVersion = regexp.MustCompile(`-\d+\.\d+(-machine)$`)
+var machineVersion = regexp.MustCompile(`-\d+(?:\.\d+)+(-machine)$`)
 
 func takeObjects(t *taker, q *session) error {
 	objects, err := q.typeNames("user-creatable", false)
@@ -333,14 +336,18 @@ func (t *taker) addState(path string, s vmstate, optional bool) {
 	}
 	if s.Field == "" {
 		f.Value = fmt.Sprintf("version %d, minimum %d", s.Version, s.Minimum)
-		unused := 0
+		// What is read and thrown away, or read only from some versions, stands for what
+		// other versions have.
+		spare := 0
 		for _, field := range s.Fields {
 			if field.Field == "unused" {
-				unused += field.Size
+				spare += field.Size
+			} else if field.Sometimes {
+				spare++
 			}
 		}
-		if unused > 0 {
-			f.Value += fmt.Sprintf(", unused %d", unused)
+		if spare > 0 {
+			f.Value += fmt.Sprintf(", spare %d", spare)
 		}
 	}
 	t.add("vmstate", f)
