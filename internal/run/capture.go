@@ -14,6 +14,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/capture"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/source/apt"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/store"
@@ -92,7 +93,9 @@ func (d *Driver) takeCaptures(ctx context.Context, image store.Image, component 
 	}
 	need := captureNeed
 	need.What = "captures of " + subject
-	claim, err := d.room.Enter(ctx, need, func(string) {})
+	claim, err := d.room.Enter(ctx, need, func(why string) {
+		d.tell(progress.Event{Phase: progress.Waiting, Image: image.Name, Text: why})
+	})
 	if err != nil {
 		return nil, err
 	}
