@@ -70,7 +70,7 @@ var kinds = []Kind{
 		Means: "what calls or reads the file fails; a mode or owner is a matter of access", nouns: []string{"file"}, byOwner: true},
 
 	{Name: "kconfig", Title: "kernel configuration", Component: matrix.Linux,
-		Means: "a feature of the host or of guests is not compiled in, or is a module that nothing loads", nouns: []string{"symbol"}, breaks: []ChangeOf{Removed, Changed}, broken: lessBuilt},
+		Means: "a feature of the host or of guests is not compiled in, or is a module that nothing loads", nouns: []string{"symbol"}, breaks: []ChangeOf{Changed}, broken: lessBuilt},
 	{Name: "modules", Title: "modules for virtualization and their parameters", Component: matrix.Linux,
 		Means: "modprobe fails, or configuration in /etc/modprobe.d is ignored", nouns: []string{"module", "parameter"}, breaks: gone},
 
