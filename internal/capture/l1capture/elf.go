@@ -79,7 +79,8 @@ func (t *taker) lackModules(kinds ...string) error {
 		for _, o := range modules[module] {
 			why := "module " + module + " is not installed"
 			// What its family has in common, and what libvirt and QMP call it.
-			for _, name := range []string{o, "pci-" + o, o + "-base-type", strings.TrimPrefix(o, "chardev-")} {
+			backend := strings.TrimPrefix(o, "chardev-")
+			for _, name := range []string{o, "pci-" + o, o + "-base-type", backend, backend + "-display"} {
 				lacks[name] = why
 			}
 		}
