@@ -1,13 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -225,136 +223,4 @@ func takeObjects(t *taker, q *session) error {
 		}
 	}
 	return err
-}
-
-// pinnedMachine is the machine that models are expanded on: an old one that several
-// releases have, because machines pin what models are. Where it is gone it is the newest.
-func pinnedMachine(q *session) (string, error) {
-	var machines []machineInfo
-	err := q.ask("query-machines", nil, &machines)
-	for _, name := range []string{"pc-q35-5.2", "pc-q35-8.0", "pc-q35-11.0"} {
-		if slices.ContainsFunc(machines, func(m machineInfo) bool { return m.Name == name }) {
-			return name, err
-		}
-	}
-	return "q35", err
-}
-
-// hostModels are what the host makes of them.
-var hostModels = []string{"host", "max", "base"}
-
-func takeModels(t *taker, bare *session) error {
-	machine, err := pinnedMachine(bare)
-	if err != nil {
-		return err
-	}
-	t.add("cpus", capture.Fact{Path: "machine", Value: machine})
-	q := newSession(bare.program, "-machine", machine, "-accel", "tcg")
-	defer q.end()
-	var models []struct {
-		Name       string `json:"name"`
-		Deprecated bool   `json:"deprecated"`
-		Alias      string `json:"alias-of"`
-	}
-	if err := q.ask("query-cpu-definitions", nil, &models); err != nil {
-		return err
-	}
-	for _, m := range models {
-		fact := capture.Fact{Path: m.Name, Deprecated: m.Deprecated}
-		var expanded struct {
-			Model struct {
-				Props map[string]json.RawMessage `json:"props"`
-			} `json:"model"`
-		}
-		if !slices.Contains(hostModels, cmp.Or(m.Alias, m.Name)) {
-			err := q.ask("query-cpu-model-expansion", map[string]any{"type": "full", "model": map[string]string{"name": m.Name}}, &expanded)
-			var refused *qmp.Error
-			if errors.Is(err, errHung) || errors.Is(err, errDied) {
-				fact.Value = "introspection: the emulator " + err.Error()
-			} else if err != nil && !errors.As(err, &refused) {
-				return err
-			}
-		}
-		t.add("cpus", fact)
-		for name, value := range expanded.Model.Props {
-			if !unpromised(name, nil) {
-				t.add("cpus", capture.Fact{Path: m.Name + "/" + name, Value: string(value)})
-			}
-		}
-	}
-	return nil
-}
-
-// vmstate is a description of state as -dump-vmstate writes it (migration/savevm.c).
-type vmstate struct {
-	Name        string    `json:"Name"`
-	VMSD        string    `json:"vmsd_name"`
-	Field       string    `json:"field"`
-	Version     int       `json:"version_id"`
-	Minimum     int       `json:"minimum_version_id"`
-	Sometimes   bool      `json:"field_exists"`
-	Size        int       `json:"size"`
-	Description *vmstate  `json:"Description"`
-	Fields      []vmstate `json:"Fields"`
-	Subsections []vmstate `json:"Subsections"`
-}
-
-func takeState(t *taker, q *session) error {
-	file := filepath.Join(os.TempDir(), "vmstate.json")
-	// It has the states of all devices whatever the machine is.
-	if _, err := output(q.program, "-nodefaults", "-display", "none", "-machine", "q35", "-dump-vmstate", file); err != nil {
-		return err
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(text, &all); err != nil {
-		return fmt.Errorf("cannot read states: %w", err)
-	}
-	delete(all, "vmschkmachine")
-	for name, raw := range all {
-		var s vmstate
-		if err := json.Unmarshal(raw, &s); err != nil {
-			return fmt.Errorf("cannot read state of %s: %w", name, err)
-		}
-		t.addState(name, s, !slices.Contains(t.creatable, name))
-	}
-	return nil
-}
-
-// addState adds a state and its parts. Fields have no versions that their readers go by:
-// the description that they are in has.
-func (t *taker) addState(path string, s vmstate, optional bool) {
-	f := capture.Fact{Path: path, Optional: optional}
-	if !strings.Contains(path, "/") {
-		optional = false // what a device of a machine sends is missed
-	}
-	if d := s.Description; d != nil {
-		s.Field, s.Version, s.Minimum, s.Fields, s.Subsections = "", d.Version, d.Minimum, d.Fields, d.Subsections
-	}
-	if s.Field == "" {
-		f.Value = fmt.Sprintf("version %d, minimum %d", s.Version, s.Minimum)
-		// What is read and thrown away, or read only from some versions, stands for what
-		// other versions have.
-		spare := 0
-		for _, field := range s.Fields {
-			if field.Field == "unused" {
-				spare += field.Size
-			} else if field.Sometimes {
-				spare++
-			}
-		}
-		if spare > 0 {
-			f.Value += fmt.Sprintf(", spare %d", spare)
-		}
-	}
-	t.add("vmstate", f)
-	for _, field := range s.Fields {
-		t.addState(path+"/"+cmp.Or(field.Field, "unnamed"), field, optional || field.Sometimes)
-	}
-	for _, sub := range s.Subsections {
-		t.addState(path+"/"+strings.ReplaceAll(cmp.Or(sub.VMSD, sub.Name), "/", "."), sub, true)
-	}
 }
