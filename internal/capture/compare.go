@@ -135,12 +135,14 @@ func (c *comparison) both(was, is Fact) {
 }
 
 // root says that what a path belongs to is in the other version, or nowhere: the
-// difference is the fact itself, and not what it is part of.
+// difference is the fact itself, and not what it is part of. What could not be looked into
+// tells no difference at all.
 func (c *comparison) root(path string, other map[string]Fact) bool {
 	for _, owner := range owners(path) {
 		_, old := c.old[owner]
 		_, new := c.new[owner]
-		if _, there := other[owner]; (old || new) && !there {
+		is, there := other[owner]
+		if (old || new) && !there || strings.HasPrefix(is.Value, Unseen) {
 			return false
 		}
 	}

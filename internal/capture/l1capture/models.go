@@ -53,7 +53,7 @@ func takeModels(t *taker, bare *session) error {
 			err := q.ask("query-cpu-model-expansion", map[string]any{"type": "full", "model": map[string]string{"name": m.Name}}, &expanded)
 			var refused *qmp.Error
 			if errors.Is(err, errHung) || errors.Is(err, errDied) {
-				fact.Value = "introspection: the emulator " + err.Error()
+				fact.Value = capture.Unseen + "the emulator " + err.Error()
 			} else if err != nil && !errors.As(err, &refused) {
 				return err
 			}

@@ -152,7 +152,7 @@ func (t *taker) takeProperties(q *session, kind, command, name, typ string) erro
 	var refused *qmp.Error
 	switch {
 	case errors.Is(err, errHung), errors.Is(err, errDied):
-		t.add(kind, capture.Fact{Path: name, Value: "introspection: the emulator " + err.Error()})
+		t.add(kind, capture.Fact{Path: name, Value: capture.Unseen + "the emulator " + err.Error()})
 		return nil
 	case err != nil && !errors.As(err, &refused):
 		return err
