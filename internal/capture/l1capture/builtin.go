@@ -31,15 +31,12 @@ var ofXen = []string{"xen*", "=xen*", "igd-passthrough-*", "piix3-ide-xen", "PII
 
 // lackXen notes what is missing in an emulator that is not built for Xen: distributions
 // have another one for that.
-func (t *taker) lackXen(emulator string) error {
+func (t *taker) lackXen(emulator string, kinds ...string) error {
 	help, err := output(emulator, "-accel", "help")
 	if err != nil || regexp.MustCompile(`(?m)^xen$`).MatchString(help) {
 		return err
 	}
-	for _, kind := range []string{"machines", "devices", "objects", "vmstate", "options"} {
-		if t.absent[kind] == nil {
-			t.absent[kind] = map[string]string{}
-		}
+	for _, kind := range kinds {
 		for _, name := range ofXen {
 			t.absent[kind][name] = "this emulator is not built for Xen"
 		}

@@ -91,7 +91,7 @@ func (t *taker) lackModules(kinds ...string) error {
 	for _, kind := range kinds {
 		t.absent[kind] = maps.Clone(lacks)
 	}
-	return nil
+	return t.lackXen(emulator, kinds...)
 }
 
 // image is a program as it lies in memory, with the pointers in its data.

@@ -28,10 +28,7 @@ func takeQEMU(t *taker) error {
 			return err
 		}
 	}
-	if err := t.lackModules("devices", "objects", "qmp", "vmstate"); err != nil {
-		return err
-	}
-	return t.lackXen(emulator)
+	return t.lackModules("devices", "objects", "qmp", "vmstate", "machines", "options")
 }
 
 func takeSchema(t *taker, q *session) error {
