@@ -46,7 +46,7 @@ func (t *taker) addLibrary(kind, path, name string) error {
 }
 
 // ofRelease is the version of symbols that Xen raises with each release.
-var ofRelease = regexp.MustCompile(`^VERS_4\..*`)
+var ofRelease = regexp.MustCompile(`^\w*_4\.\d.*`)
 
 // libraries are the files that match a pattern, each once: one has several names.
 func libraries(loader, pattern string) map[string]string {
