@@ -72,7 +72,9 @@ const linesBeforeFold = 80
 
 // document is a comparison as it is read.
 type document struct {
-	Title    string
+	Title string
+	// Subjects are the exact packages that were compared.
+	Subjects []string
 	Style    template.CSS
 	Changes  []capture.ChangeOf
 	Rows     []counted
@@ -85,6 +87,9 @@ func newDocument(c Comparison) document {
 	d := document{Title: fmt.Sprintf("%s → %s: what moves", c.Old, c.New), Changes: capture.Changes()}
 	var different int
 	for _, diff := range c.Diffs {
+		if s := oneline(diff.Old+" → "+diff.New, 200); !slices.Contains(d.Subjects, s) {
+			d.Subjects = append(d.Subjects, s)
+		}
 		k, _ := capture.KindNamed(diff.Kind) // one that we do not know has no title
 		row := counted{Kind: diff.Kind, Title: cmp.Or(k.Title, diff.Kind), Old: diff.OldFacts, New: diff.NewFacts, Counts: make([]int, len(d.Changes))}
 		for _, g := range diff.Groups {
@@ -174,7 +179,7 @@ func mdCode(s string) string { return "`" + strings.ReplaceAll(s, "`", "'") + "`
 func diffMarkdown(w io.Writer, c Comparison) error {
 	d := newDocument(c)
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s\n\n| | facts | findings | announced |", mdText(d.Title))
+	fmt.Fprintf(&b, "# %s\n\n%s\n\n| | facts | findings | announced |", mdText(d.Title), mdText(strings.Join(d.Subjects, "; ")))
 	for _, change := range d.Changes {
 		fmt.Fprintf(&b, " %s |", change)
 	}

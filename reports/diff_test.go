@@ -45,7 +45,7 @@ func TestAComparisonIsReadInAMinute(t *testing.T) {
 	if n := strings.Count(before, "\n"); !ok || n > 120 {
 		t.Errorf("%d lines before the fold", n)
 	}
-	for _, want := range []string{"| devices | 1003 → 2 | 1001 | 0 | 1002 |", "## Not announced", "more below", "(module hw-display-qxl is not installed)", "## Newly deprecated", "`'|<b>@all`"} {
+	for _, want := range []string{"\nold → new\n", "| devices | 1003 → 2 | 1001 | 0 | 1002 |", "## Not announced", "more below", "(module hw-display-qxl is not installed)", "## Newly deprecated", "`'|<b>@all`"} {
 		if !strings.Contains(before, want) {
 			t.Errorf("before the fold there is no %q:\n%s", want, before)
 		}

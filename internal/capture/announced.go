@@ -26,8 +26,19 @@ type Announcement struct {
 // String names the source.
 func (a Announcement) String() string { return a.Document + ", since " + a.Version }
 
+// list is what was read of the file. It is filled by the first who compares: the program
+// that takes captures does not depend on it.
+var list struct {
+	once sync.Once
+	all  []Announcement
+	err  error
+}
+
 // announced reads the list once. A mistake in it is one of ours, and a test finds it.
-var announced = sync.OnceValues(func() ([]Announcement, error) { return parseAnnounced(announcedYAML) })
+func announced() ([]Announcement, error) {
+	list.once.Do(func() { list.all, list.err = parseAnnounced(announcedYAML) })
+	return list.all, list.err
+}
 
 func parseAnnounced(text []byte) ([]Announcement, error) {
 	var file struct {

@@ -10,41 +10,78 @@ import (
 // version (QEMU's docs/system/cpu-models-x86.rst.inc and docs/about/deprecated.rst).
 var versioned = regexp.MustCompile(`^[^/]*(-v\d+|-\d+\.\d+)(/|$)`)
 
+// PinnedTo is the fact that says on which machine CPU models were expanded.
+const PinnedTo = "machine"
+
 // pinned says whether something is different that never changes. What has no version
-// may be different in each release, but it must be there.
-func pinned(_ ChangeOf, path string, _, _ Fact) bool {
-	return !strings.Contains(path, "/") || versioned.MatchString(path)
+// may be different in each release, but it must be there; and what two machines make
+// of a model says nothing.
+func pinned(c *comparison, change ChangeOf, path string, _, _ Fact) bool {
+	if !strings.Contains(path, "/") {
+		return path != PinnedTo
+	}
+	return versioned.MatchString(path) && (change == Removed || c.old[PinnedTo].Value == c.new[PinnedTo].Value)
 }
 
 // staleState says whether a state of the old version is refused: the new one reads none
-// so old, or writes an older one itself, or knows nothing of it.
-func staleState(change ChangeOf, _ string, was, is Fact) bool {
+// so old, or writes an older one itself, or has fewer parts and skips none.
+func staleState(c *comparison, change ChangeOf, path string, was, is Fact) bool {
 	if change == Removed {
-		return true
+		owner, _ := split(path)
+		skips := readState(c.new[owner].Value).spare > readState(c.old[owner].Value).spare
+		return owner == "" || !skips && parts(c.new, owner) < parts(c.old, owner)
 	}
-	oldVersion, _ := stateVersion(was.Value)
-	newVersion, newMinimum := stateVersion(is.Value)
-	return newVersion < oldVersion || newMinimum > oldVersion
+	old, new := readState(was.Value), readState(is.Value)
+	// A state without a version is that of a device which could not be migrated.
+	return old.version > 0 && (new.version < old.version || new.minimum > old.version)
 }
 
-// stateVersion reads "version 3, minimum 2".
-func stateVersion(text string) (version, minimum int) {
-	v, m, _ := strings.Cut(strings.TrimPrefix(text, "version "), ", minimum ")
-	version, _ = strconv.Atoi(v)
-	minimum, _ = strconv.Atoi(m)
-	return version, minimum
+// parts counts what must be in a state. As many as before have other names.
+func parts(facts map[string]Fact, of string) (n int) {
+	for path, f := range facts {
+		if owner, _ := split(path); owner == of && !f.Optional {
+			n++
+		}
+	}
+	return n
+}
+
+// state is what a fact of a state says: "version 3, minimum 2, spare 8".
+type state struct{ version, minimum, spare int }
+
+func readState(text string) (s state) {
+	for part := range strings.SplitSeq(text, ", ") {
+		word, number, _ := strings.Cut(part, " ")
+		n, _ := strconv.Atoi(number)
+		switch word {
+		case "version":
+			s.version = n
+		case "minimum":
+			s.minimum = n
+		case "spare":
+			s.spare = n
+		}
+	}
+	return s
 }
 
 // hosting are the symbols of a kernel that hosts and guests are made with.
-var hosting = regexp.MustCompile(`^(KVM|VIRTIO|VIRT_|VHOST|VFIO|VSOCK|XEN|TUN$|TAP$|MACV|BRIDGE|VETH|VLAN|BPF|CGROUP|MEMCG|CPUSETS|.*_NS$|HUGETLB|TRANSPARENT_HUGEPAGE|.*IOMMU|BLK_DEV_(LOOP|NBD|DM|THROTTLING)|DM_|9P_|NET_9P|FUSE|VIRTIOFS|SECCOMP|USERFAULTFD|KSM|NF_|NFT_|NETFILTER|IP6?_NF|NET_SCH|NET_CLS|NET_ACT|SCSI_VIRTIO|DRM_(VIRTIO|QXL|BOCHS)|HYPERV|HW_RANDOM|I6300|ITCO|PVPANIC|FW_CFG|SQUASHFS|OVERLAY|EXT4|XFS)`)
+var hosting = regexp.MustCompile(`^(KVM|VIRTIO|VIRTUALIZATION|VHOST|VFIO|VSOCK|XEN|TUN$|TAP$|MACV|BRIDGE|VETH|VLAN|BPF|CGROUP|MEMCG|CPUSETS|.*_NS$|HUGETLB|TRANSPARENT_HUGEPAGE|.*IOMMU|BLK_DEV_(LOOP|NBD|DM|THROTTLING)|DM_|9P_|NET_9P|FUSE|VIRTIOFS|SECCOMP|USERFAULTFD|KSM|NF_|NFT_|NETFILTER|IP6?_NF|NET_SCH|NET_CLS|NET_ACT|SCSI_VIRTIO|DRM_(VIRTIO|QXL|BOCHS)|HYPERV|HW_RANDOM|I6300|ITCO|PVPANIC|FW_CFG|(SQUASHFS|OVERLAY_FS|EXT4_FS|XFS_FS)$)`)
 
-// lessBuilt says whether a kernel has less of what virtualization needs: y, then m,
-// then nothing.
-func lessBuilt(change ChangeOf, path string, was, is Fact) bool {
+// lessBuilt says whether a kernel is built with less of what virtualization needs: y,
+// then m, then n. A symbol that is gone was renamed, or is always on.
+func lessBuilt(_ *comparison, _ ChangeOf, path string, was, is Fact) bool {
 	rank := map[string]int{"y": 2, "m": 1}
-	return hosting.MatchString(path) && !strings.HasSuffix(path, "_WERROR") && rank[was.Value] > 0 && (change == Removed || rank[is.Value] < rank[was.Value])
+	return hosting.MatchString(path) && !strings.HasSuffix(path, "_WERROR") && rank[is.Value] < rank[was.Value]
 }
 
 // outermost says whether something is gone that belongs to nothing else: of the rest its
 // users see only what it does.
-func outermost(_ ChangeOf, path string, _, _ Fact) bool { return !strings.Contains(path, "/") }
+func outermost(_ *comparison, _ ChangeOf, path string, _, _ Fact) bool {
+	return !strings.Contains(path, "/")
+}
+
+// offered says whether something is gone that was there to be used.
+func offered(_ *comparison, _ ChangeOf, path string, _, _ Fact) bool {
+	return !strings.HasSuffix(path, "/=no")
+}

@@ -29,6 +29,10 @@ type Set struct {
 	Absent map[string]string `json:"absent,omitempty"`
 }
 
+// Unseen begins the value of what could not be looked into, because the program that was
+// asked did not survive it.
+const Unseen = "introspection: "
+
 // Fact is one thing that is there.
 type Fact struct {
 	// Path are its name and those of what it belongs to, outermost first, each

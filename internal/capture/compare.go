@@ -135,12 +135,14 @@ func (c *comparison) both(was, is Fact) {
 }
 
 // root says that what a path belongs to is in the other version, or nowhere: the
-// difference is the fact itself, and not what it is part of.
+// difference is the fact itself, and not what it is part of. What could not be looked into
+// tells no difference at all.
 func (c *comparison) root(path string, other map[string]Fact) bool {
 	for _, owner := range owners(path) {
 		_, old := c.old[owner]
 		_, new := c.new[owner]
-		if _, there := other[owner]; (old || new) && !there {
+		is, there := other[owner]
+		if (old || new) && !there || strings.HasPrefix(is.Value, Unseen) {
 			return false
 		}
 	}
@@ -192,7 +194,7 @@ func (c *comparison) breaks(change ChangeOf, path string, was, is Fact) bool {
 	if change == Removed && given(path) && strings.HasPrefix(name, "=") {
 		return false // nobody misses a value that is not given any more
 	}
-	return c.kind.broken == nil || c.kind.broken(change, path, was, is)
+	return c.kind.broken == nil || c.kind.broken(c, change, path, was, is)
 }
 
 // packaging says which package the new image lacks for what is missing in it.
@@ -202,8 +204,14 @@ func (c *comparison) packaging(change ChangeOf, path string) string {
 	}
 	outermost, _, _ := strings.Cut(path, "/")
 	_, name := split(path)
-	for _, n := range []string{path, outermost, strings.TrimPrefix(name, "=")} {
+	names := []string{path, outermost, strings.TrimPrefix(name, "=")}
+	for _, n := range names {
 		if by, ok := c.absent[n]; ok {
+			return by
+		}
+	}
+	for pattern, by := range c.absent {
+		if strings.Contains(pattern, "*") && slices.ContainsFunc(names, func(n string) bool { return wildcard(pattern, n) }) {
 			return by
 		}
 	}
@@ -214,10 +222,12 @@ func (c *comparison) packaging(change ChangeOf, path string) string {
 func (c *comparison) sorted() []Group {
 	groups := make([]Group, 0, len(c.groups))
 	for _, g := range c.groups {
-		slices.Sort(g.Places)
 		if g.Breaks {
 			g.Source = announcedBy(c.kind.Name, *g)
 		}
+	}
+	for _, g := range merged(c.groups) {
+		slices.Sort(g.Places)
 		groups = append(groups, *g)
 	}
 	order := maps.Collect(func(yield func(ChangeOf, int) bool) {

@@ -78,6 +78,8 @@ func TestCompare(t *testing.T) {
 		{"less of the kernel", "kconfig", "KVM y\nTUN m\nXEN m\nD y", "KVM m\nTUN y\nXEN n\nD m",
 			[]string{`symbol "KVM" changed from "y" to "m"`, `symbol "XEN" changed from "m" to "n"`, `symbol "D" changed from "y" to "m"`, `symbol "TUN" changed from "m" to "y"`},
 			[]string{`symbol "KVM" changed from "y" to "m"`, `symbol "XEN" changed from "m" to "n"`}},
+		{"what could not be looked into", "devices", "d\nd/p str\ne introspection: the emulator died", "d introspection: the emulator died\ne\ne/q str",
+			[]string{`device "d" changed from "" to "introspection: the emulator died"`, `device "e" changed from "introspection: the emulator died" to ""`}, nil},
 		{"files by their folder", "files", "/a\n/a/x\n/a/y\n/b/z", "/a", []string{`file "/a" removed at 2 places (/a/x, ...)`, `file "/b" removed (/b/z)`}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -21,7 +21,7 @@ type Kind struct {
 	// byOwner gathers what changed by what it belongs to, and not by its name.
 	byOwner bool
 	// broken says of such a change that it breaks something; nil says so of each.
-	broken func(change ChangeOf, path string, was, is Fact) bool
+	broken func(c *comparison, change ChangeOf, path string, was, is Fact) bool
 }
 
 // gone is what breaks users of most kinds: what they name is not there.
@@ -51,9 +51,9 @@ var kinds = []Kind{
 	{Name: "symbols", Title: "exported symbols of the libraries", Component: matrix.Libvirt,
 		Means: "programs linked to the library do not start", nouns: []string{"library", "symbol"}, breaks: gone},
 	{Name: "capabilities", Title: "capabilities of the driver, but for the host's", Component: matrix.Libvirt,
-		Means: "management that chooses by capabilities finds less", nouns: []string{"capability"}, breaks: gone},
+		Means: "management that chooses by capabilities finds less", nouns: []string{"capability"}, breaks: gone, broken: offered},
 	{Name: "domcaps", Title: "domain capabilities", Component: matrix.Libvirt,
-		Means: "management that chooses by domain capabilities no longer offers the feature", nouns: []string{"machine type", "capability"}, breaks: gone},
+		Means: "management that chooses by domain capabilities no longer offers the feature", nouns: []string{"machine type", "capability"}, breaks: gone, broken: offered},
 	{Name: "schemas", Title: "elements, attributes and values of the XML schemas", Component: matrix.Libvirt,
 		Means: "XML that was valid is refused, or what it says is dropped in silence", nouns: []string{"schema", "element"}, breaks: gone},
 	{Name: "config", Title: "keys of the default configuration and their defaults", Component: matrix.Libvirt,
@@ -70,7 +70,7 @@ var kinds = []Kind{
 		Means: "what calls or reads the file fails; a mode or owner is a matter of access", nouns: []string{"file"}, byOwner: true},
 
 	{Name: "kconfig", Title: "kernel configuration", Component: matrix.Linux,
-		Means: "a feature of the host or of guests is not compiled in, or is a module that nothing loads", nouns: []string{"symbol"}, breaks: []ChangeOf{Removed, Changed}, broken: lessBuilt},
+		Means: "a feature of the host or of guests is not compiled in, or is a module that nothing loads", nouns: []string{"symbol"}, breaks: []ChangeOf{Changed}, broken: lessBuilt},
 	{Name: "modules", Title: "modules for virtualization and their parameters", Component: matrix.Linux,
 		Means: "modprobe fails, or configuration in /etc/modprobe.d is ignored", nouns: []string{"module", "parameter"}, breaks: gone},
 

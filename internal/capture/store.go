@@ -42,7 +42,12 @@ func (s *Store) Set(ctx context.Context, key, kind string, take func(context.Con
 	if err := s.keep(key, sets); err != nil {
 		return Set{}, disk.Explain(fmt.Errorf("cannot keep captures: %w", err), s.home)
 	}
-	return s.load(key, kind)
+	for _, set := range sets {
+		if set.Kind == kind {
+			return set, nil
+		}
+	}
+	return Set{}, fmt.Errorf("cannot take captures: there is none of kind %q", kind)
 }
 
 func (s *Store) dir(key string) string { return filepath.Join(s.home, "captures", key) }

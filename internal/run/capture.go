@@ -14,6 +14,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/capture"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/source/apt"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/store"
@@ -92,22 +93,29 @@ func (d *Driver) takeCaptures(ctx context.Context, image store.Image, component 
 	}
 	need := captureNeed
 	need.What = "captures of " + subject
-	claim, err := d.room.Enter(ctx, need, func(string) {})
+	claim, err := d.room.Enter(ctx, need, func(why string) {
+		d.tell(progress.Event{Phase: progress.Waiting, Image: image.Name, Text: why})
+	})
 	if err != nil {
 		return nil, err
 	}
 	defer claim.Release()
+	ctx, cancel := context.WithTimeoutCause(ctx, captureLimit, fmt.Errorf("captures of %s were not taken within %s", subject, captureLimit))
+	defer cancel()
+	return d.inRoot(ctx, image, program, text)
+}
+
+// inRoot runs the program in the root of an image.
+func (d *Driver) inRoot(ctx context.Context, image store.Image, program string, request []byte) ([]capture.Set, error) {
 	folder, err := owner.NewFolder(d.config.Runtime, "cap-")
 	if err != nil {
 		return nil, err
 	}
 	defer folder.Remove()
-	ctx, cancel := context.WithTimeoutCause(ctx, captureLimit, fmt.Errorf("captures of %s were not taken within %s", subject, captureLimit))
-	defer cancel()
 	out, _, err := tool.Run(ctx, tool.Command{
 		// Daemons make networks where they may.
 		Argv:  append([]string{"unshare", "--net", "sh", "-ec", enterRoot, "capture", folder.Path, program}, rootOf(image)...),
-		Stdin: bytes.NewReader(text), Isolated: true,
+		Stdin: bytes.NewReader(request), Isolated: true,
 	})
 	if err != nil {
 		return nil, fault.Cause(ctx, err)

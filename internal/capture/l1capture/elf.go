@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -34,12 +35,18 @@ func (t *taker) addLibrary(kind, path, name string) error {
 	t.add(kind, capture.Fact{Path: name, Value: strings.Join(sonames, " ")})
 	for _, s := range symbols {
 		exported := s.Section != elf.SHN_UNDEF && s.Section != elf.SHN_ABS && elf.ST_BIND(s.Info) != elf.STB_LOCAL
-		if exported && !strings.Contains(s.Version, "PRIVATE") && !strings.HasPrefix(s.Name, "_") {
-			t.add(kind, capture.Fact{Path: name + "/" + s.Name, Value: s.Version})
+		private := strings.Contains(s.Version, "PRIVATE") || strings.HasPrefix(s.Name, "_") || strings.Contains(s.Name, "__")
+		if exported && !private {
+			// Versions that follow a release are in the name of the library, too.
+			version := ofRelease.ReplaceAllString(s.Version, "")
+			t.add(kind, capture.Fact{Path: name + "/" + s.Name, Value: version})
 		}
 	}
 	return nil
 }
+
+// ofRelease is the version of symbols that Xen raises with each release.
+var ofRelease = regexp.MustCompile(`^\w*_4\.\d.*`)
 
 // libraries are the files that match a pattern, each once: one has several names.
 func libraries(loader, pattern string) map[string]string {
@@ -72,7 +79,8 @@ func (t *taker) lackModules(kinds ...string) error {
 		for _, o := range modules[module] {
 			why := "module " + module + " is not installed"
 			// What its family has in common, and what libvirt and QMP call it.
-			for _, name := range []string{o, "pci-" + o, o + "-base-type", strings.TrimPrefix(o, "chardev-")} {
+			backend := strings.TrimPrefix(o, "chardev-")
+			for _, name := range []string{o, "pci-" + o, o + "-base-type", backend, backend + "-display"} {
 				lacks[name] = why
 			}
 		}
@@ -81,9 +89,9 @@ func (t *taker) lackModules(kinds ...string) error {
 		lacks["spice"] = why
 	}
 	for _, kind := range kinds {
-		t.absent[kind] = lacks
+		t.absent[kind] = maps.Clone(lacks)
 	}
-	return nil
+	return t.lackXen(emulator, kinds...)
 }
 
 // image is a program as it lies in memory, with the pointers in its data.

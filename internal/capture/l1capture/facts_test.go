@@ -125,7 +125,7 @@ func TestStatesAreReadWithTheirParts(t *testing.T) {
 	}
 	taken := newTaker()
 	taken.addState("nic", s, false)
-	same(t, taken.written("vmstate"), []string{"nic version 3, minimum 2", "nic/mac", "nic/nic.tso version 1, minimum 1", "nic/nic.tso/on", "nic/old", "nic/ring version 1, minimum 1", "nic/ring/head"})
+	same(t, taken.written("vmstate"), []string{"nic version 3, minimum 2, spare 1", "nic/mac", "nic/nic.tso version 1, minimum 1", "nic/nic.tso/on", "nic/old", "nic/ring version 1, minimum 1", "nic/ring/head"})
 	for _, f := range taken.facts["vmstate"] {
 		if f.Optional != (strings.Contains(f.Path, "tso") || f.Path == "nic/old") {
 			t.Errorf("%+v", f)

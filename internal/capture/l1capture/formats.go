@@ -27,7 +27,7 @@ func takeFormats(t *taker, _ *session) error {
 	}
 	// "Supported formats:", and "Supported image formats:" since 9.1.
 	_, formats, _ := strings.Cut(help, "ormats:")
-	formats, _, _ = strings.Cut(formats, "\n\n")
+	formats, _, _ = strings.Cut(strings.TrimSpace(formats), "\n\n")
 	t.addNames("formats", "", "formats", "commands", "options")
 	t.addNames("formats", "formats", strings.Fields(formats)...)
 	for _, m := range imgCommand.FindAllStringSubmatch(help, -1) {

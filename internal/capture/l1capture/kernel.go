@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"debug/elf"
 	"fmt"
 	"io/fs"
@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	configured = regexp.MustCompile(`(?m)^CONFIG_(\w+)=(.*)$`)
+	configured = regexp.MustCompile(`(?m)^(?:# )?CONFIG_(\w+)(?:=(.*)| is not set)$`)
 	// ofBuild are symbols that tell of who built it.
 	ofBuild = regexp.MustCompile(`^(CC_|LD_|AS_|CLANG_|GCC|RUSTC?_|PAHOLE_|LLD_|.*_VERSION|.*_VERSION_TEXT|BUILD_SALT|LOCALVERSION)`)
 	// hosting are modules that hosts and guests are made with.
@@ -25,7 +25,7 @@ var (
 func takeKernel(t *taker) error {
 	for _, m := range configured.FindAllStringSubmatch(t.Config, -1) {
 		if !ofBuild.MatchString(m[1]) {
-			t.add("kconfig", capture.Fact{Path: m[1], Value: m[2]})
+			t.add("kconfig", capture.Fact{Path: m[1], Value: cmp.Or(m[2], "n")})
 		}
 	}
 	err := filepath.WalkDir("/modules", func(path string, d fs.DirEntry, err error) error {
@@ -47,9 +47,7 @@ func takeKernel(t *taker) error {
 			return nil
 		}
 		info, err := section.Data()
-		for line := range bytes.SplitSeq(info, []byte{0}) {
-			t.addParameter(name, string(line))
-		}
+		t.addParameters(map[string][]string{name: strings.Split(string(info), "\x00")})
 		return err
 	})
 	if err != nil {
@@ -64,21 +62,35 @@ func takeKernel(t *taker) error {
 		if err != nil {
 			return fmt.Errorf("cannot read modules: %w", err)
 		}
-		for line := range bytes.SplitSeq(text, []byte{0}) {
-			name, line, _ := strings.Cut(string(line), ".")
-			if hosting.MatchString(name) {
+		lines := map[string][]string{}
+		for line := range strings.SplitSeq(string(text), "\x00") {
+			if name, line, _ := strings.Cut(line, "."); hosting.MatchString(name) {
 				t.add("modules", capture.Fact{Path: name, Value: "built in"})
-				t.addParameter(name, line)
+				lines[name] = append(lines[name], line)
 			}
 		}
+		t.addParameters(lines)
 	}
 	return nil
 }
 
-// addParameter reads a line of a module's information: "parmtype=NAME:TYPE".
-func (t *taker) addParameter(module, line string) {
-	if text, ok := strings.CutPrefix(line, "parmtype="); ok {
-		name, typ, _ := strings.Cut(text, ":")
-		t.add("modules", capture.Fact{Path: module + "/" + name, Value: typ})
+// addParameters reads the lines of modules' information: "parmtype=NAME:TYPE", which not
+// each parameter has, and "parm=NAME:DESCRIPTION".
+func (t *taker) addParameters(lines map[string][]string) {
+	for module, lines := range lines {
+		types := map[string]string{}
+		for _, line := range lines {
+			key, text, _ := strings.Cut(line, "=")
+			name, is, _ := strings.Cut(text, ":")
+			switch key {
+			case "parmtype":
+				types[name] = is
+			case "parm":
+				types[name] = types[name]
+			}
+		}
+		for name, typ := range types {
+			t.add("modules", capture.Fact{Path: module + "/" + name, Value: typ})
+		}
 	}
 }

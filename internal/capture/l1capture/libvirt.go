@@ -156,7 +156,8 @@ func takeCapabilities(t *taker) error {
 		return err
 	}
 	facts, err := xmlFacts(wholeCapabilities.FindString(text), "", func(path string) bool {
-		return strings.HasPrefix(path, "host/") && !strings.HasPrefix(path, "host/migration")
+		// The host is not the image, and machines have capabilities of their own.
+		return path == "host" || strings.HasPrefix(path, "host/") || strings.Contains(path, "/machine")
 	})
 	if err != nil {
 		return err

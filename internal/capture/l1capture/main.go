@@ -47,6 +47,8 @@ type taker struct {
 	capture.Request
 	facts  map[string][]capture.Fact
 	absent map[string]map[string]string
+	// creatable are the devices that users may ask for.
+	creatable []string
 }
 
 func (t *taker) add(kind string, facts ...capture.Fact) {

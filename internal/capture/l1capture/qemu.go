@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,7 +28,7 @@ func takeQEMU(t *taker) error {
 			return err
 		}
 	}
-	return t.lackModules("devices", "objects", "qmp", "vmstate")
+	return t.lackModules("devices", "objects", "qmp", "vmstate", "machines", "options")
 }
 
 func takeSchema(t *taker, q *session) error {
@@ -150,16 +149,19 @@ func (t *taker) takeProperties(q *session, kind, command, name, typ string) erro
 	var refused *qmp.Error
 	switch {
 	case errors.Is(err, errHung), errors.Is(err, errDied):
-		t.add(kind, capture.Fact{Path: name, Value: "introspection: the emulator " + err.Error()})
+		t.add(kind, capture.Fact{Path: name, Value: capture.Unseen + "the emulator " + err.Error()})
 		return nil
 	case err != nil && !errors.As(err, &refused):
 		return err
 	}
 	t.addNames(kind, "", name)
 	for _, p := range properties {
-		// What is behind a link or a child is named by types that nobody outside sees.
-		if unpromised(p.Name, nil) || strings.HasPrefix(p.Type, "child<") || strings.HasPrefix(p.Type, "link<") {
+		if unpromised(p.Name, nil) || strings.HasPrefix(p.Type, "child<") {
 			continue
+		}
+		// What a link leads to is named by types that nobody outside sees.
+		if strings.HasPrefix(p.Type, "link<") {
+			p.Type = "link"
 		}
 		path := name + "/" + p.Name
 		t.add(kind, capture.Fact{Path: path, Value: p.Type})
@@ -177,16 +179,22 @@ func takeDevices(t *taker, q *session) error {
 	}
 	// Processors have captures of their own.
 	cpus, err := q.typeNames("cpu", false)
+	if err != nil {
+		return err
+	}
 	for _, name := range names {
-		if err == nil && !unpromised(name, nil) && !slices.Contains(cpus, name) {
-			err = t.takeProperties(q, "devices", "device-list-properties", name, name)
+		if unpromised(name, nil) || slices.Contains(cpus, name) {
+			continue
+		}
+		if err := t.takeProperties(q, "devices", "device-list-properties", name, name); err != nil {
+			return err
 		}
 	}
-	return err
+	return t.markBuiltIn(q.program)
 }
 
 // machineVersion is the version in the type of a machine.
-var machineVersion = regexp.MustCompile(`-\d+\.\d+(-machine)$`)
+var machineVersion = regexp.MustCompile(`-\d+(?:\.\d+)+(-machine)$`)
 
 func takeObjects(t *taker, q *session) error {
 	objects, err := q.typeNames("user-creatable", false)
@@ -212,101 +220,4 @@ func takeObjects(t *taker, q *session) error {
 		}
 	}
 	return err
-}
-
-// hostModels are what the host makes of them.
-var hostModels = []string{"host", "max", "base"}
-
-func takeModels(t *taker, bare *session) error {
-	q := newSession(bare.program, "-machine", "q35", "-accel", "tcg")
-	defer q.end()
-	var models []struct {
-		Name       string `json:"name"`
-		Deprecated bool   `json:"deprecated"`
-		Alias      string `json:"alias-of"`
-	}
-	if err := q.ask("query-cpu-definitions", nil, &models); err != nil {
-		return err
-	}
-	for _, m := range models {
-		fact := capture.Fact{Path: m.Name, Deprecated: m.Deprecated}
-		var expanded struct {
-			Model struct {
-				Props map[string]json.RawMessage `json:"props"`
-			} `json:"model"`
-		}
-		if !slices.Contains(hostModels, cmp.Or(m.Alias, m.Name)) {
-			err := q.ask("query-cpu-model-expansion", map[string]any{"type": "full", "model": map[string]string{"name": m.Name}}, &expanded)
-			var refused *qmp.Error
-			if errors.Is(err, errHung) || errors.Is(err, errDied) {
-				fact.Value = "introspection: the emulator " + err.Error()
-			} else if err != nil && !errors.As(err, &refused) {
-				return err
-			}
-		}
-		t.add("cpus", fact)
-		for name, value := range expanded.Model.Props {
-			if !unpromised(name, nil) {
-				t.add("cpus", capture.Fact{Path: m.Name + "/" + name, Value: string(value)})
-			}
-		}
-	}
-	return nil
-}
-
-// vmstate is a description of state as -dump-vmstate writes it (migration/savevm.c).
-type vmstate struct {
-	Name        string    `json:"Name"`
-	VMSD        string    `json:"vmsd_name"`
-	Field       string    `json:"field"`
-	Version     int       `json:"version_id"`
-	Minimum     int       `json:"minimum_version_id"`
-	Sometimes   bool      `json:"field_exists"`
-	Description *vmstate  `json:"Description"`
-	Fields      []vmstate `json:"Fields"`
-	Subsections []vmstate `json:"Subsections"`
-}
-
-func takeState(t *taker, q *session) error {
-	file := "/tmp/vmstate.json" // of the image: TMPDIR is of the machine
-	// It has the states of all devices whatever the machine is.
-	if _, err := output(q.program, "-nodefaults", "-display", "none", "-machine", "q35", "-dump-vmstate", file); err != nil {
-		return err
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(text, &all); err != nil {
-		return fmt.Errorf("cannot read states: %w", err)
-	}
-	delete(all, "vmschkmachine")
-	for name, raw := range all {
-		var s vmstate
-		if err := json.Unmarshal(raw, &s); err != nil {
-			return fmt.Errorf("cannot read state of %s: %w", name, err)
-		}
-		t.addState(name, s, false)
-	}
-	return nil
-}
-
-// addState adds a state and its parts. Fields have no versions that their readers go by:
-// the description that they are in has.
-func (t *taker) addState(path string, s vmstate, optional bool) {
-	f := capture.Fact{Path: path, Optional: optional}
-	if d := s.Description; d != nil {
-		s.Field, s.Version, s.Minimum, s.Fields, s.Subsections = "", d.Version, d.Minimum, d.Fields, d.Subsections
-	}
-	if s.Field == "" {
-		f.Value = fmt.Sprintf("version %d, minimum %d", s.Version, s.Minimum)
-	}
-	t.add("vmstate", f)
-	for _, field := range s.Fields {
-		t.addState(path+"/"+cmp.Or(field.Field, "unnamed"), field, optional || field.Sometimes)
-	}
-	for _, sub := range s.Subsections {
-		t.addState(path+"/"+strings.ReplaceAll(cmp.Or(sub.VMSD, sub.Name), "/", "."), sub, true)
-	}
 }

@@ -47,6 +47,8 @@ const deepest = 14
 type expander struct {
 	types map[string]schemaInfo
 	facts []capture.Fact
+	// either counts the alternates that the path leads through: nothing below must be given.
+	either int
 	// within are the types that the path leads through, which have no end otherwise.
 	within []string
 }
@@ -78,7 +80,7 @@ func unpromised(name string, features []string) bool {
 }
 
 func (e *expander) fact(path, value string, required bool, features []string) {
-	e.facts = append(e.facts, capture.Fact{Path: path, Value: value, Required: required, Deprecated: slices.Contains(features, "deprecated")})
+	e.facts = append(e.facts, capture.Fact{Path: path, Value: value, Required: required && e.either == 0, Deprecated: slices.Contains(features, "deprecated")})
 }
 
 // expand writes what a type holds below a path.
@@ -93,6 +95,8 @@ func (e *expander) expand(path, name string) {
 	case "array":
 		e.expand(path, i.Element)
 	case "alternate":
+		e.either++
+		defer func() { e.either-- }()
 		for _, m := range i.Members {
 			e.expand(path, m.Type)
 		}
@@ -107,6 +111,9 @@ func (e *expander) expand(path, name string) {
 			e.expand(path+"/"+m.Name, m.Type)
 		}
 		for _, v := range i.Variants {
+			if unpromised(v.Case, nil) {
+				continue
+			}
 			e.expand(path+"/"+i.Tag+"/="+v.Case, v.Type)
 		}
 	}

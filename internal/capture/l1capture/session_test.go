@@ -64,7 +64,7 @@ func TestAnEmulatorThatHangsOrDiesIsAFactAndTheRestGoesOn(t *testing.T) {
 	if err := takeDevices(taken, q); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"dies introspection: the emulator died", "nic", "nic/mac str", `nic/mac/default ""`, "refused", "spins introspection: the emulator hung", "vga", "vga/mac str", `vga/mac/default ""`}
+	want := []string{"dies introspection: the emulator died", "nic", "nic/bus link", "nic/mac str", `nic/mac/default ""`, "refused", "spins introspection: the emulator hung", "vga", "vga/bus link", "vga/mac str", `vga/mac/default ""`}
 	if got := taken.written("devices"); !slices.Equal(got, want) {
 		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
