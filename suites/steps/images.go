@@ -1,13 +1,16 @@
 package steps
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 )
 
 // Image is a file of L1 as it stands.
@@ -37,6 +40,17 @@ func (t *T) Images(paths ...string) Images {
 		images[path] = Image{Mode: words[0], Owner: words[1], Hash: words[2]}
 	}
 	return images
+}
+
+// WithoutOwners are the images with everything but their owners, which change while a
+// guest runs, and of what it only reads (libvirt's virSecurityDACRestoreImageLabelInt).
+func (now Images) WithoutOwners() Images {
+	bare := Images{}
+	for path, image := range now {
+		image.Owner = ""
+		bare[path] = image
+	}
+	return bare
 }
 
 // Since tells in what the images differ from what they were before, by path.
@@ -76,4 +90,40 @@ func (now Images) OpenToOthers() (open []string) {
 		}
 	}
 	return open
+}
+
+// QEMUImg is where the host has qemu-img.
+func (t *T) QEMUImg() string { return t.Program(layout.QEMUImg) }
+
+// NewImage makes an image in L1 with qemu-img, whose further options may follow.
+func (t *T) NewImage(name, format string, bytes int64, options ...string) (path string) {
+	path = t.Scratch(name + "." + format)
+	t.Sh(fmt.Sprintf("%s create -q -f %s %s %s %d", t.QEMUImg(), format, strings.Join(options, " "), path, bytes))
+	return path
+}
+
+// ImageInfo is what qemu-img says of an image.
+type ImageInfo struct {
+	Format        string
+	Bytes         int64  `json:"virtual-size"`
+	Backing       string `json:"backing-filename"`
+	BackingFormat string `json:"backing-filename-format"`
+}
+
+// ImageInfo asks qemu-img about an image, which a guest may be using.
+func (t *T) ImageInfo(path string) (info ImageInfo) {
+	said := t.Sh(t.QEMUImg() + " info -U --output=json " + host.Quote(path))
+	if err := json.Unmarshal([]byte(said), &info); err != nil {
+		t.must(fault.Infraf("read what qemu-img says", "%w: %q", err, said), "")
+	}
+	return info
+}
+
+// ForgetBackingFormat takes the format of the backing file out of the header of a qcow2
+// image, as images from before qemu-img 6.1 may lack it: an extension of another
+// number is skipped (qemu's docs/interop/qcow2.txt).
+func (t *T) ForgetBackingFormat(path string) {
+	q := host.Quote(path)
+	t.Sh(`at=$(head -c 4096 ` + q + ` | LC_ALL=C grep -obUaP '\xe2\x79\x2a\xca' | head -n 1 | cut -d: -f1) && test -n "$at" && printf virt | dd of=` + q + ` bs=1 seek=$at conv=notrunc status=none`)
+	t.Expect(t.ImageInfo(path).BackingFormat).To(gomega.BeEmpty(), "backing format in the header of "+path)
 }
