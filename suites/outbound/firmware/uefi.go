@@ -33,6 +33,7 @@ var _ = check.Register("O-UEFI", check.Spec{
 	d.Destroy()
 	kept := t.Images(nvram)
 	t.Expect(kept).To(HaveLen(1), "files of variables")
+	t.Expect(kept.OpenToOthers()).To(BeEmpty(), "files of variables that others may read")
 	t.Expect(kept[nvram].Hash).NotTo(Equal(t.Images(t.UEFI().Vars)[t.UEFI().Vars].Hash), "variables of a guest that booted, and their template")
 	d.StartWith(libvirt.DOMAIN_START_PAUSED)
 	t.Expect(t.Images(nvram)[nvram].Hash).To(Equal(kept[nvram].Hash), "variables at the next start")

@@ -17,7 +17,7 @@ const (
 	size  = 1 << 20
 	// times a volume is made: each takes the emulator's tools two seconds, which is
 	// how they find out how hard a key is to be guessed.
-	times = 5
+	times = 3
 	word  = "written in clear"
 )
 
