@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,13 @@ func (d *Domain) BlockInfo(disk string) *libvirt.DomainBlockInfo {
 // BlockStats is what libvirt counted of a disk of the running guest.
 func (d *Domain) BlockStats(disk string) *libvirt.DomainBlockStats {
 	return Get(d.t, "ask for disk statistics", func() (*libvirt.DomainBlockStats, error) { return d.Raw.BlockStatsFlags(disk, 0) })
+}
+
+// DiskErrors are what went wrong with disks of the running guest. The binding returns
+// an entry for each disk, and only the first ones are filled (Domain.GetDiskErrors).
+func (d *Domain) DiskErrors() []libvirt.DomainDiskError {
+	all := Get(d.t, "ask for disk errors", func() ([]libvirt.DomainDiskError, error) { return d.Raw.GetDiskErrors(0) })
+	return slices.DeleteFunc(all, func(e libvirt.DomainDiskError) bool { return e.Disk == "" })
 }
 
 // ResizeDisk gives a disk of the running guest another size in bytes.

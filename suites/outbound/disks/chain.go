@@ -11,8 +11,12 @@ import (
 	"libvirt.org/go/libvirt"
 )
 
-// depths are how many images a chain has on top of its base.
-var depths = []int{10, 20, 24, 25, 30, 40, 60, 80}
+// deepest is how many images a chain has on top of its base. A domain starts on some
+// that are less deep, too: whoever parses what nests must not give up on the way
+// (json-c does at 32, of which the request takes some).
+const deepest = 80
+
+var depths = []int{10, 25, 40}
 
 var _ = check.Register("O-CHAIN", check.Spec{
 	Asserts:  "A guest starts on a chain of many images, reads the lowest one through all of them, and writes to the highest one alone",
@@ -22,7 +26,6 @@ var _ = check.Register("O-CHAIN", check.Spec{
 }, func(t *steps.T) {
 	folder := t.Scratch("chain")
 	layer := func(n int) string { return fmt.Sprintf("%s/%d", folder, n) }
-	deepest := depths[len(depths)-1]
 	t.Sh(fmt.Sprintf(`mkdir %[1]s && cd %[1]s && truncate -s %[2]d 0 && printf '%[3]s' | dd of=0 conv=notrunc status=none && f=raw &&
 		for n in $(seq %[4]d); do %[5]s create -q -u -f qcow2 -o cluster_size=4k -b %[1]s/$((n-1)) -F $f $n %[2]d && f=qcow2 || exit 1; done`,
 		folder, size, word, deepest, t.QEMUImg()))

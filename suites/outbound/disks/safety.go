@@ -128,6 +128,7 @@ var _ = check.Register("O-SAFE-RM", check.Spec{
 		t.VirshSays("undefine " + d.Name + " " + c.flag)
 		t.Expect(t.Images(s.folder).Since(before)).To(Equal(c.gone(s)), "what became of the images of a domain that was undefined with %s", c.flag)
 		pool.Destroy()
+		pool.Undefine()
 		t.Sh("rm -r " + s.folder)
 	}
 })

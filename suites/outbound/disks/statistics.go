@@ -31,7 +31,7 @@ var _ = check.Register("O-BLK-STAT", check.Spec{
 	t.Expect(t.VirshSays("domblkstat " + d.Name + " vdb")).To(ContainSubstring(fmt.Sprintf("vdb wr_bytes %d", after.WrBytes)))
 	t.Expect(t.VirshSays("domblkinfo " + d.Name + " vdb")).To(MatchRegexp(`Capacity: +%d\n`, size))
 	t.Expect(t.VirshSays("domblkerror " + d.Name)).To(Equal("No errors found"))
-	t.Expect(steps.Get(t, "ask for disk errors", func() ([]libvirt.DomainDiskError, error) { return d.Raw.GetDiskErrors(0) })).To(BeEmpty())
+	t.Expect(d.DiskErrors()).To(BeEmpty())
 
 	t.Refuses("ask for statistics of a disk that is not there", libvirt.ERR_INVALID_ARG, func() error { _, err := d.Raw.BlockStatsFlags("vdx", 0); return err })
 	d.Destroy()
@@ -59,8 +59,7 @@ var _ = check.Register("O-BLK-FULL", check.Spec{
 	d.WaitFor(libvirt.DOMAIN_PAUSED)
 	_, reason := d.StateReason()
 	t.Expect(libvirt.DomainPausedReason(reason)).To(Equal(libvirt.DOMAIN_PAUSED_IOERROR), "reason for being paused")
-	errors := steps.Get(t, "ask for disk errors", func() ([]libvirt.DomainDiskError, error) { return d.Raw.GetDiskErrors(0) })
-	t.Expect(errors).To(Equal([]libvirt.DomainDiskError{{Disk: "vdb", Error: libvirt.DOMAIN_DISK_ERROR_NO_SPACE}}))
+	t.Expect(d.DiskErrors()).To(Equal([]libvirt.DomainDiskError{{Disk: "vdb", Error: libvirt.DOMAIN_DISK_ERROR_NO_SPACE}}))
 	t.Expect(t.VirshSays("domblkerror " + d.Name)).To(Equal("vdb: no space"))
 	t.Sh("rm " + filler)
 	d.Resume()
