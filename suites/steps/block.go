@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
+	"github.com/virtmatrix/virtmatrix/internal/host"
 	"libvirt.org/go/libvirt"
 )
 
@@ -68,7 +69,10 @@ func (d *Domain) EmulatorOwner() string {
 	return strings.Join(strings.Fields(d.t.Sh("ps -o euser:32=,egroup:32= -p $("+emulatorOf(d.Name)+")")), ":")
 }
 
-// OpenFiles are the paths that the guest's emulator has open.
+// OpenFiles are the paths that the guest's emulator has open, as its own user sees them:
+// in a container root may not look.
 func (d *Domain) OpenFiles() []string {
-	return strings.Fields(d.t.Sh("readlink /proc/$(" + emulatorOf(d.Name) + ")/fd/* | sort -u"))
+	user, group, _ := strings.Cut(d.EmulatorOwner(), ":")
+	look := "readlink /proc/$(" + emulatorOf(d.Name) + ")/fd/* | sort -u"
+	return strings.Fields(d.t.Sh("setpriv --reuid " + user + " --regid " + group + " --clear-groups sh -c " + host.Quote(look)))
 }

@@ -27,16 +27,10 @@ var _ = check.Register("O-LUKS", check.Spec{
 	Depends:  check.On(matrix.Libvirt, matrix.QEMU, "machine"),
 	Control:  sabotage.Swallow("virSecretSetValue"),
 }, func(t *steps.T) {
-	secret := t.DefineSecret(libvirtxml.Secret{Usage: &libvirtxml.SecretUsage{Type: "volume", Volume: usage}})
-	secret.Set(value)
-	p := t.DefinePool()
-	p.Build()
-	p.Start()
+	secret, p := secretAndPool(t)
 	var v *steps.Volume
 	for n := range times {
-		v = p.CreateFrom(fmt.Sprintf(`<volume><name>%d</name><capacity>%d</capacity><allocation>0</allocation><target><format type='raw'/>
-			<encryption format='luks'><secret type='passphrase' usage='%s'/></encryption></target></volume>`, n, size, usage), nil)
-		t.Expect(t.ImageInfo(v.Path).Format).To(Equal("luks"), "format of volume %d", n)
+		v = encrypt(t, p, fmt.Sprintf("volume-%d", n))
 	}
 	encrypted := func(d *libvirtxml.DomainDisk) {
 		d.Source.Encryption = &libvirtxml.DomainDiskEncryption{Format: "luks", Secrets: []libvirtxml.DomainDiskSecret{{Type: "passphrase", Usage: usage}}}
@@ -55,4 +49,33 @@ var _ = check.Register("O-LUKS", check.Spec{
 	d.Start()
 	g.WaitReady()
 	t.Expect(g.ReadAt(seen.Name, 0, len(word))).To(Equal(word), "what the guest finds")
+})
+
+// secretAndPool are the secret by whose use volumes are encrypted, and where they are.
+func secretAndPool(t *steps.T) (*steps.Secret, *steps.Pool) {
+	secret := t.DefineSecret(libvirtxml.Secret{Usage: &libvirtxml.SecretUsage{Type: "volume", Volume: usage}})
+	secret.Set(value)
+	p := t.DefinePool()
+	p.Build()
+	p.Start()
+	return secret, p
+}
+
+// encrypt makes an encrypted volume.
+func encrypt(t *steps.T, p *steps.Pool, name string) *steps.Volume {
+	v := p.CreateFrom(fmt.Sprintf(`<volume><name>%s</name><capacity>%d</capacity><allocation>0</allocation><target><format type='raw'/>
+		<encryption format='luks'><secret type='passphrase' usage='%s'/></encryption></target></volume>`, name, size, usage), nil)
+	t.Expect(t.ImageInfo(v.Path).Format).To(Equal("luks"), "format of volume %s", name)
+	return v
+}
+
+// Who names volumes by UUIDs has ten of sixteen that begin with a digit.
+var _ = check.Register("O-LUKS-NAME", check.Spec{
+	Asserts:  "An encrypted volume may have a name like any other one",
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "3.9.0")},
+	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
+	Control:  sabotage.Swallow("virSecretSetValue"),
+}, func(t *steps.T) {
+	_, p := secretAndPool(t)
+	encrypt(t, p, "7f1c2a9e-0000-4000-8000-000000000001")
 })
