@@ -3,6 +3,7 @@ package disks
 import (
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
@@ -31,11 +32,17 @@ func (s set) disks() []domain.Option {
 	return []domain.Option{disk("vdb", s.top, "qcow2"), disk("vdc", s.other, "raw")}
 }
 
+// writer is another one in a file of the scratch disk, who never writes the same twice.
+func writer(file string) *sabotage.Control {
+	return sabotage.Command("another writer in "+file,
+		"(while :; do date +%N | dd of="+host.ScratchDir+"/"+file+" conv=notrunc,nocreat; sleep 0.02; done) >/dev/null 2>&1 &")
+}
+
 var _ = check.Register("O-SAFE-LIFE", check.Spec{
 	Asserts:  "No step of a domain's life touches an image but that which the guest writes to: not its content, its mode or its place",
 	Requires: kvm("0.9.7"),
 	Depends:  stack,
-	Control:  sabotage.Command("another writer in the backing file", "(while :; do date +%N | dd of=/var/lib/libvirt/images/O-SAFE-LIFE-set/base conv=notrunc,nocreat; sleep 0.02; done) >/dev/null 2>&1 &"),
+	Control:  writer("O-SAFE-LIFE-set/base"),
 }, func(t *steps.T) {
 	s := newSet(t)
 	before, state := t.Images(s.folder).WithoutOwners(), t.Scratch("state")
@@ -66,7 +73,7 @@ var _ = check.Register("O-SAFE-TWO", check.Spec{
 	Asserts:  "A snapshot of one disk of two makes one file, and changes no other image, of a domain that is off and of a running one",
 	Requires: kvm("0.9.5"),
 	Depends:  stack,
-	Control:  sabotage.Swallow("virDomainSnapshotCreateXML"),
+	Control:  writer("O-SAFE-TWO-set/other"),
 }, func(t *steps.T) {
 	for _, running := range []bool{false, true} {
 		s := newSet(t)

@@ -44,7 +44,7 @@ var _ = check.Register("O-BLK-FULL", check.Spec{
 	Asserts:  "A guest whose disk finds no room on the host is paused for that, says so, and ends its write once there is room and it is resumed",
 	Requires: kvm("0.9.10"),
 	Depends:  stack,
-	Control:  sabotage.Swallow("virDomainResume"),
+	Control:  sabotage.Alter("virDomainGetDiskErrors", "vdb", "vdc"),
 }, func(t *steps.T) {
 	folder := smallFolder(t)
 	image, filler := folder+"/O-BLK-FULL.img", folder+"/O-BLK-FULL.filler"
