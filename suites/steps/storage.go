@@ -19,15 +19,37 @@ type Pool struct {
 
 // DefinePool defines a directory pool on L1's scratch disk. It is gone when the check
 // is over.
-func (t *T) DefinePool() *Pool {
-	conn := t.Connection().Raw
-	p := &Pool{t: t, Name: t.NewGuest().Name + "-pool", Path: t.Scratch("pool")}
-	xml := t.Marshal(&libvirtxml.StoragePool{Type: "dir", Name: p.Name, Target: &libvirtxml.StoragePoolTarget{Path: p.Path}})
+func (t *T) DefinePool() *Pool { return t.DefinePoolOf(libvirtxml.StoragePool{Type: "dir"}) }
+
+// DefinePoolOf defines a pool of a type and source on L1's scratch disk, unless it has a
+// target of its own. It is gone when the check is over.
+func (t *T) DefinePoolOf(d libvirtxml.StoragePool) *Pool {
+	p := t.NewPool()
+	d.Name = p.Name
+	if d.Target == nil {
+		d.Target = &libvirtxml.StoragePoolTarget{Path: p.Path}
+	}
+	conn, xml := t.Connection().Raw, t.Marshal(&d)
 	p.Raw = Get(t, "define pool", func() (*libvirt.StoragePool, error) { return conn.StoragePoolDefineXML(xml, 0) })
+	t.Cleanup(func() { _ = p.Raw.Free() })
+	return p
+}
+
+// DefinePoolAt defines and starts a directory pool in a folder that is there.
+func (t *T) DefinePoolAt(folder string) *Pool {
+	p := t.DefinePoolOf(libvirtxml.StoragePool{Type: "dir", Target: &libvirtxml.StoragePoolTarget{Path: folder}})
+	p.Path = folder
+	p.Start()
+	return p
+}
+
+// NewPool names a pool that is not there yet. It is gone when the check is over.
+func (t *T) NewPool() *Pool {
+	name := t.NewGuest().Name + "-pool"
+	p := &Pool{t: t, Name: name, Path: t.Scratch(name)}
 	t.Cleanup(func() {
 		t.Run("virsh -c " + t.URI() + " 'pool-destroy " + p.Name + "; pool-undefine " + p.Name + "' >/dev/null 2>&1")
 		t.Refuses("look up the pool of a check that is over", libvirt.ERR_NO_STORAGE_POOL, p.lookUp)
-		_ = p.Raw.Free()
 	})
 	return p
 }
@@ -39,6 +61,14 @@ func (p *Pool) lookUp() error {
 		_ = found.Free()
 	}
 	return err
+}
+
+// LookUp finds the pool that has the name now.
+func (p *Pool) LookUp() {
+	conn := p.t.Connection().Raw
+	p.Raw = Get(p.t, "look pool up", func() (*libvirt.StoragePool, error) { return conn.LookupStoragePoolByName(p.Name) })
+	found := p.Raw
+	p.t.Cleanup(func() { _ = found.Free() })
 }
 
 // ExpectGone asserts that libvirt does not know the pool.
@@ -74,6 +104,14 @@ func (p *Pool) Active() bool { return Get(p.t, "ask whether pool is active", p.R
 // Info is what libvirt says of the pool's space, in bytes.
 func (p *Pool) Info() *libvirt.StoragePoolInfo { return Get(p.t, "ask for pool info", p.Raw.GetInfo) }
 
+// UUID is the pool's, in its usual form.
+func (p *Pool) UUID() string { return Get(p.t, "ask for UUID of pool", p.Raw.GetUUIDString) }
+
+// Dump returns the definition of the pool.
+func (p *Pool) Dump() string {
+	return Get(p.t, "dump pool XML", func() (string, error) { return p.Raw.GetXMLDesc(libvirt.STORAGE_XML_INACTIVE) })
+}
+
 // SetAutostart has the pool start with the daemon, or not.
 func (p *Pool) SetAutostart(auto bool) {
 	p.t.Do("set autostart of pool", func() error { return p.Raw.SetAutostart(auto) })
@@ -104,23 +142,54 @@ type Volume struct {
 // Create makes a volume of a format and capacity in bytes, empty or, unless nil, from
 // another one's content.
 func (p *Pool) Create(name, format string, capacity uint64, from *Volume) *Volume {
-	xml := p.t.Marshal(&libvirtxml.StorageVolume{
+	v := p.CreateAs(DescribeVolume(name, format, capacity), from)
+	if got := v.Info().Capacity; got != capacity {
+		p.t.Fail(p.t.Layer, "volume %s was made with a capacity of %d bytes, and has %d", name, capacity, got)
+	}
+	return v
+}
+
+// DescribeVolume describes a volume of which nothing is allocated yet.
+func DescribeVolume(name, format string, capacity uint64) *libvirtxml.StorageVolume {
+	return &libvirtxml.StorageVolume{
 		Name: name, Capacity: &libvirtxml.StorageVolumeSize{Value: capacity}, Allocation: &libvirtxml.StorageVolumeSize{},
 		Target: &libvirtxml.StorageVolumeTarget{Format: &libvirtxml.StorageVolumeTargetFormat{Type: format}},
-	})
-	v := &Volume{t: p.t}
-	v.Raw = Get(p.t, "create volume "+name, func() (*libvirt.StorageVol, error) {
+	}
+}
+
+// CreateAs makes a volume as described, empty or, unless nil, from another one's
+// content.
+func (p *Pool) CreateAs(d *libvirtxml.StorageVolume, from *Volume) *Volume {
+	return p.CreateFrom(p.t.Marshal(d), from)
+}
+
+// CreateFrom makes a volume from its XML, empty or, unless nil, from another one's
+// content.
+func (p *Pool) CreateFrom(xml string, from *Volume) *Volume {
+	return p.volume("create volume", func() (*libvirt.StorageVol, error) {
 		if from == nil {
 			return p.Raw.StorageVolCreateXML(xml, 0)
 		}
 		return p.Raw.StorageVolCreateXMLFrom(xml, from.Raw, 0)
 	})
+}
+
+// Volume is the pool's volume of a name.
+func (p *Pool) Volume(name string) *Volume {
+	return p.volume("look up volume "+name, func() (*libvirt.StorageVol, error) { return p.Raw.LookupStorageVolByName(name) })
+}
+
+func (p *Pool) volume(op string, get func() (*libvirt.StorageVol, error)) *Volume {
+	v := &Volume{t: p.t, Raw: Get(p.t, op, get)}
 	p.t.Cleanup(func() { _ = v.Raw.Free() })
 	v.Path = Get(p.t, "ask for path of volume", v.Raw.GetPath)
-	if got := v.Info().Capacity; got != capacity {
-		p.t.Fail(p.t.Layer, "volume %s was made with a capacity of %d bytes, and has %d", name, capacity, got)
-	}
 	return v
+}
+
+// XML is what libvirt says of the volume.
+func (v *Volume) XML() (d libvirtxml.StorageVolume) {
+	v.t.Parse("the volume's XML", Get(v.t, "dump volume XML", func() (string, error) { return v.Raw.GetXMLDesc(0) }), &d)
+	return d
 }
 
 // Info is what libvirt says of the volume's size, in bytes.

@@ -14,20 +14,12 @@ const maxDownload = 64 << 20
 const holeBlock = 4 << 10
 
 // Upload writes the content to the start of the volume.
-func (v *Volume) Upload(content []byte) {
-	left := content
-	v.stream("upload to volume", func(s *libvirt.Stream) error {
-		if err := v.Raw.Upload(s, 0, uint64(len(content)), 0); err != nil {
-			return err
-		}
-		return s.SendAll(sender(&left))
-	})
-}
+func (v *Volume) Upload(content []byte) { v.UploadAt(ByCallback, 0, content) }
 
 // UploadSparse writes the content to the start of the volume as data and holes.
 func (v *Volume) UploadSparse(content []byte) {
 	left := content
-	v.stream("upload to volume with holes", func(s *libvirt.Stream) error {
+	v.stream("upload to volume with holes", 0, func(s *libvirt.Stream) error {
 		if err := v.Raw.Upload(s, 0, uint64(len(content)), libvirt.STORAGE_VOL_UPLOAD_SPARSE_STREAM); err != nil {
 			return err
 		}
@@ -74,24 +66,22 @@ func isZero(b []byte) bool {
 }
 
 // Download reads the whole volume.
-func (v *Volume) Download() []byte {
-	return v.download("download volume", 0, func(s *libvirt.Stream, r *received) error { return s.RecvAll(r.data) }).content
-}
+func (v *Volume) Download() []byte { return v.DownloadAt(ByCallback, 0, 0) }
 
 // DownloadSparse reads the whole volume and the lengths of the holes in it.
 func (v *Volume) DownloadSparse() (content []byte, holes []int64) {
-	r := v.download("download volume with holes", libvirt.STORAGE_VOL_DOWNLOAD_SPARSE_STREAM, func(s *libvirt.Stream, r *received) error {
+	r := v.download("download volume with holes", 0, func(s *libvirt.Stream, r *received) error {
+		if err := v.Raw.Download(s, 0, 0, libvirt.STORAGE_VOL_DOWNLOAD_SPARSE_STREAM); err != nil {
+			return err
+		}
 		return s.SparseRecvAll(r.data, r.hole)
 	})
 	return r.content, r.holes
 }
 
-func (v *Volume) download(op string, flags libvirt.StorageVolDownloadFlags, receive func(*libvirt.Stream, *received) error) *received {
+func (v *Volume) download(op string, flags libvirt.StreamFlags, receive func(*libvirt.Stream, *received) error) *received {
 	r := &received{}
-	v.stream(op, func(s *libvirt.Stream) error {
-		if err := v.Raw.Download(s, 0, 0, flags); err != nil {
-			return err
-		}
+	v.stream(op, flags, func(s *libvirt.Stream) error {
 		err := receive(s, r)
 		v.isBounded(r) // libvirt makes an error of its own of a refusal
 		return err
@@ -144,10 +134,10 @@ func (v *Volume) isBounded(r *received) {
 
 // stream opens a stream, has it used, and ends it: what was sent has arrived only
 // when the end is confirmed.
-func (v *Volume) stream(op string, use func(*libvirt.Stream) error) {
+func (v *Volume) stream(op string, flags libvirt.StreamFlags, use func(*libvirt.Stream) error) {
 	conn := v.t.Connection().Raw
 	v.t.Do(op, func() error {
-		s, err := conn.NewStream(0)
+		s, err := conn.NewStream(flags)
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	. "github.com/onsi/gomega"
-	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
@@ -38,7 +37,7 @@ var _ = check.Register("O-VOL", check.Spec{
 	t.Expect(t.Sh("stat -c %s "+raw.Path)).To(Equal(fmt.Sprint(mib)), "size of the file")
 
 	copied := p.Create("copied.qcow2", "qcow2", mib, raw)
-	t.Expect(t.Sh(t.Program(layout.QEMUImg) + " info " + copied.Path)).To(ContainSubstring("file format: qcow2"))
+	t.Expect(t.Sh(t.QEMUImg() + " info " + copied.Path)).To(ContainSubstring("file format: qcow2"))
 	p.Create("back.img", "raw", mib, copied).ExpectContent(content)
 
 	raw.Resize(2 * mib)
