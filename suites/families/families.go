@@ -14,6 +14,7 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/migration"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/network"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/save"
+	_ "github.com/virtmatrix/virtmatrix/suites/outbound/security"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/storage"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/tools"
 )
