@@ -7,6 +7,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"net"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/host"
@@ -30,12 +31,15 @@ func (t *T) NewAuthority(name string) *Authority {
 
 // Issue puts an authority's certificate, and one of a host or user that it signs, into a
 // folder of L1 under the names that libvirt's clients look for in a folder of a user's
-// own (docs/kbase/tlscerts.rst). A host's has its name.
+// own (docs/kbase/tlscerts.rst). A host's has its address.
 func (a *Authority) Issue(folder, name string, usage x509.ExtKeyUsage) {
 	key := a.t.newKey()
 	template := &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-		ExtKeyUsage: []x509.ExtKeyUsage{usage}, DNSNames: []string{name}, BasicConstraintsValid: true,
+		ExtKeyUsage: []x509.ExtKeyUsage{usage}, BasicConstraintsValid: true,
+	}
+	if address := net.ParseIP(name); address != nil {
+		template.IPAddresses = []net.IP{address}
 	}
 	cert := a.t.sign(template, a.cert, key, a.key)
 	whose := map[x509.ExtKeyUsage]string{x509.ExtKeyUsageServerAuth: "server", x509.ExtKeyUsageClientAuth: "client"}[usage]

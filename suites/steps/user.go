@@ -28,10 +28,10 @@ func (t *T) PlainUser(groups ...string) *User {
 	if len(groups) > 0 {
 		u.id = fmt.Sprintf("--reuid=%d --regid=%d --groups=%s", plainID, plainID, strings.Join(groups, ","))
 	}
-	t.Sh(fmt.Sprintf("echo %[1]s:x:%[2]d:%[2]d::%[3]s:/bin/sh >>/etc/passwd; mkdir -p %[3]s/run && chown -R %[2]d:%[2]d %[3]s && chmod 700 %[3]s/run",
+	t.Sh(fmt.Sprintf("echo %[1]s:x:%[2]d:%[2]d::%[3]s:/bin/sh >>/etc/passwd; echo %[1]s:x:%[2]d: >>/etc/group; mkdir -p %[3]s/run && chown -R %[2]d:%[2]d %[3]s && chmod 700 %[3]s/run",
 		u.Name, plainID, u.Home))
 	t.Cleanup(func() {
-		t.Sh(fmt.Sprintf("pkill -KILL -U %d; sed -i '/^%s:x:/d' /etc/passwd", plainID, u.Name))
+		t.Sh(fmt.Sprintf("pkill -KILL -U %d; sed -i '/^%s:x:/d' /etc/passwd /etc/group", plainID, u.Name))
 	})
 	return u
 }

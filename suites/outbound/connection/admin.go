@@ -72,15 +72,15 @@ func limits(t *steps.T, name string, admin func(string) string) {
 // logs has the daemon log one subject to a file of its own, and takes it back.
 func logs(t *steps.T, admin func(string) string) {
 	file := t.Scratch("daemon.log")
-	filters, outputs := defined(admin("dmn-log-filters")), defined(admin("dmn-log-outputs"))
-	admin("dmn-log-filters 1:rpc")
-	admin("dmn-log-outputs 1:file:" + file)
-	t.Expect(defined(admin("dmn-log-filters"))).To(Equal("1:rpc"))
+	filters, outputs := defined(admin("daemon-log-filters")), defined(admin("daemon-log-outputs"))
+	admin("daemon-log-filters 1:rpc")
+	admin("daemon-log-outputs 1:file:" + file)
+	t.Expect(defined(admin("daemon-log-filters"))).To(Equal("1:rpc"))
 	t.Connection().Names()
 	t.Until(time.Minute, "the daemon logs what it is asked", func() bool { return t.Run("grep -q virNetServer " + file).OK() })
-	admin("dmn-log-filters " + host.Quote(filters))
-	admin("dmn-log-outputs " + host.Quote(outputs))
-	t.Expect(defined(admin("dmn-log-outputs"))).To(Equal(outputs))
+	admin("daemon-log-filters " + host.Quote(filters))
+	admin("daemon-log-outputs " + host.Quote(outputs))
+	t.Expect(defined(admin("daemon-log-outputs"))).To(Equal(outputs))
 }
 
 // defined is what follows the name of a setting of the log.

@@ -13,7 +13,7 @@ import (
 )
 
 // Each side must show a certificate of the authority that the other knows, and the
-// server's must be of the name that was asked for.
+// server's must be of the address that was asked for.
 var _ = check.Register("O-CONN-TLS", check.Spec{
 	Asserts:  "A client on TLS is served when both sides know each other's authority, and refused otherwise",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "0.9.4")},
@@ -23,20 +23,20 @@ var _ = check.Register("O-CONN-TLS", check.Spec{
 }, func(t *steps.T) {
 	ours, others := t.NewAuthority("ours"), t.NewAuthority("others")
 	server, client, stranger := t.Scratch("server"), t.Scratch("client"), t.Scratch("stranger")
-	ours.Issue(server, "localhost", x509.ExtKeyUsageServerAuth)
+	ours.Issue(server, "127.0.0.1", x509.ExtKeyUsageServerAuth)
 	ours.Issue(client, "client", x509.ExtKeyUsageClientAuth)
 	others.Issue(stranger, "stranger", x509.ExtKeyUsageClientAuth)
-	t.Listen("listen_tls = 1\nlisten_addr = \"127.0.0.1\"\nca_file = \"" + server + "/cacert.pem\"\n" +
+	t.Listen("listen_tls = 1\nlisten_addr = \"0.0.0.0\"\nca_file = \"" + server + "/cacert.pem\"\n" +
 		"cert_file = \"" + server + "/servercert.pem\"\nkey_file = \"" + server + "/serverkey.pem\"\n")
 
-	serves(t, remote(t, "tls", "localhost", "pkipath="+client))
+	serves(t, remote(t, "tls", "127.0.0.1", "pkipath="+client))
 	refused := func(who, uri string) {
 		t.Expect(virshOn(t, uri, "list").Code).To(Equal(1), "status of virsh for %s", who)
 	}
-	refused("a server of another name", remote(t, "tls", "127.0.0.1", "pkipath="+client))
-	refused("a server of an unknown authority", remote(t, "tls", "localhost", "pkipath="+stranger))
-	refused("a client of an unknown authority", remote(t, "tls", "localhost", "no_verify=1&pkipath="+stranger))
-	serves(t, remote(t, "tls", "127.0.0.1", "no_verify=1&pkipath="+client))
+	refused("a server of another address", remote(t, "tls", "127.0.0.2", "pkipath="+client))
+	refused("a server of an unknown authority", remote(t, "tls", "127.0.0.1", "pkipath="+stranger))
+	refused("a client of an unknown authority", remote(t, "tls", "127.0.0.1", "no_verify=1&pkipath="+stranger))
+	serves(t, remote(t, "tls", "127.0.0.2", "no_verify=1&pkipath="+client))
 })
 
 // remote is the URI of the cell's driver by a transport.

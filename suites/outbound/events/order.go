@@ -50,9 +50,9 @@ var _ = check.Register("O-EV-ORDER", check.Spec{
 	d.ManagedSave()
 	step("saving for the next start", savedEvent, onSave(t)...)
 	d.Start()
-	step("starting from what was saved", lastOfStart(t), []steps.Event{restoredEvent}, []steps.Event{restoredEvent, resumed})
+	step("starting from what was saved", restoredEvent, []steps.Event{restoredEvent})
 	d.Destroy()
-	step("destroying", destroyed, onDestroy(t)...)
+	step("going on and being destroyed", destroyed, onGoingOn(t)...)
 	t.Expect(strings.Join(told, "\n")).To(BeEmpty(), "events that are not as documented")
 })
 
@@ -70,9 +70,16 @@ func onRestore(t *steps.T) steps.Event {
 	return restoredIdle
 }
 
-func lastOfStart(t *steps.T) steps.Event {
+// onGoingOn: releases differ in why a guest goes on that was saved (virDomainEventResumed
+// has no word for it), and libxl does not tell.
+func onGoingOn(t *steps.T) (either [][]steps.Event) {
 	if t.Kind() == matrix.Xen {
-		return restoredEvent
+		return onDestroy(t)
 	}
-	return resumed
+	for _, why := range []libvirt.DomainEventResumedDetailType{libvirt.DOMAIN_EVENT_RESUMED_UNPAUSED, libvirt.DOMAIN_EVENT_RESUMED_FROM_SNAPSHOT} {
+		for _, end := range onDestroy(t) {
+			either = append(either, append([]steps.Event{{Type: libvirt.DOMAIN_EVENT_RESUMED, Detail: int(why)}}, end...))
+		}
+	}
+	return either
 }
