@@ -1,8 +1,6 @@
 package tools
 
 import (
-	"strings"
-
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
@@ -26,16 +24,28 @@ var _ = check.Register("O-STDIN", check.Spec{
 
 	t.Sh(virsh + " dumpxml " + d.Name + " | sed s/by-script/by-pipe/ | " + virsh + " define /dev/stdin")
 	t.Expect(d.Dump(0)).To(ContainSubstring("<title>by-pipe</title>"))
-
-	edit := func(script string) int {
-		return t.Run("EDITOR='sed -i " + script + "' " + virsh + " edit " + d.Name + " </dev/null").Code
-	}
-	t.Expect(edit("s/by-pipe/by-editor/")).To(Equal(0), "status of virsh edit")
-	defined := d.Dump(0)
-	t.Expect(defined).To(ContainSubstring("<title>by-editor</title>"))
-	for _, bad := range []string{"s/domain/nonsense/", "/vcpu/s/1/many/"} {
-		t.Expect(edit(bad)).To(Equal(1), "status of virsh edit after %s", bad)
-		t.Expect(d.Dump(0)).To(Equal(defined), "the definition after an edit that was refused")
-	}
-	t.Expect(strings.TrimSpace(string(t.Virsh("edit nosuch").Stdout))).To(BeEmpty(), "what virsh edit prints of no domain")
+	t.Expect(edit(t, d, "s/by-pipe/by-editor/")).To(Equal(0), "status of virsh edit")
+	t.Expect(d.Dump(0)).To(ContainSubstring("<title>by-editor</title>"))
 })
+
+// Nobody is asked again where there is no terminal.
+var _ = check.Register("O-EDIT", check.Spec{
+	Asserts:  "An edit that is refused leaves the definition as it was, and virsh ends with an error",
+	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "1.2.12")},
+	Depends:  check.On(matrix.Libvirt),
+	Control:  sabotage.Wrap("virsh", "a virsh that always ends with 0", `$REAL "$@"; exit 0`),
+}, func(t *steps.T) {
+	d := t.Define()
+	defined := d.Dump(0)
+	for _, bad := range []string{"s/domain/nonsense/", "/vcpu/s/1/many/"} {
+		status := edit(t, d, bad)
+		t.Expect(d.Dump(0)).To(Equal(defined), "the definition after an edit that was refused")
+		t.Expect(status).To(Equal(1), "status of virsh edit after sed -i %s, which is refused", bad)
+	}
+	t.Expect(t.Virsh("edit nosuch").Code).To(Equal(1), "status of virsh edit of no domain")
+})
+
+// edit returns the status of virsh edit with a script of sed for an editor.
+func edit(t *steps.T, d *steps.Domain, script string) int {
+	return t.Run("EDITOR='sed -i " + script + "' virsh -q -c " + t.URI() + " edit " + d.Name + " </dev/null").Code
+}
