@@ -33,15 +33,7 @@ func (t *T) NewAuthority(name string) *Authority {
 // folder of L1 under the names that libvirt's clients look for in a folder of a user's
 // own (docs/kbase/tlscerts.rst). A host's has its address.
 func (a *Authority) Issue(folder, name string, usage x509.ExtKeyUsage) {
-	key := a.t.newKey()
-	template := &x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-		ExtKeyUsage: []x509.ExtKeyUsage{usage}, BasicConstraintsValid: true,
-	}
-	if address := net.ParseIP(name); address != nil {
-		template.IPAddresses = []net.IP{address}
-	}
-	cert := a.t.sign(template, a.cert, key, a.key)
+	cert, key := a.certify(name, usage)
 	whose := map[x509.ExtKeyUsage]string{x509.ExtKeyUsageServerAuth: "server", x509.ExtKeyUsageClientAuth: "client"}[usage]
 	a.t.Sh("mkdir -p " + host.Quote(folder))
 	for file, block := range map[string]pem.Block{
@@ -51,6 +43,18 @@ func (a *Authority) Issue(folder, name string, usage x509.ExtKeyUsage) {
 	} {
 		a.t.Put(folder+"/"+file, string(pem.EncodeToMemory(&block)))
 	}
+}
+
+func (a *Authority) certify(name string, usage x509.ExtKeyUsage) (*x509.Certificate, *rsa.PrivateKey) {
+	key := a.t.newKey()
+	template := &x509.Certificate{
+		Subject: pkix.Name{CommonName: name}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
+		ExtKeyUsage: []x509.ExtKeyUsage{usage}, BasicConstraintsValid: true,
+	}
+	if address := net.ParseIP(name); address != nil {
+		template.IPAddresses = []net.IP{address}
+	}
+	return a.t.sign(template, a.cert, key, a.key), key
 }
 
 func (t *T) newKey() *rsa.PrivateKey {

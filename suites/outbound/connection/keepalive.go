@@ -32,10 +32,10 @@ var _ = check.Register("O-CONN-KA", check.Spec{
 	t.Sh(thaw)
 	t.Until(time.Minute, "the daemon answers again", func() bool { return t.Virsh("uri").OK() })
 
-	// virsh is connected once it has printed; then the daemon freezes under it.
+	// virsh is connected once it has answered; then the daemon freezes under it.
 	script := t.Scratch("frozen.sh")
 	t.Put(script, "coproc V { stdbuf -oL virsh -q -k 1 -K 2 -c "+t.URI()+` 2>&1; }
-echo hostname >&${V[1]}; read -r name <&${V[0]}
+echo hostname >&${V[1]}; until test "$name" = $(hostname); do read -r name <&${V[0]} || exit 2; done
 `+freeze+`
 start=$(date +%s); echo list >&${V[1]}; echo quit >&${V[1]}
 timeout 60 cat <&${V[0]}; took=$(($(date +%s) - start))
