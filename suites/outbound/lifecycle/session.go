@@ -12,11 +12,11 @@ import (
 
 // sessions are how often a user's daemon is started. Its crashes were seen in one of
 // some twenty starts.
-const sessions = 30
+const sessions = 20
 
 var _ = check.Register("O-SESSION", check.Spec{
 	Asserts:  "A plain user's own daemon starts each time that it is called, runs a guest and ends",
-	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "0.9.4")},
+	Requires: []matrix.Requirement{matrix.OwnQEMU, matrix.Since(matrix.Libvirt, "0.9.4")},
 	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
 	Control: sabotage.Wrap("libvirtd", "a daemon that crashes at a user's second start",
 		`[ "$(id -u)" = 0 ] || mkdir "$HOME/first" 2>/dev/null || kill -SEGV $$; exec "$REAL" "$@"`),

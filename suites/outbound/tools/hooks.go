@@ -18,7 +18,7 @@ import (
 // tells it why a run ended.
 const (
 	stopLimit    = time.Minute
-	reasonsSince = "8.0"
+	reasonsSince = "10.0"
 )
 
 // recorded is a hook that writes each of its calls down, with the name of the object in
