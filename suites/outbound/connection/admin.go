@@ -26,6 +26,7 @@ var _ = check.Register("O-ADM", check.Spec{
 	admin := func(args string) string {
 		return t.Sh("virt-admin -q -c " + name + ":///system " + args)
 	}
+	t.Until(time.Minute, "the administrator is answered", func() bool { return t.Run("virt-admin -q -c " + name + ":///system uri").OK() })
 	t.Expect(strings.Fields(admin("srv-list"))).To(ContainElements(name, "admin"), "servers")
 	t.Expect(admin("srv-threadpool-info " + name)).To(MatchRegexp(`(?s)minWorkers\s*: \d+.*maxWorkers\s*: \d+.*nWorkers\s*: \d+`))
 
