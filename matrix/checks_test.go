@@ -73,6 +73,7 @@ func TestARequirementThatACellDoesNotMeetHasItsReason(t *testing.T) {
 	confined := &Cell{Kind: KVM, Tier: Nested, Settings: []Setting{{Axis: "security", Value: "apparmor"}}}
 	contained := &Cell{Kind: KVM, Tier: Container}
 	xen := &Cell{Kind: Xen, Tier: Nested}
+	native, bundled := &Cell{Kind: KVM, Composition: Native}, &Cell{Kind: KVM, Composition: Bundled}
 	for _, c := range []struct {
 		cell     *Cell
 		requires []Requirement
@@ -88,6 +89,8 @@ func TestARequirementThatACellDoesNotMeetHasItsReason(t *testing.T) {
 		{contained, []Requirement{HostKVM}, "asks KVM of the host's own kernel, and a container has that of L0"},
 		{kvm, []Requirement{Since(Libvirt, "7.0")}, ""},
 		{kvm, []Requirement{Since(Libvirt, "8.4.0")}, "needs libvirt 8.4.0, the cell has 7.0"},
+		{native, []Requirement{OwnQEMU}, ""},
+		{bundled, []Requirement{OwnQEMU}, "an emulator of another release is started with a privilege that users do not have"},
 		{confined, []Requirement{AppArmor}, ""},
 		{kvm, []Requirement{AppArmor}, "libvirt of the cell confines guests with another security driver, or with none"},
 		{contained, []Requirement{AppArmor}, "AppArmor belongs to the kernel, and a container has L0's"},

@@ -21,6 +21,8 @@ const (
 	OwnKernel Requirement = "own-kernel"
 	// HostKVM is KVM of the cell's kernel.
 	HostKVM Requirement = "host-kvm"
+	// OwnQEMU is the emulator of the userland's own release.
+	OwnQEMU Requirement = "own-qemu"
 	// AppArmor confines the guests.
 	AppArmor Requirement = "apparmor"
 	// Contained is a host in a container.
@@ -40,9 +42,10 @@ const since = "since"
 
 // condition is met by some cells. Its zero fields exclude none.
 type condition struct {
-	kind    Kind
-	tier    Tier
-	setting Setting
+	kind        Kind
+	tier        Tier
+	composition Composition
+	setting     Setting
 	// why is the reason of a check that is not asked of the others.
 	why string
 }
@@ -57,6 +60,10 @@ var vocabulary = map[Requirement][]condition{
 	HostKVM: {
 		{kind: KVM, why: "the guests of a xen host run on Xen, which keeps SVM to itself"},
 		{tier: Nested, why: "asks KVM of the host's own kernel, and a container has that of L0"},
+	},
+	OwnQEMU: {
+		{kind: KVM, why: "qemu is no component of the xen stack"},
+		{composition: Native, why: "an emulator of another release is started with a privilege that users do not have"},
 	},
 	AppArmor: {
 		{kind: KVM, why: "libvirt confines no guests of Xen with AppArmor"},
@@ -130,7 +137,7 @@ func (r Requirement) unmet(cell *Cell) string {
 	}
 	for _, c := range vocabulary[r] {
 		value, _ := cell.Value(c.setting.Axis)
-		if !c.possible(cell.hostType()) || value != c.setting.Value {
+		if !c.possible(cell.hostType()) || value != c.setting.Value || c.composition != "" && c.composition != cell.Composition {
 			return c.why
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/rpc"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/save"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/secrets"
+	_ "github.com/virtmatrix/virtmatrix/suites/outbound/security"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/snapshots"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/storage"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/tools"

@@ -46,8 +46,7 @@ func SetWord(api string, n int, value uint32) *Control {
 
 // DoubleEvents has life-cycle events come twice.
 func DoubleEvents() *Control {
-	const event = "REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE"
-	return call("life-cycle events that come twice", libvirtrpc.DuplicateEvent(event))
+	return Double("REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE", "life-cycle events that come twice")
 }
 
 // call puts a proxy before libvirt's daemon. The fault must have been applied when the

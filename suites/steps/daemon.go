@@ -10,12 +10,21 @@ import (
 // RestartLibvirt ends libvirt's daemon by a signal, starts it again as it was, and
 // waits until it answers. One that does not fails the check.
 func (t *T) RestartLibvirt(signal syscall.Signal) {
-	daemon := t.Manager().Name
+	t.restart(t.Manager().Name, signal)
+	t.reconnect()
+}
+
+// restart ends a daemon by a signal and starts it again as it was.
+func (t *T) restart(daemon string, signal syscall.Signal) {
 	op := "restart " + daemon
 	vm := t.Host()
 	t.must(t.await(patience{op: op, limit: callLimit, layer: matrix.LayerManagement, who: "the daemon"}, func(ctx context.Context) error {
 		return vm.Restart(ctx, daemon, signal)
 	}), op)
+}
+
+// reconnect gives checks a connection to the new daemon.
+func (t *T) reconnect() {
 	if old := t.s.conn; old != nil {
 		// It leads nowhere any more, and says so.
 		t.s.conn, t.s.more = nil, append(t.s.more, old)

@@ -85,9 +85,14 @@ func (t *T) DefineXML(g domain.Guest, xml string) *Domain {
 // Create creates the smallest domain of the cell's kind as a transient one.
 func (t *T) Create(opts ...domain.Option) *Domain {
 	g := t.NewGuest()
-	xml := t.Marshal(t.Describe(g, opts...))
+	return t.CreateXML(g, t.Marshal(t.Describe(g, opts...)), 0)
+}
+
+// CreateXML creates a guest's domain from its XML as a transient one. It is gone when
+// the check is over.
+func (t *T) CreateXML(g domain.Guest, xml string, flags libvirt.DomainCreateFlags) *Domain {
 	d := t.make("create domain", g, xml, func() (*libvirt.Domain, error) {
-		return t.Connection().Raw.DomainCreateXML(xml, 0)
+		return t.Connection().Raw.DomainCreateXML(xml, flags)
 	})
 	t.watchGuest(d)
 	return d

@@ -231,3 +231,9 @@ func (g *Guest) consoleText(ctx context.Context) ([]byte, error) {
 	res, err := g.t.s.Host.Exec(ctx, "tail -c 1048576 "+host.Quote(g.log)+" 2>/dev/null || true")
 	return res.Stdout, err
 }
+
+// Reboot makes the guest reboot by itself.
+func (g *Guest) Reboot() {
+	before := g.Tick().BootID
+	g.ask(guestAnswer, "reboot", func(ctx context.Context, c *l2.Client) error { return c.Reboot(ctx, before) })
+}

@@ -47,20 +47,11 @@ func refusesMissing(t *steps.T, d *steps.Domain) {
 		{"storage volume", libvirt.ERR_NO_STORAGE_VOL, func() error { _, err := conn.Raw.LookupStorageVolByKey("/nosuch"); return err }},
 		{"network filter", libvirt.ERR_NO_NWFILTER, func() error { _, err := conn.Raw.LookupNWFilterByName("nosuch"); return err }},
 		{"secret", libvirt.ERR_NO_SECRET, func() error { _, err := conn.Raw.LookupSecretByUUIDString(nowhere); return err }},
-		{"snapshot", orUnsupported(t, libvirt.ERR_NO_DOMAIN_SNAPSHOT), func() error { _, err := d.Raw.SnapshotLookupByName("nosuch", 0); return err }},
-		{"checkpoint", orUnsupported(t, libvirt.ERR_NO_DOMAIN_CHECKPOINT), func() error { _, err := d.Raw.CheckpointLookupByName("nosuch", 0); return err }},
+		{"snapshot", t.OrNoSupport(libvirt.ERR_NO_DOMAIN_SNAPSHOT), func() error { _, err := d.Raw.SnapshotLookupByName("nosuch", 0); return err }},
+		{"checkpoint", t.OrNoSupport(libvirt.ERR_NO_DOMAIN_CHECKPOINT), func() error { _, err := d.Raw.CheckpointLookupByName("nosuch", 0); return err }},
 	} {
 		t.Refuses("look up missing "+missing.what, missing.code, missing.lookUp)
 	}
-}
-
-// orUnsupported is the code on kvm, and on Xen that of a call that the libxl
-// driver does not have (libxlHypervisorDriver).
-func orUnsupported(t *steps.T, code libvirt.ErrorNumber) libvirt.ErrorNumber {
-	if t.Kind() == matrix.Xen {
-		return libvirt.ERR_NO_SUPPORT
-	}
-	return code
 }
 
 // refusesWrongState: what needs a running domain is invalid for one that is off.

@@ -1,0 +1,59 @@
+package steps
+
+import (
+	"fmt"
+	"path"
+	"syscall"
+
+	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
+)
+
+// Configure adds lines to a file of libvirt's configuration and starts its daemon anew;
+// both are undone when the check is over.
+func (t *T) Configure(file, lines string) {
+	t.amend(t.Manager(), file, lines)
+	t.RestartLibvirt(syscall.SIGTERM)
+}
+
+// InstallHook gives libvirt a hook, which is a shell script that has the words of its
+// call as arguments. A daemon looks for hooks as it starts (virHookInitialize).
+func (t *T) InstallHook(name, script string) {
+	file := t.Layout().LibvirtConfig + "/hooks/" + name
+	t.Sh("mkdir -p " + host.Quote(path.Dir(file)))
+	t.amend(t.Manager(), file, "#!/bin/sh\n"+script+"\n")
+	t.Sh("chmod 755 " + host.Quote(file))
+	t.RestartLibvirt(syscall.SIGTERM)
+}
+
+// Listen has libvirt take connections from other machines, with these lines in its
+// configuration, until the check is over. The agent starts daemons as they are started
+// for one machine alone, so this one is started by a shell.
+func (t *T) Listen(lines string) {
+	d, err := t.Layout().Listener(t.Kind())
+	t.must(err, "find the daemon that listens")
+	t.amend(d, d.Config, lines)
+	t.Sh("ip link set lo up 2>/dev/null || true")
+	t.endDaemon(d)
+	t.Sh(fmt.Sprintf("setsid %s --listen >>%s 2>&1 </dev/null &", d.Path, agent.ServiceLog(d.Name)))
+	t.Until(callLimit, d.Name+" answers", func() bool { return t.Virsh("uri").OK() })
+	t.Cleanup(func() { t.endDaemon(d) })
+	t.reconnect()
+}
+
+func (t *T) endDaemon(d layout.Daemon) {
+	t.Sh(fmt.Sprintf("kill $(pidof %s) && timeout 60 sh -c 'while pidof %s >/dev/null; do sleep 0.05; done'", d.Name, d.Name))
+}
+
+// amend adds lines to a file. When the check is over the file is as it was, and the
+// daemon that reads it is started anew.
+func (t *T) amend(d layout.Daemon, file, lines string) {
+	aside, f := t.Scratch(path.Base(file)+".aside"), host.Quote(file)
+	t.Sh("test ! -e " + f + " || cp -a " + f + " " + aside + "; printf %s " + host.Quote(lines) + " >> " + f)
+	t.Cleanup(func() {
+		t.Sh("if test -e " + aside + "; then cp -a " + aside + " " + f + "; else rm -f " + f + "; fi")
+		t.restart(d.Name, syscall.SIGTERM)
+		t.reconnect()
+	})
+}
