@@ -65,7 +65,7 @@ func TestPeersSeeEachOther(t *testing.T) {
 	if st, err := os.Stat(share); err != nil || st.Mode().Perm() != 0o777 {
 		t.Errorf("emulators cannot write to %s: %v, %v", share, st.Mode(), err)
 	}
-	if got, want := hosts[1].Address(), (host.Address{Name: "l1-2", Libvirt: "qemu+unix:///system?socket=/peers/l1-2/virtqemud-sock", Migrate: "unix:///share/l1-2.sock"}); got != want {
+	if got, want := hosts[1].Address(), (host.Address{Name: "l1-2", Libvirt: "qemu+unix:///system?socket=/peers/l1-2/virtqemud-sock", Migrate: "unix:///share/l1-2.sock", Disks: "unix:///share/l1-2-disks.sock", Shared: "/share"}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
