@@ -93,8 +93,8 @@ func heldAt(t *steps.T, image string, places ...int64) (texts []string) {
 	return texts
 }
 
-// alone is what an increment holds at each place by itself: its backing image may be the
-// guest's disk, which has gone on since.
+// alone is what an increment holds at each place by itself: its backing image is the
+// guest's disk (qemuBackupDiskPrepareDataOne), which has gone on since.
 func alone(t *steps.T, image string, places ...int64) []string {
 	t.Note("the backing images of %s are %q", image, t.Chain(image)[1:])
 	t.Sh(t.Program(layout.QEMUImg) + " rebase -u -f qcow2 -b '' " + image)
