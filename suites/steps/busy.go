@@ -61,9 +61,9 @@ type Question struct {
 	ask  func() error
 }
 
-// Questions are calls that only read, on a connection of their own. Those of the
-// emulator's statistics are asked as one who must not wait asks them, unless they must
-// be answered.
+// Questions are calls that only read, on a connection of their own. While the emulator
+// itself answers nothing, its statistics are asked for as one who must not wait does,
+// and a job's progress, which libvirt waits for (qemuDomainGetJobStatsInternal), is not.
 func (d *Domain) Questions(emulatorAnswers bool) []Question {
 	c := d.t.NewConnection()
 	own := c.Lookup(d.Name).Raw
@@ -71,7 +71,7 @@ func (d *Domain) Questions(emulatorAnswers bool) []Question {
 	if !emulatorAnswers {
 		stats = libvirt.CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 	}
-	return []Question{
+	questions := []Question{
 		{"domain's XML", func() error { _, err := own.GetXMLDesc(0); return err }},
 		{"domain's state", func() error { _, _, err := own.GetState(); return err }},
 		{"domain's info", func() error { _, err := own.GetInfo(); return err }},
@@ -85,6 +85,10 @@ func (d *Domain) Questions(emulatorAnswers bool) []Question {
 			return err
 		}},
 	}
+	if emulatorAnswers {
+		questions = append(questions, Question{"job's progress", func() error { _, err := own.GetJobStats(0); return err }})
+	}
+	return questions
 }
 
 func free(all []libvirt.Domain) {

@@ -68,7 +68,7 @@ var _ = check.Register("O-BKP-INC", check.Spec{
 	g.WriteAt(disk, mib, two)
 	d.PushTo(disk, first, "c1", "c2")
 	g.WriteAt(disk, 2*mib, three)
-	t.Expect(heldAt(t, first, 0, mib, 2*mib)).To(Equal([]string{"", two, ""}), "what the increment holds alone")
+	t.Expect(alone(t, first, 0, mib, 2*mib)).To(Equal([]string{"", two, ""}), "what the increment holds alone")
 	ontop(t, first, full)
 	t.Expect(heldAt(t, first, 0, mib, 2*mib)).To(Equal([]string{one, two, ""}), "what the increment holds on top of the full backup")
 
@@ -80,7 +80,7 @@ var _ = check.Register("O-BKP-INC", check.Spec{
 	t.Do("delete checkpoint", func() error { return d.TryDeleteCheckpoint("c3", 0) })
 	t.Expect(d.Checkpoints()).To(Equal([]string{"c1", "c2"}))
 	d.PushTo(disk, last, "c2", "")
-	t.Expect(heldAt(t, last, mib, 2*mib, 3*mib)).To(Equal([]string{"", three, three}), "what the last increment holds alone")
+	t.Expect(alone(t, last, mib, 2*mib, 3*mib)).To(Equal([]string{"", three, three}), "what the last increment holds alone")
 	ontop(t, last, first)
 	t.ExpectSameContent(image, last)
 })
@@ -91,6 +91,14 @@ func heldAt(t *steps.T, image string, places ...int64) (texts []string) {
 		texts = append(texts, strings.Trim(t.TextAt(image, at, len(one)), "\x00"))
 	}
 	return texts
+}
+
+// alone is what an increment holds at each place by itself: its backing image is the
+// guest's disk (qemuBackupDiskPrepareDataOne), which has gone on since.
+func alone(t *steps.T, image string, places ...int64) []string {
+	t.Note("the backing images of %s are %q", image, t.Chain(image)[1:])
+	t.Sh(t.Program(layout.QEMUImg) + " rebase -u -f qcow2 -b '' " + image)
+	return heldAt(t, image, places...)
 }
 
 // ontop puts an increment on top of the backup before it.

@@ -37,10 +37,19 @@ func chained(t *steps.T) (g *steps.Guest, top, mid, base string) {
 // expectAll asserts that there is all of the chain's content, read by the guest and in
 // the image that now has it.
 func expectAll(t *steps.T, g *steps.Guest, image string) {
-	for at, want := range []string{one, strings.Repeat("m", len(one)), two} {
-		offset := int64(at) * mib
-		t.Expect(g.ReadAt(t.Settings().DiskName, offset, len(want))).To(Equal(want), "what the guest reads at %d", offset)
-		t.Expect(t.TextAt(image, offset, len(want))).To(Equal(want), "what is in the image at %d", offset)
+	guestHasAll(t, g)
+	g.WriteAt(t.Settings().DiskName, 4*mib, one) // its flush writes down what the emulator remembers
+	for at, want := range content {
+		t.Expect(t.TextAt(image, int64(at)*mib, len(want))).To(Equal(want), "what is in the image at %d MiB", at)
+	}
+}
+
+// content is what a guest that is chained has at each mebibyte.
+var content = []string{one, strings.Repeat("m", len(one)), two}
+
+func guestHasAll(t *steps.T, g *steps.Guest) {
+	for at, want := range content {
+		t.Expect(g.ReadAt(t.Settings().DiskName, int64(at)*mib, len(want))).To(Equal(want), "what the guest reads at %d MiB", at)
 	}
 }
 
@@ -66,6 +75,24 @@ var _ = check.Register("O-BLK-PULL", check.Spec{
 	t.Expect(t.Sh("sha256sum "+base)).To(Equal(kept), "the base from which was pulled")
 	t.Sh("rm " + base + " " + mid)
 	expectAll(t, g, top)
+})
+
+// What an emulator only remembers of its image is lost when it is killed.
+var _ = check.Register("O-KILL-PULL", check.Spec{
+	Asserts:  "What a finished pull brought into the guest's disk is still there after the emulator was killed",
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "0.9.4")},
+	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
+	Control:  sabotage.Swallow("virDomainBlockPull"),
+}, func(t *steps.T) {
+	g, top, _, _ := chained(t)
+	d := g.Domain
+	t.Do("pull disk", func() error { return d.Raw.BlockPull(t.Settings().DiskName, 0, 0) })
+	d.WaitDiskChain(t.Settings().DiskName, top)
+	d.Kill()
+	d.WaitFor(libvirt.DOMAIN_SHUTOFF)
+	d.Start()
+	g.WaitReady()
+	guestHasAll(t, g)
 })
 
 var _ = check.Register("O-BLK-COMMIT", check.Spec{

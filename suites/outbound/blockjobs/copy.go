@@ -70,7 +70,7 @@ var _ = check.Register("O-BLK-JOB", check.Spec{
 		return d.Raw.BlockJobSetSpeed(disk, 2*mib, libvirt.DOMAIN_BLOCK_JOB_SPEED_BANDWIDTH_BYTES)
 	})
 	t.Expect(d.BlockJob(disk).Bandwidth).To(BeNumerically("==", 2*mib), "speed of the job")
-	t.Expect(t.VirshSays("blockjob --info " + d.Name + " " + disk)).To(ContainSubstring("Block Pull"))
+	t.Expect(t.VirshSays("blockjob --raw " + d.Name + " " + disk)).To(ContainSubstring("type=Block Pull"))
 	t.Until(jobMoves, "the job makes progress", func() bool { return d.BlockJob(disk).Cur > job.Cur })
 	d.EndBlockJob(disk, libvirt.DOMAIN_BLOCK_JOB_ABORT_ASYNC)
 	jobs.Wait("the job was given up", func(e libvirt.DomainEventBlockJob) bool {
