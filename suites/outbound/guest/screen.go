@@ -62,15 +62,13 @@ func picture(t *steps.T, d *steps.Domain) image.Image {
 
 // pixmap reads a PPM file (ppm(5)) of the kind that qemu writes.
 func pixmap(content []byte) (image.Image, error) {
-	var w, h, depth int
-	if _, err := fmt.Sscanf(string(content[:min(len(content), 40)]), "P6\n%d %d\n%d\n", &w, &h, &depth); err != nil {
-		return nil, err
+	var w, h int
+	head, points, ok := bytes.Cut(content, []byte("\n255\n"))
+	if _, err := fmt.Sscanf(string(head), "P6\n%d %d", &w, &h); err != nil || !ok || len(points) != 3*w*h {
+		return nil, fmt.Errorf("it begins with %q, and %d bytes follow: %w", head[:min(len(head), 40)], len(points), err)
 	}
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
-	if len(content) < 3*w*h || depth != 255 {
-		return nil, fmt.Errorf("it has %d bytes for %d by %d points of depth %d", len(content), w, h, depth)
-	}
-	for i, points := 0, content[len(content)-3*w*h:]; i < w*h; i++ {
+	for i := range w * h {
 		copy(img.Pix[4*i:], points[3*i:3*i+3])
 		img.Pix[4*i+3] = 255
 	}
