@@ -146,7 +146,7 @@ const (
 // counted. It is gone when the check is over.
 func (t *T) Outside(sources ...string) *Outside {
 	t.Cleanup(func() { t.Run("nft delete table netdev vmoutside; ip link delete vmout0") })
-	rules := "table netdev vmoutside { chain in { type filter hook ingress device vmout1 priority 0;\n"
+	rules := "table netdev vmoutside {\nchain in {\ntype filter hook ingress device vmout1 priority 0;\n"
 	for _, source := range append(sources, outsideGate) {
 		rules += "ip daddr " + OutsideAddress + " ip saddr " + source + " counter\n"
 	}
@@ -154,7 +154,7 @@ func (t *T) Outside(sources ...string) *Outside {
 		t.Sh("set -e\nip link add vmout0 type veth peer name vmout1\nip address add " + outsideGate + "/24 dev vmout0\n" +
 			"ip link set vmout0 up\nip link set vmout1 up\n" +
 			"ip neighbour replace " + OutsideAddress + " lladdr 02:00:00:00:00:09 dev vmout0 nud permanent\n" +
-			"nft -f - <<'EOF'\n" + rules + "} }\nEOF")
+			"nft -f - <<'EOF'\n" + rules + "}\n}\nEOF")
 	}), "make an outside")
 	return &Outside{t}
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/steps"
 )
 
-// Builds without a git history call themselves UNKNOWN, distributions add to the number.
+// A dnsmasq that was built without its history calls itself version UNKNOWN.
 var _ = check.Register("O-NET-DNSMASQ", check.Spec{
-	Asserts:  "A network starts with a dnsmasq of whatever version line, outlives its end, and without one is refused and leaves nothing",
+	Asserts:  "A network starts with a dnsmasq of no version, outlives its end, and without one is refused and leaves nothing",
 	Requires: since("1.2.6"),
 	Depends:  depends,
 	Hosts:    hosts,
@@ -17,12 +17,10 @@ var _ = check.Register("O-NET-DNSMASQ", check.Spec{
 }, func(t *steps.T) {
 	l := lan(0)
 	n := t.DefineNetwork(l.forward("nat"))
-	for _, version := range []string{"UNKNOWN", "2.9-0ubuntu0.22"} {
-		t.Sh(asVersion(version))
-		n.Start()
-		l.destroyed(t, n)
-		t.Sh(asShipped)
-	}
+	t.Sh(ofNoVersion)
+	n.Start()
+	l.destroyed(t, n)
+	t.Sh(asShipped)
 	n.Start()
 	t.Sh("pkill -KILL -f '[d]nsmasq.*" + l.name() + "[.]conf'")
 	l.destroyed(t, n)
@@ -35,11 +33,9 @@ var _ = check.Register("O-NET-DNSMASQ", check.Spec{
 	l.destroyed(t, n)
 })
 
-// asVersion makes dnsmasq state another version, cut to the length of its own. libvirt
-// knows a daemon by the path of its program, so a script in its place would not do.
-func asVersion(version string) string {
-	return `set -e; f=$(command -v dnsmasq); v=$(dnsmasq --version | sed -n '1s/Dnsmasq version \([^ ]*\).*/\1/p'); cp -a $f $f.shipped
-new=$(echo "` + version + `" | cut -c1-${#v}); sed -i "s/$(echo $v | sed 's/[.]/[.]/g')/$new/g" $f; dnsmasq --version | grep "version $new"`
-}
+// ofNoVersion makes dnsmasq call its version UNKNOWN, cut to the length of its own.
+// libvirt knows a daemon by the path of its program, so a script in its place would not do.
+const ofNoVersion = `set -e; f=$(command -v dnsmasq); v=$(dnsmasq --version | sed -n '1s/Dnsmasq version \([^ ]*\).*/\1/p'); cp -a $f $f.shipped
+new=$(echo UNKNOWN.BUILD | cut -c1-${#v}); sed -i "s/$(echo $v | sed 's/[.]/[.]/g')/$new/g" $f; dnsmasq --version | grep "version $new"`
 
 const asShipped = `f=$(command -v dnsmasq); mv $f.shipped $f`

@@ -88,3 +88,31 @@ var _ = check.Register("O-NET-FW-FLUSH", check.Spec{
 	t.Expect(l.rules(t)).To(ConsistOf(before), "rules of the network when it is started after a flush")
 	l.destroyed(t, n)
 })
+
+// A host without iptables has the other backend, and so has one whose administrator
+// chose it. It makes no rules for what comes in (networkAddFirewallRules,
+// network_nftables.c): what the host's own rules drop guests do without.
+var _ = check.Register("O-NET-NFT", check.Spec{
+	Asserts:  "With the nftables backend a guest is served and goes out as its host, its host's own rules decide what comes in, and nothing is left once the network is destroyed",
+	Requires: since("10.4.0"),
+	Depends:  depends,
+	Hosts:    hosts,
+	Control:  sabotage.Swallow("virNetworkDestroy"),
+}, func(t *steps.T) {
+	l, config := lan(0), t.Layout().LibvirtConfig+"/network.conf"
+	t.Cleanup(func() {
+		t.Sh("mv " + config + ".shipped " + config + "; iptables -P INPUT ACCEPT")
+		t.RestartLibvirt(syscall.SIGTERM)
+	})
+	t.Sh("cp -a " + config + " " + config + ".shipped && echo 'firewall_backend = \"nftables\"' >>" + config)
+	t.RestartLibvirt(syscall.SIGTERM)
+	out := t.Outside(l.guest())
+	n := t.StartNetwork(l.forward("nat"))
+	t.Expect(t.Sh("nft list tables")).To(ContainSubstring("libvirt_network"), "tables of the host")
+	g, lease := l.joined(t)
+	g.Ping(lease.Router)
+	out.ExpectSees(g, "", l.guest())
+	t.Sh("iptables -P INPUT DROP")
+	t.Expect(g.Reaches(l.gateway())).To(BeFalse(), "the guest reaches a host that drops what comes in")
+	l.destroyed(t, n)
+})

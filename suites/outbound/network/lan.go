@@ -70,7 +70,8 @@ func (l lan) rules(t *steps.T) []string {
 // destroyed asserts that nothing is left of a network once it is destroyed.
 func (l lan) destroyed(t *steps.T, n *steps.Network) {
 	n.Destroy()
-	t.Expect(l.traces(t)).To(BeEmpty(), "what is left of the destroyed network")
+	left := l.traces(t) // dnsmasq has been told to end, and may need a moment
+	t.Until(goneLimit, "nothing is left of the destroyed network, of\n"+left, func() bool { return l.traces(t) == "" })
 }
 
 // joined starts a guest on the network, and has it get the lease that is kept for it.
@@ -91,8 +92,12 @@ func since(libvirt string, more ...matrix.Requirement) []matrix.Requirement {
 	return append([]matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, libvirt)}, more...)
 }
 
-// leaseLimit bounds how long a change may take to be in leases, at scale 1.
-const leaseLimit = time.Minute
+// leaseLimit bounds how long a change may take to be in leases, goneLimit how long what a
+// network is made of may take to go, at scale 1.
+const (
+	leaseLimit = time.Minute
+	goneLimit  = 10 * time.Second
+)
 
 // both are the flags of what runs and of the definition.
 const both = libvirt.NETWORK_UPDATE_AFFECT_LIVE | libvirt.NETWORK_UPDATE_AFFECT_CONFIG

@@ -75,7 +75,7 @@ var _ = check.Register("O-NET-BR", check.Spec{
 }, func(t *steps.T) {
 	l := lan(0)
 	l.ownBridge(t)
-	before := t.Sh("ip -o address show " + l.bridge() + "; bridge -d link")
+	before := t.Sh("ip -4 -o address show " + l.bridge() + "; bridge link")
 	n := t.StartNetwork(l.bridged())
 	_, g := t.Started(l.nic())
 	t.Expect(t.Sh("ls /sys/class/net/"+l.bridge()+"/brif")).To(MatchRegexp(`^vnet\d+$`), "ports of the bridge")
@@ -83,7 +83,7 @@ var _ = check.Register("O-NET-BR", check.Spec{
 	g.Ping(lease.Router)
 	g.Domain.Destroy()
 	n.Destroy()
-	t.Expect(t.Sh("ip -o address show "+l.bridge()+"; bridge -d link")).To(Equal(before), "the bridge after the network was destroyed")
+	t.Expect(t.Sh("ip -4 -o address show "+l.bridge()+"; bridge link")).To(Equal(before), "the bridge after the network was destroyed")
 })
 
 // ownBridge makes a bridge that libvirt knows nothing of, with a DHCP server.
