@@ -34,7 +34,7 @@ var _ = check.Register("O-GA-TMO", check.Spec{
 	silence("guest-get-time")
 	t.Do("set the time for the agent's answers", func() error { return d.Raw.AgentSetResponseTimeout(1, 0) })
 	t.Expect(ask()).To(And(BeNumerically(">=", time.Second), BeNumerically("<", t.Limit(4*time.Second))), "time that an agent was waited for, of 1 s")
-	t.VirshSays("guest-agent-timeout " + d.Name + " 5")
+	t.VirshSays("guest-agent-timeout " + d.Name + " --timeout 5")
 	t.Expect(ask()).To(BeNumerically(">=", 5*time.Second), "time that an agent was waited for, of 5 s")
 	t.Do("set the time for the agent's answers", func() error { return d.Raw.AgentSetResponseTimeout(1, 0) })
 	silence("")

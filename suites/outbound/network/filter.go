@@ -16,7 +16,7 @@ import (
 var noRules = sabotage.Wrap("ebtables", "an ebtables that sets nothing", "exit 0")
 
 var _ = check.Register("O-NWF", check.Spec{
-	Asserts:  "Behind clean-traffic a guest reaches its network with its own addresses and with no others, and is bound to the filter for as long as it runs",
+	Asserts:  "Behind clean-traffic a guest reaches its network with its own addresses and no others, for as long as it runs",
 	Requires: since("4.5.0"),
 	Depends:  depends,
 	Hosts:    hosts,
@@ -64,7 +64,7 @@ var ruleTexts = []struct{ rule, text string }{
 }
 
 var _ = check.Register("O-NWF-TEXT", check.Spec{
-	Asserts:  "A filter that changes while it is in use has its new rules in the host's firewall at once, and each filter that is shipped can be bound",
+	Asserts:  "A filter in use that changes has its new rules in the firewall at once, and each shipped filter can be bound",
 	Requires: since("4.5.0"),
 	Depends:  depends,
 	Hosts:    hosts,

@@ -12,7 +12,7 @@ import (
 // Where rules of one table decide, the first that matches does: libvirt's accept what
 // guests ask of the host, and stand before those of others and the policy.
 var _ = check.Register("O-NET-FW-IPT", check.Spec{
-	Asserts:  "A guest gets its lease from a host whose own iptables rules and policy drop what comes in, made before the network or after it, and they stay as they are",
+	Asserts:  "A guest gets its lease though its host's own iptables rules, made before the network or after it, drop what comes in",
 	Requires: since("1.2.6"),
 	Depends:  depends,
 	Hosts:    hosts,
@@ -41,7 +41,7 @@ const foreign = `table inet vmforeign {
 }`
 
 var _ = check.Register("O-NET-FW-NFT", check.Spec{
-	Asserts:  "What the host's own nftables table drops stays dropped, made before the network or after it; without it the guest is served, and libvirt leaves it as it is",
+	Asserts:  "What the host's own nftables table drops stays dropped, libvirt leaves the table as it is, and without it the guest is served",
 	Requires: since("1.2.6"),
 	Depends:  depends,
 	Hosts:    hosts,
@@ -93,7 +93,7 @@ var _ = check.Register("O-NET-FW-FLUSH", check.Spec{
 // chose it. It makes no rules for what comes in (networkAddFirewallRules,
 // network_nftables.c): what the host's own rules drop guests do without.
 var _ = check.Register("O-NET-NFT", check.Spec{
-	Asserts:  "With the nftables backend a guest is served and goes out as its host, its host's own rules decide what comes in, and nothing is left once the network is destroyed",
+	Asserts:  "With the nftables backend a guest is served and goes out as its host, whose own rules decide what comes in",
 	Requires: since("10.4.0"),
 	Depends:  depends,
 	Hosts:    hosts,

@@ -8,7 +8,7 @@ import (
 )
 
 var _ = check.Register("O-NET-NAT", check.Spec{
-	Asserts:  "A guest on a NAT network gets its lease, resolves names, reaches the gateway and, as its host, what is beyond; nothing of the network is left once it is destroyed",
+	Asserts:  "A guest on a NAT network has lease, names and gateway, goes out as its host, and nothing is left of the destroyed network",
 	Requires: since("1.2.6"),
 	Depends:  depends,
 	Hosts:    hosts,

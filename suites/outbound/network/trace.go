@@ -24,7 +24,7 @@ func (l lan) wide() string {
 }
 
 var _ = check.Register("O-NET-TRACE", check.Spec{
-	Asserts:  "A network of several addresses, IPv6 and a route has all of it on the host while it runs, and leaves nothing once it is gone",
+	Asserts:  "A network of several addresses, IPv6 and a route has them on the host while it runs, and leaves nothing",
 	Requires: since("1.0.6"),
 	Depends:  depends,
 	Hosts:    hosts,
