@@ -7,9 +7,10 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/steps"
 )
 
-// A dnsmasq that was built without its history calls itself version UNKNOWN.
+// A dnsmasq that was built without its history calls itself version UNKNOWN, one before
+// its release a candidate.
 var _ = check.Register("O-NET-DNSMASQ", check.Spec{
-	Asserts:  "A network starts with a dnsmasq of no version, outlives its end, and without one is refused and leaves nothing",
+	Asserts:  "A network starts with a dnsmasq of an odd version, outlives its end, and without one is refused and leaves nothing",
 	Requires: since("1.2.6"),
 	Depends:  depends,
 	Hosts:    hosts,
@@ -17,10 +18,12 @@ var _ = check.Register("O-NET-DNSMASQ", check.Spec{
 }, func(t *steps.T) {
 	l := lan(0)
 	n := t.DefineNetwork(l.forward("nat"))
-	t.Sh(ofNoVersion)
-	n.Start()
-	l.destroyed(t, n)
-	t.Sh(asShipped)
+	for _, version := range []string{"UNKNOWN", "3.0rc1"} {
+		t.Sh(asVersion(version))
+		n.Start()
+		l.destroyed(t, n)
+		t.Sh(asShipped)
+	}
 	n.Start()
 	t.Sh("pkill -KILL -f '[d]nsmasq.*" + l.name() + "[.]conf'")
 	l.destroyed(t, n)
@@ -33,9 +36,11 @@ var _ = check.Register("O-NET-DNSMASQ", check.Spec{
 	l.destroyed(t, n)
 })
 
-// ofNoVersion makes dnsmasq call its version UNKNOWN, cut to the length of its own.
-// libvirt knows a daemon by the path of its program, so a script in its place would not do.
-const ofNoVersion = `set -e; f=$(command -v dnsmasq); v=$(dnsmasq --version | sed -n '1s/Dnsmasq version \([^ ]*\).*/\1/p'); cp -a $f $f.shipped
-new=$(echo UNKNOWN.BUILD | cut -c1-${#v}); sed -i "s/$(echo $v | sed 's/[.]/[.]/g')/$new/g" $f; dnsmasq --version | grep "version $new"`
+// asVersion makes dnsmasq state another version, cut to the length of its own. libvirt
+// knows a daemon by the path of its program, so a script in its place would not do.
+func asVersion(version string) string {
+	return `set -e; f=$(command -v dnsmasq); v=$(dnsmasq --version | sed -n '1s/Dnsmasq version \([^ ]*\).*/\1/p'); cp -a $f $f.shipped
+new=$(echo ` + version + ` | cut -c1-${#v}); sed -i "s/$(echo $v | sed 's/[.]/[.]/g')/$new/g" $f; dnsmasq --version | grep "version $new"`
+}
 
 const asShipped = `f=$(command -v dnsmasq); mv $f.shipped $f`

@@ -84,6 +84,8 @@ var _ = check.Register("O-NET-FW-FLUSH", check.Spec{
 	n = t.Network(n.Name)
 	t.Sh("nft flush ruleset")
 	l.destroyed(t, n)
+	t.RestartLibvirt(syscall.SIGTERM) // what rules of all networks are in is made once
+	n = t.Network(n.Name)
 	n.Start()
 	t.Expect(l.rules(t)).To(ConsistOf(before), "rules of the network when it is started after a flush")
 	l.destroyed(t, n)

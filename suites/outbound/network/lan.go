@@ -58,12 +58,12 @@ func (l lan) xml(more string) string {
 // rules, its dnsmasq.
 func (l lan) traces(t *steps.T) string {
 	return t.Sh(`{ ip -o address; ip route; ip -6 route; nft list ruleset; iptables-save; pgrep -af "[d]nsmasq"; } 2>/dev/null | ` +
-		`grep -e '` + l.bridge() + `\>' -e ` + l.subnet() + `. -e ` + l.name() + `.conf || true`)
+		`grep -v ` + steps.OutsideAddress + ` | grep -e '` + l.bridge() + `\>' -e ` + l.subnet() + `. -e ` + l.name() + `.conf || true`)
 }
 
 // rules are those of the host's firewall that are about the network.
 func (l lan) rules(t *steps.T) []string {
-	said := t.Sh(`{ nft -s list ruleset | sed 's/counter packets .* bytes [0-9]*//'; } | grep -e '"` + l.bridge() + `"' -e ` + l.subnet() + `. || true`)
+	said := t.Sh(`{ nft -s list ruleset | sed 's/counter packets .* bytes [0-9]*//'; } | grep -v ` + steps.OutsideAddress + ` | grep -e '"` + l.bridge() + `"' -e ` + l.subnet() + `. || true`)
 	return strings.FieldsFunc(said, func(r rune) bool { return r == '\n' })
 }
 
