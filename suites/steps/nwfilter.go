@@ -6,6 +6,7 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"libvirt.org/go/libvirt"
+	"libvirt.org/go/libvirtxml"
 )
 
 // DefineFilter defines a network filter, or another content of one. It is gone when the
@@ -53,7 +54,10 @@ func (t *T) Bindings() (devices []string) {
 	conn := t.Connection().Raw
 	all := Get(t, "list bindings of network filters", func() ([]libvirt.NWFilterBinding, error) { return conn.ListAllNWFilterBindings(0) })
 	for i := range all {
-		devices = append(devices, Get(t, "ask for device of binding", all[i].GetPortDev))
+		// The language binding's GetPortDev frees what is not its own.
+		var def libvirtxml.NWFilterBinding
+		t.Parse("the binding's XML", Get(t, "dump binding XML", func() (string, error) { return all[i].GetXMLDesc(0) }), &def)
+		devices = append(devices, def.PortDev.Name)
 		_ = all[i].Free()
 	}
 	return devices

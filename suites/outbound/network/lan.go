@@ -87,6 +87,12 @@ func (l lan) leased(t *steps.T, g *steps.Guest) l2.Lease {
 	return lease
 }
 
+// expectLease asserts that libvirt tells of a lease, which a program of dnsmasq's writes
+// down after the guest has it.
+func expectLease(t *steps.T, n *steps.Network, mac, address string) {
+	t.Until(leaseLimit, "libvirt tells of the lease of "+address, func() bool { return n.Leases()[mac] == address })
+}
+
 // since requires the kvm stack and a first libvirt.
 func since(libvirt string, more ...matrix.Requirement) []matrix.Requirement {
 	return append([]matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, libvirt)}, more...)

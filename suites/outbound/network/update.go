@@ -44,7 +44,7 @@ var _ = check.Register("O-NET-UPD", check.Spec{
 	lease := g.DHCP(nic)
 	t.Expect(lease.Address.Addr().String()).To(Equal(l.address(40)), "address that was added for the guest")
 	t.Expect(g.Resolve("added.example", lease.DNS[0])).To(ConsistOf(l.address(9)), "addresses of the name that was added")
-	t.Expect(n.Leases()).To(HaveKeyWithValue(mac, l.address(40)))
+	expectLease(t, n, mac, l.address(40))
 
 	n.Update(libvirt.NETWORK_UPDATE_COMMAND_MODIFY, host, entry(41))
 	t.Until(leaseLimit, "the guest gets the address that was changed", func() bool { return g.DHCP(nic).Address.Addr().String() == l.address(41) })
