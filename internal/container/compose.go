@@ -84,6 +84,9 @@ func (h *Host) request(o Options, image string, mounts []mount.Mount) testcontai
 			}
 			if h.settings.Network {
 				c.CapAdd, c.Devices = append(c.CapAdd, "NET_ADMIN"), append(c.Devices, device("/dev/net/tun"))
+				// A daemon that starts anew knows its dnsmasq by /proc/PID/exe, which the
+				// kernel shows of another user's process to tracers only.
+				c.CapAdd = append(c.CapAdd, "SYS_PTRACE")
 				// libvirt writes to /proc/sys/net for each bridge, which Docker shows
 				// read-only otherwise (its option systempaths=unconfined).
 				c.MaskedPaths, c.ReadonlyPaths = []string{}, []string{}

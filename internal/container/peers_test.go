@@ -86,7 +86,7 @@ func TestOnlyAHostThatMakesNetworksHasThePrivilege(t *testing.T) {
 	}
 	h.settings.Network = true
 	h.request(Options{Parts: host.Parts{QEMU: "usr.squashfs"}}, "image", nil).HostConfigModifier(&network)
-	if diff := cmp.Diff([]string{"SYS_ADMIN", "NET_ADMIN"}, []string(network.CapAdd)); diff != "" {
+	if diff := cmp.Diff([]string{"SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"}, []string(network.CapAdd)); diff != "" {
 		t.Error(diff)
 	}
 	// Docker takes what is empty for all, and what is not there for its own list.

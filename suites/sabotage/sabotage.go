@@ -5,7 +5,6 @@ package sabotage
 
 import (
 	"fmt"
-	"path"
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
@@ -50,18 +49,7 @@ func CommandOn(name string, command func(*steps.T) string) *Control {
 // layout has it, or else in PATH. In the script $REAL is the
 // program, and the arguments are those that it was given.
 func Wrap(program, name, script string) *Control {
-	return &Control{Name: name, apply: func(t *steps.T) func() error {
-		file, err := t.Layout().Program(program)
-		if err != nil {
-			file = t.Sh("command -v " + program)
-		}
-		real := path.Dir(file) + "/." + path.Base(file) + ".real"
-		wrapper := "#!/bin/bash\nREAL=" + real + "\n" + script + "\n"
-		t.Sh("cp -a --remove-destination $(readlink -f " + file + ") " + real + " && rm " + file)
-		t.Put(file, wrapper)
-		t.Sh("chmod 755 " + file)
-		return nil
-	}}
+	return &Control{Name: name, apply: func(t *steps.T) func() error { t.Wrap(program, script); return nil }}
 }
 
 // Filter puts a sed expression behind what a program of L1 prints.

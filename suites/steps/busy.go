@@ -75,7 +75,6 @@ func (d *Domain) Questions(emulatorAnswers bool) []Question {
 		{"domain's XML", func() error { _, err := own.GetXMLDesc(0); return err }},
 		{"domain's state", func() error { _, _, err := own.GetState(); return err }},
 		{"domain's info", func() error { _, err := own.GetInfo(); return err }},
-		{progress, func() error { _, err := own.GetJobStats(0); return err }},
 		{"list of domains", func() error { all, err := c.Raw.ListAllDomains(0); free(all); return err }},
 		{"statistics", func() error {
 			all, err := c.Raw.GetAllDomainStats([]*libvirt.Domain{own}, 0, stats)
@@ -86,7 +85,7 @@ func (d *Domain) Questions(emulatorAnswers bool) []Question {
 		}},
 	}
 	if emulatorAnswers {
-		questions = append(questions, Question{"job's progress", func() error { _, err := own.GetJobStats(0); return err }})
+		questions = append(questions, Question{progress, func() error { _, err := own.GetJobStats(0); return err }})
 	}
 	return questions
 }

@@ -31,7 +31,7 @@ func (t *T) DefineNetwork(xml string) *Network {
 		name := host.Quote(n.Name)
 		t.Run("virsh -c " + t.URI() + " \"net-destroy " + name + "; net-undefine " + name + "\" >/dev/null 2>&1")
 		t.Refuses("look up the network of a check that is over", libvirt.ERR_NO_NETWORK, func() error {
-			_, err := conn.LookupNetworkByName(n.Name)
+			_, err := t.Connection().Raw.LookupNetworkByName(n.Name) // the daemon may be another by now
 			return err
 		})
 		_ = n.Raw.Free()
