@@ -8,6 +8,7 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/connection"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/devices"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/events"
+	_ "github.com/virtmatrix/virtmatrix/suites/outbound/features"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/guest"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/host"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/lifecycle"
@@ -16,4 +17,5 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/save"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/storage"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/tools"
+	_ "github.com/virtmatrix/virtmatrix/suites/outbound/tuning"
 )

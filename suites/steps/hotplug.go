@@ -131,3 +131,18 @@ func (r *Removed) Wait(alias string, n int) {
 		return len(slices.DeleteFunc(slices.Clone(r.aliases), func(a string) bool { return a != alias })) == n
 	})
 }
+
+// Mount has the guest mount a folder of the host at l2.SharedDir.
+func (g *Guest) Mount(tag string) {
+	g.ask(guestAnswer, "mount "+tag, func(ctx context.Context, c *l2.Client) error { return c.Mount(ctx, tag) })
+}
+
+// LoadFile has the guest read a file.
+func (g *Guest) LoadFile(path string) string {
+	return string(guestSays(g, "read "+path, func(c *l2.Client, ctx context.Context) ([]byte, error) { return c.Load(ctx, path) }))
+}
+
+// StoreFile has the guest write a file.
+func (g *Guest) StoreFile(path, text string) {
+	g.ask(guestAnswer, "write "+path, func(ctx context.Context, c *l2.Client) error { return c.Store(ctx, path, []byte(text)) })
+}

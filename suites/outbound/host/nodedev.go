@@ -17,7 +17,7 @@ import (
 // Nobody announces devices in our hosts, which have no udev: events cannot come.
 var _ = check.Register("O-DEV", check.Spec{
 	Asserts:  "libvirt lists the host's PCI devices as the kernel does, tells of each what it is, and makes no mediated device of what makes none",
-	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "7.0.0")},
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "7.0")},
 	Depends:  check.On(matrix.Linux, matrix.Libvirt),
 	Control:  sabotage.Alter("virNodeDeviceGetXMLDesc", "<slot>", "<slut>"),
 }, func(t *steps.T) {
@@ -49,7 +49,7 @@ var _ = check.Register("O-DEV", check.Spec{
 
 // makesNone defines a mediated device below one that makes none.
 func makesNone(t *steps.T, parent string) {
-	if !t.AtLeast(matrix.Libvirt, "7.3.0") {
+	if !t.AtLeast(matrix.Libvirt, "7.3") {
 		return
 	}
 	before := t.VirshSays("nodedev-list --cap mdev --all")
