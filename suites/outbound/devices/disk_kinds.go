@@ -12,7 +12,7 @@ import (
 )
 
 var _ = check.Register("O-HP-DISK-T", check.Spec{
-	Asserts:  "Disks that are shared, in the boot order, at a SCSI address, in an I/O thread or encrypted come to a running guest and go, as what they are",
+	Asserts:  "Disks that are shared, bootable, at a SCSI address, in an I/O thread or encrypted come to a running guest and go",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "2.1.0")},
 	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt, "machine", "firmware", "accel"),
 	Control:  sabotage.Swallow("virDomainDetachDeviceFlags"),

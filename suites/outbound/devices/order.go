@@ -14,7 +14,7 @@ import (
 )
 
 var _ = check.Register("O-HP-ORDER", check.Spec{
-	Asserts:  "The XML lists disks by their targets whatever came first, is as before once all are detached, and loses the middle one of three cards, once",
+	Asserts:  "The XML lists disks by their targets, is as before once all are detached, and loses the middle one of three cards once",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "0.7.7")},
 	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt, "machine", "accel"),
 	Control:  sabotage.Swallow("virDomainDetachDeviceFlags"),

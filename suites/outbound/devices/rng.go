@@ -18,7 +18,7 @@ const (
 )
 
 var _ = check.Register("O-HP-RNG", check.Spec{
-	Asserts:  "A source of random numbers, a virtio port and a vsock come to a running guest and go; a TPM and what the host lacks are refused, and nothing is left",
+	Asserts:  "An RNG, a virtio port and a vsock come to a running guest and go; what cannot come is refused and leaves nothing",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "4.4.0")},
 	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt, "machine", "accel"),
 	Control:  sabotage.Swallow("virDomainAttachDeviceFlags"),

@@ -71,7 +71,7 @@ var _ = check.Register("O-KEEP-PINS", check.Spec{
 })
 
 var _ = check.Register("O-KEEP-BUS", check.Spec{
-	Asserts:  "A guest keeps a bridge to PCI with a device behind it and a console of virtio that comes before the serial port, and sees them",
+	Asserts:  "A guest keeps a device behind a bridge to PCI and a virtio console before the serial port, and sees them",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "4.3.0")},
 	Depends:  guests,
 	Control:  sabotage.Alter("virDomainGetXMLDesc", "i6300esb", "i6300bse"),

@@ -101,7 +101,7 @@ func tellsSystem(t *steps.T) {
 }
 
 var _ = check.Register("O-HP", check.Spec{
-	Asserts:  "libvirt counts the host's free pages of each size as the kernel does, and gives a guest's host the huge pages that it is asked for",
+	Asserts:  "libvirt counts free pages of each size as the kernel does, and gives the host the huge pages that it is asked for",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "1.2.9")},
 	Depends:  check.On(matrix.Linux, matrix.Libvirt),
 	Control:  sabotage.Swallow("virNodeAllocPages"),

@@ -13,7 +13,7 @@ import (
 )
 
 var _ = check.Register("O-IOT", check.Spec{
-	Asserts:  "An I/O thread that is added to a running guest is a thread of its emulator, takes its parameters and goes when deleted, unless a disk needs it",
+	Asserts:  "An added I/O thread is one of the running emulator, takes parameters and goes when deleted, unless a disk needs it",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "4.10.0")},
 	Depends:  check.On(matrix.QEMU, matrix.Libvirt, matrix.XenHyp),
 	Control:  sabotage.Swallow("virDomainDelIOThread"),

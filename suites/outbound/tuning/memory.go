@@ -12,7 +12,7 @@ import (
 )
 
 var _ = check.Register("O-MEM-RULES", check.Spec{
-	Asserts:  "A domain's maximum of memory changes while it is off and not while it runs, and what is set for the next start is there then and not before",
+	Asserts:  "A domain's maximum of memory changes only while it is off, and what is set for the next start waits for it",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "0.9.0")},
 	Depends:  check.On(matrix.QEMU, matrix.Libvirt, "machine", "firmware"),
 	Control:  sabotage.Swallow("virDomainSetMemoryFlags"),
