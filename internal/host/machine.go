@@ -168,7 +168,7 @@ func early(p Parts) []earlyFile {
 // guestEarly lists the files that L2's initramfs is made of.
 func guestEarly(g GuestParts) []earlyFile {
 	files := []earlyFile{{"/init", 0o755, g.Init}}
-	for _, m := range slices.Concat(g.Modules, g.SCSI) {
+	for _, m := range slices.Concat(g.Modules, g.SCSI, g.Share) {
 		if f := (earlyFile{bootModule(m), 0o644, m}); !slices.Contains(files, f) {
 			files = append(files, f)
 		}
@@ -191,6 +191,7 @@ func packGuestInitramfs(w io.Writer, g GuestParts) error {
 	a.link("/sbin/reboot", "/init")
 	a.add("/modules/load", 0o644, moduleList(g.Modules))
 	a.add("/modules/scsi", 0o644, moduleList(g.SCSI))
+	a.add("/modules/share", 0o644, moduleList(g.Share))
 	return a.close()
 }
 

@@ -75,7 +75,7 @@ func (d *Domain) Questions(emulatorAnswers bool) []Question {
 		{"domain's XML", func() error { _, err := own.GetXMLDesc(0); return err }},
 		{"domain's state", func() error { _, _, err := own.GetState(); return err }},
 		{"domain's info", func() error { _, err := own.GetInfo(); return err }},
-		{"list of domains", func() error { all, err := c.Raw.ListAllDomains(0); free(all); return err }},
+		{"list of domains", func() error { all, err := c.Raw.ListAllDomains(0); freeDomains(all); return err }},
 		{"statistics", func() error {
 			all, err := c.Raw.GetAllDomainStats([]*libvirt.Domain{own}, 0, stats)
 			for _, s := range all {
@@ -90,7 +90,7 @@ func (d *Domain) Questions(emulatorAnswers bool) []Question {
 	return questions
 }
 
-func free(all []libvirt.Domain) {
+func freeDomains(all []libvirt.Domain) {
 	for i := range all {
 		_ = all[i].Free()
 	}

@@ -1,0 +1,82 @@
+package devices
+
+import (
+	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/check"
+	"github.com/virtmatrix/virtmatrix/suites/sabotage"
+	"github.com/virtmatrix/virtmatrix/suites/steps"
+	"libvirt.org/go/libvirt"
+)
+
+var _ = check.Register("O-HP-CPU", check.Spec{
+	Asserts:  "Processors come to a running guest and go as libvirt counts them, its agent takes them offline, and none comes beyond the maximum",
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "3.1.0")},
+	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt, "machine", "firmware", "accel"),
+	Control:  sabotage.Swallow("virDomainSetVcpusFlags"),
+}, func(t *steps.T) {
+	d, g := t.Started(domain.WithSize(domain.Size{CPUs: 1, MaxCPUs: 3}), domain.WithAgent)
+	d.WaitAgent()
+	t.Do("plug a processor", func() error { return d.Raw.SetVcpusFlags(2, libvirt.DOMAIN_VCPU_LIVE) })
+	hasCPUs(t, g, 2)
+	t.Do("plug the third processor", func() error {
+		return d.Raw.SetVcpu([]bool{false, false, true}, true, uint32(libvirt.DOMAIN_AFFECT_LIVE))
+	})
+	hasCPUs(t, g, 3)
+	t.Expect(steps.Get(t, "ask for processors of the next start", func() (int32, error) { return d.Raw.GetVcpusFlags(libvirt.DOMAIN_VCPU_CONFIG) })).To(BeNumerically("==", 1))
+	t.Refuses("plug more processors than the maximum", libvirt.ERR_INVALID_ARG, func() error { return d.Raw.SetVcpusFlags(4, libvirt.DOMAIN_VCPU_LIVE) })
+	if guestTakesCPUs(t) {
+		takesOffline(t, d, g)
+	}
+	for _, cpu := range []string{"2", "1"} {
+		// A guest need not let a processor go. What libvirt then says is what is so.
+		res := t.Virsh("setvcpu " + d.Name + " " + cpu + " --disable --live")
+		t.Note("processor %s was unplugged: %v", cpu, res.OK())
+	}
+	left := steps.Get(t, "ask for processors", func() (int32, error) { return d.Raw.GetVcpusFlags(libvirt.DOMAIN_VCPU_LIVE) })
+	hasCPUs(t, g, int(left))
+	g.ExpectSameBoot(g.Tick())
+	t.VirshSays("setvcpus " + d.Name + " 2 --config")
+	d.Destroy()
+	d.Start()
+	t.Expect(d.Guest().CPUs().Online).To(HaveLen(2), "processors of the guest that was started with two")
+})
+
+// guestTakesCPUs says whether the guest's kernel lets a processor come. From 6.9 on it
+// takes only those that the firmware told it of, unless it knows that it is a guest, which
+// it does not under QEMU's own emulation (topology_register_apic in
+// arch/x86/kernel/cpu/topology.c).
+func guestTakesCPUs(t *steps.T) bool {
+	return t.Settings().Accel != "tcg" || !t.AtLeast(matrix.Linux, "6.9")
+}
+
+// hasCPUs asserts that libvirt, the emulator and the guest agree on n processors.
+func hasCPUs(t *steps.T, g *steps.Guest, n int) {
+	counted := steps.Get(t, "ask for processors", func() (int32, error) { return g.Domain.Raw.GetVcpusFlags(libvirt.DOMAIN_VCPU_LIVE) })
+	t.Expect(counted).To(BeNumerically("==", n), "processors that libvirt counts")
+	threads := 0
+	for name := range g.Domain.Threads() {
+		if name[:min(4, len(name))] == "CPU " {
+			threads++
+		}
+	}
+	t.Expect(threads).To(Equal(n), "threads of the emulator for processors")
+	if guestTakesCPUs(t) {
+		t.Until(plugLimit, "the guest has the processors", func() bool {
+			cpus := g.CPUs()
+			return len(cpus.Online)+len(cpus.Offline) == n
+		})
+	}
+}
+
+// takesOffline has the agent take a processor offline and bring it back.
+func takesOffline(t *steps.T, d *steps.Domain, g *steps.Guest) {
+	g.Online("cpu1")
+	t.Do("have the guest take a processor offline", func() error { return d.Raw.SetGuestVcpus([]bool{false, true}, false, 0) })
+	t.Expect(g.CPUs().Offline).To(ContainElement("cpu1"))
+	t.VirshSays("guestvcpus " + d.Name + " --cpulist 1 --enable")
+	t.Expect(g.CPUs().Online).To(ContainElement("cpu1"))
+	told := steps.Get(t, "ask for the guest's processors", func() (*libvirt.DomainGuestVcpus, error) { return d.Raw.GetGuestVcpus(0) })
+	t.Expect(told.Online[:2]).To(Equal([]bool{true, true}), "processors that are online, as the guest's agent says")
+}
