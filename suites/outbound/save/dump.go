@@ -37,7 +37,6 @@ var _ = check.Register("O-DUMP", check.Spec{
 		magic  types.GomegaMatcher
 		word   types.GomegaMatcher
 	}{
-		{libvirt.DOMAIN_CORE_DUMP_FORMAT_RAW, libvirt.DUMP_MEMORY_ONLY | libvirt.DUMP_LIVE, HavePrefix("\x7fELF"), BeTrue()},
 		{libvirt.DOMAIN_CORE_DUMP_FORMAT_RAW, libvirt.DUMP_MEMORY_ONLY, HavePrefix("\x7fELF"), BeTrue()},
 		// makedumpfile(8): flattened, or as diskdump has it; pages are compressed.
 		{libvirt.DOMAIN_CORE_DUMP_FORMAT_KDUMP_ZLIB, libvirt.DUMP_MEMORY_ONLY, Or(HavePrefix("makedumpfile"), HavePrefix("KDUMP   ")), Or(BeTrue(), BeFalse())},
@@ -53,4 +52,20 @@ var _ = check.Register("O-DUMP", check.Spec{
 	holds("virsh's dump", HavePrefix("\x7fELF"), BeTrue())
 	d.ExpectOff(libvirt.DOMAIN_SHUTOFF_CRASHED)
 	t.Refuses("dump what is off", libvirt.ERR_OPERATION_INVALID, func() error { return d.Raw.CoreDump(file, 0) })
+})
+
+// Without the flag a guest stands still while it is dumped.
+var _ = check.Register("O-DUMP-LIVE", check.Spec{
+	Asserts:  "A guest is dumped while it runs if that was asked for",
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "1.2.3")},
+	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
+	Control:  sabotage.Swallow("virDomainCoreDumpWithFormat"),
+}, func(t *steps.T) {
+	g := t.Guest()
+	mark, file := g.Mark(), t.Scratch("core")
+	t.Do("dump core of the running guest", func() error {
+		return g.Domain.Raw.CoreDumpWithFormat(file, libvirt.DOMAIN_CORE_DUMP_FORMAT_RAW, libvirt.DUMP_MEMORY_ONLY|libvirt.DUMP_LIVE)
+	})
+	t.Expect(t.ReadFile(file, 0, 4)).To(Equal("\x7fELF"), "start of the dump")
+	g.ExpectGoesOn(mark)
 })
