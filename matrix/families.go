@@ -12,6 +12,7 @@ var families = []struct {
 	{"inbound/qemu", LayerHypervisor},
 	{"inbound/xen", LayerHypervisor},
 	{"outbound", LayerManagement},
+	{"static", LayerManagement},
 }
 
 // layerOf is the layer of a family; an unknown one is an error.

@@ -17,6 +17,8 @@ const (
 	// KVMStack and XenStack are the stacks around these hypervisors.
 	KVMStack Requirement = "kvm"
 	XenStack Requirement = "xen"
+	// Contained is a host that costs seconds: what is asked of its programs alone.
+	Contained Requirement = "contained"
 	// OwnKernel is a host that runs the cell's kernel.
 	OwnKernel Requirement = "own-kernel"
 	// HostKVM is KVM of the cell's kernel.
@@ -49,6 +51,7 @@ var vocabulary = map[Requirement][]condition{
 	KVMStack:  {{kind: KVM, why: "qemu is no component of the xen stack"}},
 	XenStack:  {{kind: Xen, why: "there is no Xen in the kvm stack"}},
 	OwnKernel: {{tier: Nested, why: "asks the host's own kernel, and a container has that of L0"}},
+	Contained: {{tier: Container, why: "asks nothing of the host's kernel, and hundreds of starts of programs: containers answer it"}},
 	HostKVM: {
 		{kind: KVM, why: "the guests of a xen host run on Xen, which keeps SVM to itself"},
 		{tier: Nested, why: "asks KVM of the host's own kernel, and a container has that of L0"},

@@ -16,4 +16,5 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/save"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/storage"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/tools"
+	_ "github.com/virtmatrix/virtmatrix/suites/static/xml"
 )
