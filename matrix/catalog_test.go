@@ -125,6 +125,8 @@ func TestChecksAreAskedOfTheCellsThatCanAnswer(t *testing.T) {
 			if slices.Contains(k.Requires, KVMStack) {
 				kinds = []Kind{KVM}
 			}
+		case "S-":
+			kinds, tiers = []Kind{KVM}, []Tier{Container}
 		case "IK":
 			layer = LayerKernel
 			if strings.HasPrefix(k.ID, "IK-KVM") {

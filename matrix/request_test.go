@@ -57,12 +57,12 @@ func TestSmokeHasFourHostsAndThreeContainers(t *testing.T) {
 func TestSmokeAsksEveryCellEveryCheck(t *testing.T) {
 	all := slices.Sorted(slices.Values(catalog(t).CheckIDs()))
 	for _, cell := range plan(t, Request{Profile: "smoke"}).Cells {
-		boot, foreign := "IK-BOOT", []Requirement{XenStack}
+		boot, foreign := "IK-BOOT", []Requirement{XenStack, Contained}
 		if cell.Tier == Container {
 			boot, foreign = "O-CONN", []Requirement{XenStack, OwnKernel, HostKVM}
 		}
 		if cell.Kind == Xen {
-			boot, foreign = "IX-BOOT", []Requirement{KVMStack, HostKVM}
+			boot, foreign = "IX-BOOT", []Requirement{KVMStack, HostKVM, Contained}
 		}
 		if cell.Checks[0].ID != boot {
 			t.Errorf("%s begins with %s, want %s", cell.ID, cell.Checks[0].ID, boot)
