@@ -48,7 +48,9 @@ func (t *T) Unread(natives []Native) map[string]agent.Result {
 	dir := t.Scratch("natives")
 	t.Sh("mkdir -p " + dir)
 	t.Put(dir+"/run", nativeScript(dir, natives, t.Limit(nativeLimit)))
-	said := t.RunWithin(nativeLimit*time.Duration(len(natives)+1), "sh "+dir+"/run")
+	t.KeepLog("command-lines.sh", "cat "+dir+"/run")
+	t.KeepLog("command-lines.txt", "cat "+dir+"/said")
+	said := t.RunWithin(nativeLimit*time.Duration(len(natives)+1), "sh "+dir+"/run >"+dir+"/said; cat "+dir+"/said")
 	if !said.OK() {
 		t.must(fault.Infraf("try command lines", "the script ended with status %d: %s", said.Code, said.Text()), "")
 	}
