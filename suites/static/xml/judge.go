@@ -29,9 +29,8 @@ type exception struct {
 // pair is a libvirt with an emulator, and what they have against the files of a group.
 type pair struct {
 	libvirt, qemu string
-	asked         int
 	exceptions    []exception
-	// through are the files that went all the way.
+	// through are the files of which all was asked.
 	through []*corpus.File
 }
 
@@ -92,7 +91,8 @@ func (p *pair) notes() (notes []string) {
 	}
 	var early []string
 	for _, f := range p.through {
-		if !p.due(f, broken) {
+		refused := slices.ContainsFunc(p.exceptions, func(e exception) bool { return e.file == f })
+		if !p.due(f, broken) && !refused {
 			early = append(early, f.Path())
 		}
 	}

@@ -82,6 +82,10 @@ func asks(t *steps.T, group string) {
 	places := q.places(files)
 	q.define = q.kind.definer(t)
 	for _, f := range files {
+		if f.Program != "" && !q.Run("command -v "+f.Program).OK() {
+			t.Note("%s was not asked: the host has no %s", f.Path(), f.Program)
+			continue
+		}
 		q.take(f, f.Fill(places))
 	}
 	if len(q.natives) > 0 {
@@ -112,7 +116,6 @@ func (q *inquiry) places(files []*corpus.File) corpus.Places {
 
 // take has libvirt validate, keep, and render or start a file.
 func (q *inquiry) take(f *corpus.File, doc string) {
-	before := len(q.exceptions)
 	if !q.keeps(f, doc) {
 		return
 	}
@@ -121,7 +124,7 @@ func (q *inquiry) take(f *corpus.File, doc string) {
 		line, err := q.Connection().TryNative(doc)
 		if err != nil {
 			q.object(f, gate, "libvirt does not render it: %s", steps.Text(err))
-			return
+			return // what was not written cannot be read
 		}
 		q.natives, q.byName[f.ID()] = append(q.natives, steps.Native{Name: f.ID(), Line: line}), f
 		return
@@ -132,9 +135,7 @@ func (q *inquiry) take(f *corpus.File, doc string) {
 			q.object(f, gate, "libvirt does not start it: %s", steps.Text(err))
 		}
 	}
-	if len(q.exceptions) == before {
-		q.through = append(q.through, f)
-	}
+	q.through = append(q.through, f)
 }
 
 // refusedBelow are the codes of a start that libvirt tried: what it refuses by itself
@@ -182,7 +183,7 @@ func (q *inquiry) compare(f *corpus.File, doc, dump string) {
 		}
 	}
 	if len(gone) > 0 {
-		q.object(f, lossy, "libvirt drops it without a word: %s", strings.Join(gone, "; "))
+		q.object(f, lossy, "libvirt's dump has it no more: %s", strings.Join(gone, "; "))
 	}
 }
 
@@ -197,8 +198,7 @@ func (q *inquiry) parse(places corpus.Places) {
 		f := q.byName[n.Name]
 		if end, bad := unread[n.Name]; bad {
 			q.object(f, broken, "the emulator ends with status %d on what libvirt wrote: %s", end.Code, lastWords(end.Text()))
-		} else {
-			q.through = append(q.through, f)
 		}
+		q.through = append(q.through, f)
 	}
 }
