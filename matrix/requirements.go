@@ -17,6 +17,8 @@ const (
 	// KVMStack and XenStack are the stacks around these hypervisors.
 	KVMStack Requirement = "kvm"
 	XenStack Requirement = "xen"
+	// Contained is a host that costs seconds: what is asked of its programs alone.
+	Contained Requirement = "contained"
 	// OwnKernel is a host that runs the cell's kernel.
 	OwnKernel Requirement = "own-kernel"
 	// HostKVM is KVM of the cell's kernel.
@@ -25,8 +27,6 @@ const (
 	OwnQEMU Requirement = "own-qemu"
 	// AppArmor confines the guests.
 	AppArmor Requirement = "apparmor"
-	// Contained is a host in a container.
-	Contained Requirement = "contained"
 	// SharedFolder is a folder that all hosts of a check see.
 	SharedFolder Requirement = "shared-folder"
 	// Pristine is a host that no other check has used. Every cell can give it one.

@@ -29,4 +29,5 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/suites/static/libvirt"
 	_ "github.com/virtmatrix/virtmatrix/suites/static/qemu"
 	_ "github.com/virtmatrix/virtmatrix/suites/static/xen"
+	_ "github.com/virtmatrix/virtmatrix/suites/static/xml"
 )

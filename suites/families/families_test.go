@@ -34,7 +34,7 @@ func TestEveryFamilyIsRegistered(t *testing.T) {
 	for _, c := range check.All() {
 		registered[c.Family] = true
 	}
-	for _, area := range []string{"inbound", "outbound"} {
+	for _, area := range []string{"inbound", "outbound", "static"} {
 		folders, err := filepath.Glob("../" + area + "/*")
 		if err != nil || len(folders) == 0 {
 			t.Fatalf("no families of %s: %v", area, err)

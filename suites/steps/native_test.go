@@ -1,0 +1,47 @@
+package steps
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestCommandLinesAreTriedUpToAnAnswer runs the script with emulators of shell.
+func TestCommandLinesAreTriedUpToAnAnswer(t *testing.T) {
+	dir := t.TempDir()
+	emulator := filepath.Join(dir, "emulator")
+	script := `#!/bin/sh
+case $1 in
+refuses) echo "warning: old" >&2; echo "no such option" >&2; exit 1;;
+silent) exit 0;;
+hangs) exec sleep 60;;
+needs) test -s "${2#*=}" || exit 3;;
+esac
+read a; read b; echo '{"return": {"status": "prelaunch"}}'; read c; test "$A $*" = "b $*"
+`
+	if err := os.WriteFile(emulator, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	line := func(args string) string { return "A=b \\\n" + emulator + " " + args }
+	natives := []Native{
+		{"good", line("fine")}, {"refuses", line("refuses")}, {"silent", line("silent")}, {"hangs", line("hangs")},
+		{"needs", line("needs file=" + dir + "/domain/master-key.aes")}, {"good-again", line("fine")},
+	}
+	out, err := exec.Command("sh", "-c", nativeScript(dir, natives, time.Second)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unread := readNatives(string(out))
+	if len(unread) != 3 || unread["refuses"].Code != 1 || unread["silent"].Code != 0 || unread["hangs"].Code != 124 {
+		t.Errorf("not read: %v", unread)
+	}
+	if said := string(unread["refuses"].Stderr); !strings.HasSuffix(said, "no such option") {
+		t.Errorf("said is %q", said)
+	}
+	if _, err := os.Stat(dir + "/domain"); err == nil {
+		t.Error("a folder of a domain is left")
+	}
+}
