@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -18,6 +19,7 @@ func (t *T) StartPolkit(u *User, grants ...string) {
 		u.Name, strings.Join(grants, ";")))
 	t.Cleanup(func() {
 		t.Sh("kill $(pidof polkitd) $(pidof dbus-daemon) 2>/dev/null; rm -f /run/dbus/pid /run/dbus/system_bus_socket " + polkitRules + " " + polkitAuthority + "/virtmatrix.pkla")
+		t.RestartLibvirt(syscall.SIGTERM) // it ends with the bus that it is on
 	})
 	t.Sh("chmod 644 " + polkitRules + "; mkdir -p /run/dbus && dbus-daemon --system --fork && " +
 		"p=$(ls /usr/lib/polkit-1/polkitd /usr/libexec/polkitd 2>/dev/null | head -n 1) && setsid $p --no-debug >/run/polkitd.log 2>&1 </dev/null &")

@@ -76,7 +76,7 @@ func logs(t *steps.T, admin func(string) string) {
 	filters, outputs := admin("daemon-log-filters"), admin("daemon-log-outputs")
 	admin("daemon-log-filters 1:rpc")
 	admin("daemon-log-outputs 1:file:" + file)
-	t.Expect(admin("daemon-log-filters")).To(Equal("1:rpc"))
+	t.Expect(admin("daemon-log-filters")).To(MatchRegexp(`^1:\*?rpc`)) // a release writes a word as a pattern
 	t.Connection().Names()
 	t.Until(time.Minute, "the daemon logs what it is asked", func() bool { return t.Run("grep -q virNetServer " + file).OK() })
 	admin("daemon-log-filters " + host.Quote(filters))
