@@ -32,6 +32,9 @@ type Check struct {
 	Compares Component `json:"compares,omitempty"`
 	// Boot says that the check answers for the boot of a cell's hosts.
 	Boot bool `json:"boot,omitempty"`
+	// Draft says that nobody has seen it hold on a stack that is well: it is asked only
+	// where it is named, and decides nothing until then.
+	Draft bool `json:"draft,omitempty"`
 	// Control is the name of its negative control. Without is why it has none.
 	Control string `json:"control,omitempty"`
 	Without string `json:"without,omitempty"`

@@ -26,7 +26,7 @@ func ChecksMarkdown(w io.Writer, checks []Check) error {
 
 func (c *Check) columns() []string {
 	columns := []string{
-		c.ID, c.Asserts, strings.Join(plain(c.Tiers()), ", "), strings.Join(plain(c.Requires), ", "),
+		c.ID, c.Asserts + c.DraftText(), strings.Join(plain(c.Tiers()), ", "), strings.Join(plain(c.Requires), ", "),
 		c.DependsText(), c.ControlText(), c.SecondsText(),
 	}
 	for i := range columns {
@@ -43,6 +43,14 @@ func Families(checks []Check) []string {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// DraftText is added to what a draft asserts.
+func (c *Check) DraftText() string {
+	if c.Draft {
+		return " (a draft: asked only where it is named)"
+	}
+	return ""
 }
 
 // DependsText says what the answer depends on.

@@ -96,7 +96,7 @@ func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, cells []Cell) (wa
 	}
 	var offered []string
 	for i := range cells {
-		offered = append(offered, c.offered(profile, &cells[i])...)
+		offered = append(offered, c.ready(c.offered(profile, &cells[i]), r.Checks)...)
 	}
 	chosen, err := Select(r.Checks, keep(c.CheckIDs(), offered))
 	if err != nil {
@@ -104,7 +104,7 @@ func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, cells []Cell) (wa
 	}
 	want = map[string][]string{}
 	for _, cell := range cells {
-		want[cell.ID] = keep(c.offered(profile, &cell), chosen)
+		want[cell.ID] = keep(c.ready(c.offered(profile, &cell), r.Checks), chosen)
 		// Packages are resolved into the plan's cells, never into the catalog's.
 		cell.Stack, cell.Why = slices.Clone(cell.Stack), slices.Clone(cell.Why)
 		cell.Checks = c.planned(&cell, want[cell.ID], cells)
@@ -157,6 +157,14 @@ func (c *Catalog) offered(p *Profile, cell *Cell) []string {
 		}
 	}
 	return c.CheckIDs()
+}
+
+// ready leaves out drafts that are not named one by one.
+func (c *Catalog) ready(ids, named []string) []string {
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		check, err := c.Check(id)
+		return err == nil && check.Draft && !slices.Contains(named, id)
+	})
 }
 
 // keep returns the names that are also in another list.

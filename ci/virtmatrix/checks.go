@@ -62,7 +62,7 @@ func showChecks(w io.Writer, checks []matrix.Check) error {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintf(w, "%s: %s\n", c.ID, c.Asserts)
+		fmt.Fprintf(w, "%s: %s\n", c.ID, c.Asserts+c.DraftText())
 		err := aligned(w, func(row table) error {
 			fact := func(name, text string) {
 				if text != "" {

@@ -73,7 +73,7 @@ func Register(id string, s Spec, body func(*steps.T)) *Check {
 	}
 	c := &Check{Body: body, Control: s.Control, Check: matrix.Check{
 		ID: id, Asserts: s.Asserts, Family: path.Dir(file[at+len(suites):]), Requires: s.Requires, Depends: s.Depends,
-		Compares: s.Compares, Hosts: s.Hosts, Boot: s.Boots, Without: s.Without,
+		Compares: s.Compares, Hosts: s.Hosts, Boot: s.Boots, Draft: slices.Contains(Drafts(), id), Without: s.Without,
 	}}
 	if s.Control != nil {
 		c.Check.Control = s.Control.Name

@@ -10,6 +10,14 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/check"
 )
 
+func TestADraftIsACheck(t *testing.T) {
+	for _, id := range check.Drafts() {
+		if check.Find(id) == nil {
+			t.Errorf("there is no check %s to be a draft", id)
+		}
+	}
+}
+
 // TestWhatIsDerivedFromTheChecksIsUpToDate: the planner and the documents say what is
 // registered.
 func TestWhatIsDerivedFromTheChecksIsUpToDate(t *testing.T) {

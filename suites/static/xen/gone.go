@@ -5,7 +5,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/capture"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
-	"github.com/virtmatrix/virtmatrix/suites/static/compared"
+	"github.com/virtmatrix/virtmatrix/suites/compared"
 )
 
 func init() {
