@@ -144,8 +144,10 @@ func (a *attempt) run(ctx context.Context, rec *journal.Record) error {
 		a.keepEvidence(rec, dir, err, func() { t.Evidence(ctx, dir) })
 	}
 	if err == nil {
-		if err = wayBack(limited, t); err != nil {
+		if err = t.WayBack(); err != nil {
 			a.keepEvidence(rec, dir, err, func() { t.Evidence(ctx, dir) })
+		} else {
+			a.giveBack(limited, t)
 		}
 	}
 	a.notes = append(a.notes, t.Notes()...)
