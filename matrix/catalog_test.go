@@ -132,7 +132,7 @@ func TestChecksAreAskedOfTheCellsThatCanAnswer(t *testing.T) {
 			}
 		}
 		// What asks L1's own kernel needs a host that has one.
-		if k.ID[:2] == "IK" || k.ID[:2] == "IX" || k.ID == "IQ-CPU" || slices.Contains(k.Requires, OwnKernel) {
+		if k.ID[:2] == "IK" || k.ID[:2] == "IX" || k.ID == "IQ-CPU" || slices.Contains(k.Requires, OwnKernel) || slices.Contains(k.Requires, Privileged) {
 			tiers = []Tier{Nested}
 		}
 		if k.Layer() != layer || !slices.Equal(k.Kinds(), kinds) || !slices.Equal(k.Tiers(), tiers) {

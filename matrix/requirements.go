@@ -23,6 +23,8 @@ const (
 	HostKVM Requirement = "host-kvm"
 	// AppArmor confines the guests.
 	AppArmor Requirement = "apparmor"
+	// Privileged is a host whose daemons have all privileges.
+	Privileged Requirement = "privileged"
 	// Pristine is a host that no other check has used. Every cell can give it one.
 	Pristine Requirement = "pristine"
 )
@@ -58,7 +60,8 @@ var vocabulary = map[Requirement][]condition{
 		{tier: Nested, why: "AppArmor belongs to the kernel, and a container has L0's"},
 		{setting: Setting{Axis: "security", Value: "apparmor"}, why: "libvirt of the cell confines guests with another security driver, or with none"},
 	},
-	Pristine: nil,
+	Privileged: {{tier: Nested, why: "takes privileges that the daemons of a container do not have"}},
+	Pristine:   nil,
 }
 
 // Requirements lists the vocabulary, without what Since returns.
