@@ -22,7 +22,7 @@ var _ = check.Register("O-KEEP-MEMFD", check.Spec{
 	keeps(t, feature{
 		top: `<memoryBacking><source type='memfd'/><access mode='shared'/><allocation mode='immediate'/></memoryBacking>`,
 		seen: func(t *steps.T, d *steps.Domain, _ *steps.Guest) {
-			t.Expect(d.Monitor(`{"execute":"query-memdev"}`)).To(MatchRegexp(`"share":\s*true`), "what the emulator says of its memory")
+			t.Expect(d.Monitor(`{"execute":"qom-get","arguments":{"path":"/objects/pc.ram","property":"share"}}`)).To(ContainSubstring(`"return":true`), "the emulator's memory is shared")
 		},
 	})
 })
