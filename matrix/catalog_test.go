@@ -131,7 +131,7 @@ func TestChecksAreAskedOfTheCellsThatCanAnswer(t *testing.T) {
 			}
 		}
 		// What asks L1's own kernel needs a host that has one.
-		if k.ID[:2] == "IK" || k.ID[:2] == "IX" || k.ID == "IQ-CPU" || slices.Contains(k.Requires, OwnKernel) {
+		if k.ID[:2] == "IK" || k.ID[:2] == "IX" || k.ID == "IQ-CPU" || slices.Contains(k.Requires, OwnKernel) || slices.Contains(k.Requires, Privileged) {
 			tiers = []Tier{Nested}
 		}
 		if slices.Contains(k.Requires, OwnKernel) {

@@ -29,6 +29,8 @@ const (
 	AppArmor Requirement = "apparmor"
 	// SharedFolder is a folder that all hosts of a check see.
 	SharedFolder Requirement = "shared-folder"
+	// Privileged is a host whose daemons have all privileges.
+	Privileged Requirement = "privileged"
 	// Pristine is a host that no other check has used. Every cell can give it one.
 	Pristine Requirement = "pristine"
 )
@@ -71,6 +73,7 @@ var vocabulary = map[Requirement][]condition{
 		{setting: Setting{Axis: "security", Value: "apparmor"}, why: "libvirt of the cell confines guests with another security driver, or with none"},
 	},
 	SharedFolder: {{tier: Container, why: "needs a folder that both hosts see, and machines share none"}},
+	Privileged:   {{tier: Nested, why: "takes privileges that the daemons of a container do not have"}},
 	Pristine:     nil,
 }
 

@@ -25,11 +25,6 @@ func (d *Domain) Threads() map[string]string {
 	return threads
 }
 
-// Maps is what the memory of a running kvm guest's emulator is made of, as /proc tells.
-func (d *Domain) Maps() string {
-	return d.t.Sh("cat /proc/$(" + emulatorOf(d.Name) + ")/maps")
-}
-
 // ControlGroup is the folder of the control groups of a running kvm guest, which libvirt
 // names after it: "qemu-1-l2..." or, of systemd's, "machine-qemu...".
 func (d *Domain) ControlGroup() string {

@@ -16,18 +16,18 @@ var _ = check.Register("O-HP-CD", check.Spec{
 	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt, "machine", "disk"),
 	Control:  sabotage.Swallow("virDomainUpdateDeviceFlags"),
 }, func(t *steps.T) {
-	drive := []domain.DiskOption{domain.CDROM, domain.At("sda", "scsi"), domain.Serial("drive")}
+	drive := []domain.DiskOption{domain.CDROM, domain.At("sda", "scsi")}
 	d, g := t.Started(domain.WithSCSI, domain.WithDisk("", "raw", drive...))
 	holds := func(disc string, bytes int64) {
 		t.Until(plugLimit, "the guest's drive holds "+disc, func() bool {
-			seen, ok := g.Disk("drive")
+			seen, ok := g.Disk("") // a drive tells no serial number
 			return ok && seen.CDROM && seen.Bytes == bytes
 		})
 		if disc != "" {
-			seen, _ := g.Disk("drive")
+			seen, _ := g.Disk("")
 			t.Expect(g.ReadAt(seen.Name, 0, len(disc))).To(Equal(disc), "what the guest reads from the disc")
 		}
-		t.Expect(d.Live().Devices.Disks[0].Source != nil).To(Equal(disc != ""), "the live XML has a disc in the drive")
+		t.Expect(d.Has("<source file=")).To(Equal(disc != ""), "the live XML has a disc in the drive")
 	}
 	image := func(disc string, bytes int64) string {
 		path := t.DiskImage(disc, bytes)

@@ -1,6 +1,9 @@
 package devices
 
 import (
+	"fmt"
+	"strings"
+
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -19,23 +22,22 @@ var _ = check.Register("O-HP-CPU", check.Spec{
 	d, g := t.Started(domain.WithSize(domain.Size{CPUs: 1, MaxCPUs: 3}), domain.WithAgent)
 	d.WaitAgent()
 	t.Do("plug a processor", func() error { return d.Raw.SetVcpusFlags(2, libvirt.DOMAIN_VCPU_LIVE) })
-	hasCPUs(t, g, 2)
+	agreeOnCPUs(t, g, 2)
 	t.Do("plug the third processor", func() error {
 		return d.Raw.SetVcpu([]bool{false, false, true}, true, uint32(libvirt.DOMAIN_AFFECT_LIVE))
 	})
-	hasCPUs(t, g, 3)
+	agreeOnCPUs(t, g, 3)
 	t.Expect(steps.Get(t, "ask for processors of the next start", func() (int32, error) { return d.Raw.GetVcpusFlags(libvirt.DOMAIN_VCPU_CONFIG) })).To(BeNumerically("==", 1))
 	t.Refuses("plug more processors than the maximum", libvirt.ERR_INVALID_ARG, func() error { return d.Raw.SetVcpusFlags(4, libvirt.DOMAIN_VCPU_LIVE) })
 	if guestTakesCPUs(t) {
 		takesOffline(t, d, g)
 	}
 	for _, cpu := range []string{"2", "1"} {
-		// A guest need not let a processor go. What libvirt then says is what is so.
+		// A guest need not let a processor go, or not soon. What libvirt says becomes so.
 		res := t.Virsh("setvcpu " + d.Name + " " + cpu + " --disable --live")
 		t.Note("processor %s was unplugged: %v", cpu, res.OK())
 	}
-	left := steps.Get(t, "ask for processors", func() (int32, error) { return d.Raw.GetVcpusFlags(libvirt.DOMAIN_VCPU_LIVE) })
-	hasCPUs(t, g, int(left))
+	agreeOnCPUs(t, g, 0)
 	g.ExpectSameBoot(g.Tick())
 	t.VirshSays("setvcpus " + d.Name + " 2 --config")
 	d.Destroy()
@@ -51,23 +53,20 @@ func guestTakesCPUs(t *steps.T) bool {
 	return t.Settings().Accel != "tcg" || !t.AtLeast(matrix.Linux, "6.9")
 }
 
-// hasCPUs asserts that libvirt, the emulator and the guest agree on n processors.
-func hasCPUs(t *steps.T, g *steps.Guest, n int) {
-	counted := steps.Get(t, "ask for processors", func() (int32, error) { return g.Domain.Raw.GetVcpusFlags(libvirt.DOMAIN_VCPU_LIVE) })
-	t.Expect(counted).To(BeNumerically("==", n), "processors that libvirt counts")
-	threads := 0
-	for name := range g.Domain.Threads() {
-		if name[:min(4, len(name))] == "CPU " {
-			threads++
+// agreeOnCPUs waits until libvirt, the emulator and the guest have the same number of
+// processors: n, or any if n is 0.
+func agreeOnCPUs(t *steps.T, g *steps.Guest, n int) {
+	t.Until(plugLimit, fmt.Sprintf("libvirt, the emulator and the guest agree on %d processors", n), func() bool {
+		counted := steps.Get(t, "ask for processors", func() (int32, error) { return g.Domain.Raw.GetVcpusFlags(libvirt.DOMAIN_VCPU_LIVE) })
+		threads, seen := 0, g.CPUs()
+		for name := range g.Domain.Threads() {
+			if strings.HasPrefix(name, "CPU ") {
+				threads++
+			}
 		}
-	}
-	t.Expect(threads).To(Equal(n), "threads of the emulator for processors")
-	if guestTakesCPUs(t) {
-		t.Until(plugLimit, "the guest has the processors", func() bool {
-			cpus := g.CPUs()
-			return len(cpus.Online)+len(cpus.Offline) == n
-		})
-	}
+		return (n == 0 || int(counted) == n) && threads == int(counted) &&
+			(!guestTakesCPUs(t) || len(seen.Online)+len(seen.Offline) == threads)
+	})
 }
 
 // takesOffline has the agent take a processor offline and bring it back.

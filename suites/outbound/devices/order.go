@@ -90,5 +90,5 @@ var _ = check.Register("O-HP-ALIAS", check.Spec{
 		removed.Wait(alias, i+1)
 		t.Until(plugLimit, "the live XML is as it was", func() bool { return d.Dump(0) == before })
 	}
-	t.Refuses("detach a device by an alias that none has", libvirt.ERR_DEVICE_MISSING, detach(d, "ua-nobody"))
+	t.Refuses("detach a device by an alias that none has", libvirt.ERR_INTERNAL_ERROR, detach(d, "ua-nobody"))
 })

@@ -22,7 +22,7 @@ var _ = check.Register("O-KEEP-MEMFD", check.Spec{
 	keeps(t, feature{
 		top: `<memoryBacking><source type='memfd'/><access mode='shared'/><allocation mode='immediate'/></memoryBacking>`,
 		seen: func(t *steps.T, d *steps.Domain, _ *steps.Guest) {
-			t.Expect(d.Maps()).To(MatchRegexp(`rw-s .*/memfd:`), "what the emulator's memory is")
+			t.Expect(d.Monitor(`{"execute":"qom-get","arguments":{"path":"/objects/pc.ram","property":"share"}}`)).To(ContainSubstring(`"return":true`), "the emulator's memory is shared")
 		},
 	})
 })
@@ -54,7 +54,7 @@ var _ = check.Register("O-KEEP-PAGES", check.Spec{
 
 var _ = check.Register("O-KEEP-PINS", check.Spec{
 	Asserts:  "A guest keeps where its processors, its emulator and its I/O threads may run, and its partition of the host, and runs there",
-	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "1.2.14")},
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Privileged, matrix.Since(matrix.Libvirt, "1.2.14")},
 	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt),
 	Control:  sabotage.Alter("virDomainGetXMLDesc", "<emulatorpin", "<emulatorpni"),
 }, func(t *steps.T) {

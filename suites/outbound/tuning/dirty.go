@@ -28,7 +28,7 @@ var _ = check.Register("O-DIRTY", check.Spec{
 		return rate != nil && rate.CalcStatus == int(libvirt.DOMAIN_DIRTYRATE_MEASURED) && rate.CalcPeriod == 2
 	})
 	t.Expect(rate.MegabytesPerSecond).To(And(BeNumerically(">=", 0), BeNumerically("<=", t.GuestMemoryKB()>>10)), "MiB/s that an idle guest dirties")
-	t.Refuses("measure for longer than a minute", libvirt.ERR_INVALID_ARG, start(61))
+	t.Refuses("measure for longer than a minute", libvirt.ERR_CONFIG_UNSUPPORTED, start(61))
 	t.VirshSays("domdirtyrate-calc " + d.Name + " --seconds 1")
 	t.Until(steps.PlugLimit, "the second rate was measured", func() bool {
 		rate := dirtyRate(t, d)

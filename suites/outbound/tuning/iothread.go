@@ -2,6 +2,7 @@ package tuning
 
 import (
 	"fmt"
+	"slices"
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
@@ -52,5 +53,6 @@ func threads(t *steps.T, d *steps.Domain, on libvirt.DomainModificationImpact) s
 	for _, thread := range steps.Get(t, "ask for I/O threads", func() ([]libvirt.DomainIOThreadInfo, error) { return d.Raw.GetIOThreadInfo(on) }) {
 		ids = append(ids, thread.IOThreadID)
 	}
+	slices.Sort(ids) // the emulator has no order of them
 	return fmt.Sprint(ids)
 }

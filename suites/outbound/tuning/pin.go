@@ -16,7 +16,7 @@ import (
 
 var _ = check.Register("O-PIN", check.Spec{
 	Asserts:  "The threads of a guest's processor, emulator and I/O run where they were pinned, at once and after the next start",
-	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "1.2.14")},
+	Requires: []matrix.Requirement{matrix.Privileged, matrix.Since(matrix.Libvirt, "1.2.14")},
 	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt, matrix.XenHyp),
 	Control:  sabotage.Swallow("virDomainPinEmulator"),
 }, func(t *steps.T) {
