@@ -64,11 +64,19 @@ func TestWhatACheckLeavesIsItsFaultAndEndsWithTheHost(t *testing.T) {
 func TestWhatIsAboutToGoIsNotLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		things := holding(b, "network device lo")
-		rec := b.answer(t.Context(), "O-SAVE", func(*steps.T) {
-			*things = append(*things, "process /usr/lib/libvirt/libvirt_iohelper")
-			time.AfterFunc(time.Second, func() { *things = (*things)[:1] })
-		})
+		var until time.Time
+		b.booter.prepare = func(h *hosttest.Host) {
+			h.OnExec = func(context.Context, string) (agent.Result, error) {
+				if time.Now().Before(until) {
+					return agent.Result{Stdout: []byte("process /usr/lib/libvirt/libvirt_iohelper\n")}, nil
+				}
+				return agent.Result{}, nil
+			}
+		}
+		rec := b.answer(t.Context(), "O-SAVE", func(*steps.T) { until = time.Now().Add(time.Second) })
 		b.wants(rec, matrix.Pass, "")
+		if len(rec.Notes) > 0 || time.Now().Before(until) {
+			t.Errorf("it is noted as %q", rec.Notes)
+		}
 	})
 }

@@ -96,7 +96,7 @@ func (s *session) ask(command string, args, reply any) error {
 	defer cancel()
 	ctx, hang := context.WithCancelCause(ctx)
 	defer hang(nil)
-	go s.watch(ctx, hang, processorTime(s.cmd.Process.Pid))
+	go s.watch(ctx, hang, s.cmd.Process.Pid, processorTime(s.cmd.Process.Pid))
 	err := s.conn.Do(ctx, command, args, reply)
 	switch {
 	case errors.Is(context.Cause(ctx), errHung):
@@ -111,8 +111,8 @@ func (s *session) ask(command string, args, reply any) error {
 }
 
 // watch calls an emulator hung that computes for too long.
-func (s *session) watch(ctx context.Context, hang context.CancelCauseFunc, before time.Duration) {
-	pid, tick := s.cmd.Process.Pid, time.NewTicker(100*time.Millisecond)
+func (s *session) watch(ctx context.Context, hang context.CancelCauseFunc, pid int, before time.Duration) {
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
