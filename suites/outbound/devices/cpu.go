@@ -1,7 +1,6 @@
 package devices
 
 import (
-	"fmt"
 	"strings"
 
 	. "github.com/onsi/gomega"
@@ -65,18 +64,22 @@ func guestTakesCPUs(t *steps.T) bool {
 }
 
 // agreeOnCPUs waits until libvirt, the emulator and the guest have the same number of
-// processors: n, or any if n is 0.
+// processors. If n is not 0 it is n, and libvirt says so at once.
 func agreeOnCPUs(t *steps.T, g *steps.Guest, n int) {
-	t.Until(plugLimit, fmt.Sprintf("libvirt, the emulator and the guest agree on %d processors", n), func() bool {
-		counted := steps.Get(t, "ask for processors", func() (int32, error) { return g.Domain.Raw.GetVcpusFlags(libvirt.DOMAIN_VCPU_LIVE) })
+	counted := func() int {
+		return int(steps.Get(t, "ask for processors", func() (int32, error) { return g.Domain.Raw.GetVcpusFlags(libvirt.DOMAIN_VCPU_LIVE) }))
+	}
+	if n > 0 {
+		t.Expect(counted()).To(Equal(n), "processors that libvirt counts")
+	}
+	t.Until(plugLimit, "libvirt, the emulator and the guest agree on processors", func() bool {
 		threads, seen := 0, g.CPUs()
 		for name := range g.Domain.Threads() {
 			if strings.HasPrefix(name, "CPU ") {
 				threads++
 			}
 		}
-		return (n == 0 || int(counted) == n) && threads == int(counted) &&
-			(!guestTakesCPUs(t) || len(seen.Online)+len(seen.Offline) == threads)
+		return threads == counted() && (!guestTakesCPUs(t) || len(seen.Online)+len(seen.Offline) == threads)
 	})
 }
 
