@@ -49,10 +49,6 @@ func DoubleEvents() *Control {
 	return Double("REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE", "life-cycle events that come twice")
 }
 
-// DropEvent keeps events of a kind from clients, as in
-// REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE.
-func DropEvent(event string) *Control { return call("no "+event, libvirtrpc.DropEvent(event)) }
-
 // call puts a proxy before libvirt's daemon. The fault must have been applied when the
 // body is over.
 func call(name string, f libvirtrpc.Fault) *Control {

@@ -41,7 +41,7 @@ var _ = check.Register("O-HP-RNG", check.Spec{
 
 	d.RefusesDevice("a TPM", domain.NewTPM("tpm-tis"), libvirt.ERR_OPERATION_UNSUPPORTED)
 	if t.Contained() { // no container has the device that it needs
-		d.RefusesDevice("a vsock", domain.NewVSock(), libvirt.ERR_CONFIG_UNSUPPORTED)
+		d.RefusesDevice("a vsock", domain.NewVSock(), libvirt.ERR_CONFIG_UNSUPPORTED, libvirt.ERR_SYSTEM_ERROR)
 		return
 	}
 	t.Sh("modprobe vhost_vsock")

@@ -17,7 +17,7 @@ const swtpmState = "/var/lib/libvirt/swtpm/"
 
 // Debian has no swtpm before the release of libvirt 9.0: there libvirt has to say so.
 var _ = check.Register("O-TPM", check.Spec{
-	Asserts:  "A guest's emulated TPM remembers over stops, saves and restores how often it was reset, and is forgotten with its domain",
+	Asserts:  "A guest's emulated TPM remembers over stops, saves and restores how often it was started, and is forgotten with its domain",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "5.6.0")},
 	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt, "machine", "firmware", "accel"),
 	Control:  sabotage.Wrap("swtpm", "a TPM that forgets when it starts", `find `+swtpmState+` -name '*.permall' -size +0 -newer /proc/1 -exec mv {} /tmp/ \; ; exec $REAL "$@"`),
@@ -31,19 +31,19 @@ var _ = check.Register("O-TPM", check.Spec{
 	for _, model := range []string{"tpm-crb", "tpm-tis"} {
 		d, g := t.Started(domain.WithTPM(model))
 		state := swtpmState + d.UUID()
-		first, _ := resets(t, g)
+		first, _ := starts(t, g)
 		d.Destroy()
 		d.Start()
 		g = d.Guest()
-		second, went := resets(t, g)
-		t.Expect(second).To(Equal(first+1), "how often %s was reset after another start", model)
+		second, went := starts(t, g)
+		t.Expect(second).To(BeNumerically(">", first), "starts of %s that it remembers after another one", model)
 		mark, file := g.Mark(), t.Scratch("saved")
 		d.Save(file)
 		t.Connection().Restore(file)
 		g = d.Guest()
 		g.ExpectGoesOn(mark)
-		third, still := resets(t, g)
-		t.Expect(third).To(Equal(second), "how often %s was reset after it was saved and restored", model)
+		third, still := starts(t, g)
+		t.Expect(third).To(Equal(second), "starts of %s that it remembers after it was saved and restored", model)
 		t.Expect(still).To(BeNumerically(">=", went), "ms on the clock of %s that was restored", model)
 		t.Expect(t.Sh("find "+state+" -type f -perm /o=rwx")).To(BeEmpty(), "files of the TPM that all may use")
 		d.Destroy()
@@ -52,11 +52,13 @@ var _ = check.Register("O-TPM", check.Spec{
 	}
 })
 
-// resets asks the guest's TPM how often it was reset, and for its clock in ms
-// (TPM2_ReadClock in part 3 of the TPM 2.0 library, TPMS_TIME_INFO in part 2).
-func resets(t *steps.T, g *steps.Guest) (count uint32, clock uint64) {
+// starts asks the guest's TPM how often it was reset, and since then started again, as one
+// number that grows with each; and for its clock in ms (TPM2_ReadClock in part 3 of the TPM
+// 2.0 library, TPMS_TIME_INFO in part 2). swtpm since 0.8 shuts a TPM down that is cut off,
+// which makes the next start no reset.
+func starts(t *steps.T, g *steps.Guest) (count, clock uint64) {
 	answer := g.TPM([]byte{0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x81})
-	t.Expect(len(answer)).To(BeNumerically(">=", 30), "bytes of the TPM's answer: %x", answer)
+	t.Expect(len(answer)).To(BeNumerically(">=", 34), "bytes of the TPM's answer: %x", answer)
 	t.Expect(binary.BigEndian.Uint32(answer[6:])).To(BeZero(), "code of the TPM's answer: %x", answer)
-	return binary.BigEndian.Uint32(answer[26:]), binary.BigEndian.Uint64(answer[18:])
+	return binary.BigEndian.Uint64(answer[26:]), binary.BigEndian.Uint64(answer[18:])
 }

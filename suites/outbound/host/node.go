@@ -28,7 +28,7 @@ var _ = check.Register("O-NODE", check.Spec{
 	online := len(cpus(t, t.Sh("cat /sys/devices/system/cpu/online")))
 	node := steps.Get(t, "ask about the node", conn.GetNodeInfo)
 	t.Expect(node.Model).To(Equal(arch))
-	t.Expect(node.Memory).To(BeNumerically("==", nodes(t, "MemTotal")), "KiB of memory")
+	t.Expect(node.Memory).To(BeElementOf(nodes(t, "MemTotal"), meminfo(t)["MemTotal"]), "KiB of memory")
 	t.Expect(node.Cpus).To(BeNumerically("==", online), "processors")
 	t.Expect(uint32(node.Cpus)).To(BeNumerically("<=", node.Nodes*node.Sockets*node.Cores*node.Threads), "processors by their topology")
 	var count uint
@@ -46,7 +46,7 @@ var _ = check.Register("O-NODE", check.Spec{
 	t.Expect(stats.Total).To(Equal(meminfo(t)["MemTotal"]), "KiB of memory, of the statistics")
 	t.Expect(stats.Free).To(isAbout(meminfo(t)["MemFree"], stats.Total), "KiB that are free")
 	free := steps.Get(t, "ask for free memory", conn.GetFreeMemory)
-	t.Expect(free>>10).To(isAbout(nodes(t, "MemFree"), stats.Total), "KiB that are free in all nodes")
+	t.Expect(free>>10).To(Or(isAbout(nodes(t, "MemFree"), stats.Total), isAbout(meminfo(t)["MemFree"], stats.Total)), "KiB that are free, of bytes")
 	cells := steps.Get(t, "ask for free memory of nodes", func() ([]uint64, error) { return conn.GetCellsFreeMemory(0, 64) })
 	t.Expect(len(cells)).To(Equal(int(node.Nodes)), "NUMA nodes with free memory")
 	t.Expect(t.VirshSays("nodeinfo")).To(MatchRegexp(`(?m)^CPU\(s\):\s+` + strconv.Itoa(online) + `$`))
@@ -67,7 +67,7 @@ func meminfo(t *steps.T) map[string]uint64 {
 }
 
 // nodes is what the host's NUMA nodes have together, in KiB. A machine may have memory
-// that is in none of them.
+// that is in none of them: what libvirt says of all then depends on its version.
 func nodes(t *steps.T, what string) (sum uint64) {
 	for _, m := range regexp.MustCompile(what+`:\s+(\d+)`).FindAllStringSubmatch(t.Sh("cat /sys/devices/system/node/node*/meminfo"), -1) {
 		n, _ := strconv.ParseUint(m[1], 10, 64)

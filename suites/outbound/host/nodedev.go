@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -47,15 +48,24 @@ var _ = check.Register("O-DEV", check.Spec{
 	makesNone(t, names[0])
 })
 
-// makesNone defines a mediated device below one that makes none.
+// mdev is the name of a mediated device as virsh says that it was defined.
+var mdev = regexp.MustCompile(`'(mdev_[^']+)'`)
+
+// makesNone defines a mediated device below one that makes none. mdevctl keeps what it is
+// told, so it can be defined where that is, and not be started.
 func makesNone(t *steps.T, parent string) {
 	if !t.AtLeast(matrix.Libvirt, "7.3") {
 		return
 	}
-	before := t.VirshSays("nodedev-list --cap mdev --all")
-	xml := t.Scratch("mdev.xml")
+	listed := func() string { return t.VirshSays("nodedev-list --cap mdev --all") }
+	before, xml := listed(), t.Scratch("mdev.xml")
 	t.Put(xml, "<device><parent>"+parent+"</parent><capability type='mdev'><type id='nosuch'/></capability></device>")
 	res := t.Virsh("nodedev-define " + xml)
-	t.Expect(res.OK()).To(BeFalse(), "a mediated device of %s is defined:\n%s", parent, res.Text())
-	t.Expect(t.VirshSays("nodedev-list --cap mdev --all")).To(Equal(before), "mediated devices")
+	t.Expect(res.OK()).To(Equal(t.Run("command -v mdevctl").OK()), "a mediated device of %s can be defined:\n%s", parent, res.Text())
+	if name := mdev.FindStringSubmatch(res.Text()); name != nil {
+		t.Until(steps.PlugLimit, "the device is listed", func() bool { return strings.Contains(listed(), name[1]) })
+		t.Expect(t.Virsh("nodedev-start "+name[1]).OK()).To(BeFalse(), "a mediated device of %s can be started", parent)
+		t.VirshSays("nodedev-undefine " + name[1])
+	}
+	t.Until(steps.PlugLimit, "the mediated devices are as before", func() bool { return listed() == before })
 }
