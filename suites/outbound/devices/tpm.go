@@ -20,7 +20,7 @@ var _ = check.Register("O-TPM", check.Spec{
 	Asserts:  "A guest's emulated TPM remembers over stops, saves and restores how often it was started, and is forgotten with its domain",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "5.6.0")},
 	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt, "machine", "firmware", "accel"),
-	Control:  sabotage.Wrap("swtpm", "a TPM that forgets when it starts", `find `+swtpmState+` -name '*.permall' -size +0 -newer /proc/1 -exec mv {} /tmp/ \; ; exec $REAL "$@"`),
+	Control:  sabotage.Wrap("swtpm", "a TPM that forgets when it starts", "find "+swtpmState+" -name '*.permall' -delete; exec $REAL \"$@\""),
 }, func(t *steps.T) {
 	if !t.AtLeast(matrix.Libvirt, "9.0") {
 		d := t.Define(domain.WithTPM("tpm-crb"))
