@@ -59,7 +59,7 @@ func TestSmokeAsksEveryCellEveryCheck(t *testing.T) {
 	for _, cell := range plan(t, Request{Profile: "smoke"}).Cells {
 		boot, foreign := "IK-BOOT", []Requirement{XenStack}
 		if cell.Tier == Container {
-			boot, foreign = "O-CONN", []Requirement{XenStack, OwnKernel, HostKVM}
+			boot, foreign = "O-CONN", []Requirement{XenStack, OwnKernel, HostKVM, Privileged}
 		}
 		if cell.Kind == Xen {
 			boot, foreign = "IX-BOOT", []Requirement{KVMStack, HostKVM}
