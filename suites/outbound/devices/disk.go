@@ -2,8 +2,6 @@
 package devices
 
 import (
-	"time"
-
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -13,11 +11,9 @@ import (
 )
 
 const (
-	serial   = "hotplugged"
-	diskSize = 4 << 20
-	// plugLimit bounds how long a disk may take to come or go, at scale 1. Machine
-	// types before 6.1 take 5 s: PCIe's attention button.
-	plugLimit = 10 * time.Second
+	serial    = "hotplugged"
+	diskSize  = 4 << 20
+	plugLimit = steps.PlugLimit
 )
 
 var _ = check.Register("O-HP-DISK", check.Spec{

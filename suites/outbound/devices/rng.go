@@ -21,7 +21,7 @@ var _ = check.Register("O-HP-RNG", check.Spec{
 	Asserts:  "An RNG, a virtio port and a vsock come to a running guest and go; what cannot come is refused and leaves nothing",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "4.4.0")},
 	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt, "machine", "accel"),
-	Control:  sabotage.Swallow("virDomainAttachDeviceFlags"),
+	Control:  sabotage.ChangeCode("virDomainAttachDeviceFlags", libvirt.ERR_INTERNAL_ERROR),
 }, func(t *steps.T) {
 	const port = "org.virtmatrix.0"
 	d, g := t.Started(domain.WithRootPorts(7), domain.WithAgent)

@@ -31,7 +31,7 @@ var _ = check.Register("O-VFS", check.Spec{
 	g.Mount("tag of it")
 	t.Expect(g.LoadFile(l2.SharedDir+"/from-host")).To(Equal("written by the host"), "what the guest reads")
 	g.StoreFile(l2.SharedDir+"/from-guest", "written by "+g.Token)
-	t.Expect(t.Sh("cat "+folder+"/from-guest && stat -c %a:%u "+folder+"/from-guest")).To(Equal("written by "+g.Token+"\n640:0"), "the file that the guest wrote: content, mode and owner")
+	t.Expect(t.Sh("stat -c %a:%u "+folder+"/from-guest && cat "+folder+"/from-guest")).To(Equal("640:0\nwritten by "+g.Token), "the file that the guest wrote: mode, owner and content")
 	t.Put(folder+"/from-host", "written anew")
 	t.Until(steps.PlugLimit, "the guest reads what the host wrote since", func() bool { return g.LoadFile(l2.SharedDir+"/from-host") == "written anew" })
 	d.Destroy()

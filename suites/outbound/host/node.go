@@ -114,7 +114,7 @@ var _ = check.Register("O-HP", check.Spec{
 	Asserts:  "libvirt counts free pages of each size as the kernel does, and gives the host the huge pages that it is asked for",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "1.2.9")},
 	Depends:  check.On(matrix.Linux, matrix.Libvirt),
-	Control:  sabotage.Swallow("virNodeAllocPages"),
+	Control:  sabotage.ChangeCode("virNodeGetFreePages", libvirt.ERR_INTERNAL_ERROR),
 }, func(t *steps.T) {
 	const large = 2048
 	conn := t.Connection().Raw

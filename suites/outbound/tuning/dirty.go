@@ -13,7 +13,7 @@ var _ = check.Register("O-DIRTY", check.Spec{
 	Asserts:  "How fast a running guest dirties its memory is measured for as long as it was asked, and told with the statistics",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "7.2.0")},
 	Depends:  check.On(matrix.QEMU, matrix.Libvirt, matrix.XenHyp),
-	Control:  sabotage.Swallow("virDomainStartDirtyRateCalc"),
+	Control:  sabotage.ChangeCode("virDomainStartDirtyRateCalc", libvirt.ERR_INTERNAL_ERROR),
 }, func(t *steps.T) {
 	g := t.Guest()
 	d := g.Domain

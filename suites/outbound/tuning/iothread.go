@@ -17,7 +17,7 @@ var _ = check.Register("O-IOT", check.Spec{
 	Asserts:  "An added I/O thread is one of the running emulator, takes parameters and goes when deleted, unless a disk needs it",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "4.10.0")},
 	Depends:  check.On(matrix.QEMU, matrix.Libvirt, matrix.XenHyp),
-	Control:  sabotage.Swallow("virDomainDelIOThread"),
+	Control:  sabotage.Swallow("virDomainAddIOThread"),
 }, func(t *steps.T) {
 	if t.Kind() == matrix.Xen {
 		d := t.Guest().Domain
