@@ -27,7 +27,7 @@ const (
 var _ = check.Register("O-RPC-PURE", check.Spec{
 	Asserts:  "A client that is not libvirt's own defines, changes and removes a domain and a network, and virsh sees each change",
 	Requires: []matrix.Requirement{matrix.KVMStack},
-	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
+	Depends:  check.On(matrix.Libvirt),
 	Control:  sabotage.Filter("virsh", "a virsh that shows no titles", "s/"+titled+"//"),
 }, func(t *steps.T) {
 	c := t.PureClient()
