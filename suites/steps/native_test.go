@@ -30,7 +30,7 @@ read a; read b; echo '{"return": {"status": "prelaunch"}}'; read c; test "$A $*"
 		{"good", line("fine")}, {"refuses", line("refuses")}, {"silent", line("silent")}, {"hangs", line("hangs")},
 		{"needs", line("needs file=" + dir + "/domain/master-key.aes")}, {"good-again", line("fine")},
 	}
-	out, err := exec.Command("sh", "-c", nativeScript(dir, natives, time.Second)).Output()
+	out, err := exec.Command("sh", "-c", nativeScript(dir, natives, 5*time.Second)).Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,13 +81,17 @@ var _ = check.Register("O-NWF-TEXT", check.Spec{
 	}
 	t.Do("remove binding", bound.Delete)
 	t.Expect(t.FilterRules(tap)).To(BeEmpty(), "rules of a device that no filter is bound to")
-	const parameters = "<parameter name='IP' value='192.168.190.9'/><parameter name='IPV6' value='2001:db8::9'/><parameter name='DHCPSERVER' value='192.168.190.1'/>" +
+	const parameters = "<parameter name='IP' value='192.168.190.9'/><parameter name='IPV6' value='2001:db8::9'/>" +
 		"<parameter name='GATEWAY_MAC' value='52:54:00:19:00:01'/>"
 	for _, shipped := range t.Filters() {
 		if shipped == "vmfilter" {
 			continue
 		}
-		b := t.Bind(binding(shipped, parameters))
+		server := "192.168.190.1"
+		if strings.Contains(shipped, "v6") {
+			server = "2001:db8::1"
+		}
+		b := t.Bind(binding(shipped, parameters+"<parameter name='DHCPSERVER' value='"+server+"'/>"))
 		rules := t.FilterRules(tap)
 		t.Note("filter %s: %d rules", shipped, len(rules))
 		t.Expect(rules).NotTo(BeEmpty(), "rules of filter %s", shipped)
