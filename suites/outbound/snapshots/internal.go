@@ -82,8 +82,8 @@ var _ = check.Register("O-SNAP-OFF", check.Spec{
 		return
 	}
 	image, disk, other := t.QCOW2("disk", one), t.Settings().DiskName, second(t)
-	d := t.Define(withBIOS, domain.WithDisk(image, "qcow2"), domain.WithDisk(t.DiskImage("other", 1<<20), "raw"))
-	s := d.Snapshot("moment", 0, steps.Internal(disk), steps.Without(other))
+	d := t.Define(withBIOS, domain.WithDisk(image, "qcow2"), domain.WithDisk(t.DiskImage("other", 1<<20), "raw", domain.NoSnapshot))
+	s := d.Snapshot("moment", 0, steps.Internal(disk))
 	d.Start()
 	g := d.Guest()
 	g.WriteAt(disk, 0, two)
