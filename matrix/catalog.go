@@ -69,6 +69,8 @@ type loader struct {
 	fsys fs.FS
 	// places tells where each name was given first.
 	places map[string]string
+	// selections are lists of checks that profiles share.
+	selections map[string][]string
 }
 
 // claim takes a name for what stands at the node. A name that is taken is an

@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -312,4 +313,17 @@ func TestMistakesInComponentsNameTheirPlace(t *testing.T) {
 		{"unknown key of a version", file, "10.0: [trixie]", "10.0: {release: [trixie]}", `components.yaml:3:45: unknown key "release"; did you mean "releases"?`},
 		{"version without releases", file, "10.0: [trixie]", "10.0: {weight: 2}", `components.yaml:3:45: the key "releases" is missing`},
 	})
+}
+
+// TestProfilesShareSelections names a list of checks in a profile.
+func TestProfilesShareSelections(t *testing.T) {
+	c := load(t, "profiles.yaml: profiles: => selections:\n  - {name: xens, checks: [IX-BOOT]}\nprofiles:",
+		"profiles.yaml: [IX-BOOT]\n => [O-CONN, xens]\n")
+	p, err := c.Profile("smoke")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Checks["xen"]; !slices.Contains(got, "IX-BOOT") || len(got) != 2 {
+		t.Errorf("the profile plans %v", got)
+	}
 }

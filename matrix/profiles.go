@@ -37,7 +37,25 @@ func (c *Catalog) Profile(name string) (*Profile, error) {
 }
 
 func (c *loader) readProfiles() []key {
-	return []key{required("profiles", each(c.readProfile))}
+	return []key{optional("selections", each(c.readSelection)), required("profiles", each(c.readProfile))}
+}
+
+// readSelection reads a list of checks that profiles name.
+func (c *loader) readSelection(n node) error {
+	var name string
+	var checks []string
+	err := n.object(
+		required("name", c.fresh(&name, "selection")),
+		required("checks", func(n node) (err error) {
+			checks, err = c.readSelectors(n)
+			return err
+		}),
+	)
+	if c.selections == nil {
+		c.selections = map[string][]string{}
+	}
+	c.selections[name] = checks
+	return err
 }
 
 func (c *loader) readProfile(n node) error {
@@ -168,21 +186,29 @@ func cellKind(n node) (kind Kind, err error) {
 // containers of whatever kind.
 func (c *loader) readPlanned(n node, p *Profile) error {
 	p.Checks = map[string][]string{}
-	return keyed("kind or tier", append(plain(Kinds()), string(Container)), func(on string, n node) error {
-		var patterns []string
-		err := each(func(n node) error {
-			pattern, err := n.text()
-			if err != nil {
-				return err
-			}
-			patterns = append(patterns, pattern)
-			_, err = Select([]string{pattern}, c.CheckIDs())
-			return n.wrap(err)
-		})(n)
+	return keyed("kind or tier", append(plain(Kinds()), string(Container)), func(on string, n node) (err error) {
+		p.Checks[on], err = c.readSelectors(n)
+		return err
+	})(n)
+}
+
+// readSelectors reads a list of selectors of checks and names of selections.
+func (c *loader) readSelectors(n node) ([]string, error) {
+	var patterns []string
+	err := each(func(n node) error {
+		pattern, err := n.text()
 		if err != nil {
 			return err
 		}
-		p.Checks[on], err = Select(patterns, c.CheckIDs())
-		return err
+		checks, ok := c.selections[pattern]
+		if !ok {
+			checks, err = Select([]string{pattern}, c.CheckIDs())
+		}
+		patterns = append(patterns, checks...)
+		return n.wrap(err)
 	})(n)
+	if err != nil {
+		return nil, err
+	}
+	return Select(patterns, c.CheckIDs())
 }
