@@ -28,7 +28,7 @@ type definer func(xml string, validate bool) (object, error)
 var kinds = map[string]kind{
 	corpus.Domain: {validates: "1.2.12", definer: domains},
 	"network":     {validates: "7.8", definer: networks},
-	"nodedev":     {validates: "8.10", definer: nodeDevices, understood: []libvirt.ErrorNumber{libvirt.ERR_NO_NODE_DEVICE}},
+	"nodedev":     {validates: "8.10", definer: nodeDevices, understood: []libvirt.ErrorNumber{libvirt.ERR_NO_NODE_DEVICE, libvirt.ERR_CONFIG_UNSUPPORTED, libvirt.ERR_INTERNAL_ERROR}},
 	"nwfilter":    {validates: "7.8", definer: filters},
 	"pool":        {validates: "7.8", definer: pools},
 	"secret":      {validates: "7.8", definer: secrets},

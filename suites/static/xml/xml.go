@@ -86,6 +86,10 @@ func asks(t *steps.T, group string) {
 			t.Note("%s was not asked: the host has no %s", f.Path(), f.Program)
 			continue
 		}
+		if f.KVM && places.Type != "kvm" {
+			t.Note("%s was not asked: the guests have no KVM", f.Path())
+			continue
+		}
 		q.take(f, f.Fill(places))
 	}
 	if len(q.natives) > 0 {
@@ -147,7 +151,8 @@ var refusedBelow = map[libvirt.ErrorNumber]bool{libvirt.ERR_INTERNAL_ERROR: true
 func (q *inquiry) keeps(f *corpus.File, doc string) bool {
 	validate := q.AtLeast(matrix.Libvirt, q.validates)
 	o, err := q.tryDefine(doc, validate)
-	if validate && steps.Code(err) == libvirt.ERR_XML_INVALID_SCHEMA {
+	// A daemon that cannot validate says that it does not know the flag.
+	if code := steps.Code(err); validate && (code == libvirt.ERR_XML_INVALID_SCHEMA || code == libvirt.ERR_INVALID_ARG) {
 		q.object(f, schema, "it is not valid by libvirt's own schema: %s", steps.Text(err))
 		o, err = q.tryDefine(doc, false)
 	}
