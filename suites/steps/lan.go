@@ -146,7 +146,7 @@ const (
 // counted. It is gone when the check is over.
 func (t *T) Outside(sources ...string) *Outside {
 	t.Cleanup(func() { t.Run("nft delete table netdev vmoutside; ip link delete vmout0") })
-	rules := "table netdev vmoutside {\nchain in {\ntype filter hook ingress device vmout1 priority 0;\n"
+	rules := "table netdev vmoutside {\nchain seen {\ntype filter hook ingress device vmout1 priority 0;\n"
 	for _, source := range append(sources, outsideGate) {
 		rules += "ip daddr " + OutsideAddress + " ip saddr " + source + " counter\n"
 	}
