@@ -10,7 +10,7 @@ import (
 // WithoutDriver ends libvirt's daemon and starts it again as where the package of one
 // of its drivers is not installed. The driver is back when the check is over.
 func (t *T) WithoutDriver(name string) {
-	file := t.Sh(`awk '/libvirt_driver_` + name + `[.]so/ {print $6; exit}' /proc/$(pidof ` + t.Manager().Name + `)/maps`)
+	file := t.Sh(`awk '/libvirt_driver_` + name + `[.]so/ {print $6; exit}' /proc/` + t.DaemonPID() + `/maps`)
 	if file == "" {
 		t.Fail(matrix.LayerManagement, "%s has not loaded its %s driver", t.Manager().Name, name)
 	}

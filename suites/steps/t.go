@@ -241,6 +241,12 @@ func (t *T) Manager() layout.Daemon {
 	return d
 }
 
+// DaemonPID is the process of the daemon. One that runs a command is two for a moment,
+// and the child is the younger.
+func (t *T) DaemonPID() string {
+	return t.Sh("pidof " + t.Manager().Name + " | tr ' ' '\\n' | sort -n | head -n 1 | grep .")
+}
+
 // Cleanup has steps run when the attempt has held, the last ones first. What the
 // product refuses there fails the check.
 func (t *T) Cleanup(undo func()) { t.cleanups = append(t.cleanups, undo) }

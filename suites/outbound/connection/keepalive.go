@@ -22,8 +22,8 @@ var _ = check.Register("O-CONN-KA", check.Spec{
 }, func(t *steps.T) {
 	conn := t.NewConnection()
 	t.Do("keep connection alive", func() error { return conn.Raw.SetKeepAlive(1, 2) })
-	freeze := "kill -STOP $(pidof " + t.Manager().Name + ")"
-	thaw := "kill -CONT $(pidof " + t.Manager().Name + ")"
+	freeze := "kill -STOP " + t.DaemonPID()
+	thaw := "kill -CONT " + t.DaemonPID()
 	t.Sh(freeze)
 	t.Until(time.Minute, "the client has given the frozen daemon up", func() bool {
 		alive, err := conn.Raw.IsAlive()

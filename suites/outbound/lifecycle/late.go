@@ -26,7 +26,7 @@ var _ = check.Register("O-LATE", check.Spec{
 	present := g.Kernel
 	g.Kernel = kernel
 	d := t.DefineXML(g, t.Marshal(t.Describe(g, domain.WithDisk(disk, "raw"))))
-	pid := t.Sh("pidof " + t.Manager().Name)
+	pid := t.DaemonPID()
 	fails := func(missing string) {
 		for range attempts {
 			err := t.Try("start domain", func() error { return d.Raw.CreateWithFlags(0) })
@@ -41,5 +41,5 @@ var _ = check.Register("O-LATE", check.Spec{
 	t.Sh("cp " + present + " " + kernel + " && chmod 644 " + kernel)
 	d.Start()
 	d.Guest()
-	t.Expect(t.Sh("pidof "+t.Manager().Name)).To(Equal(pid), "process of the daemon")
+	t.Expect(t.DaemonPID()).To(Equal(pid), "process of the daemon")
 })

@@ -55,7 +55,7 @@ var _ = check.Register("O-PERF", check.Spec{
 
 // openOf counts the daemon's open files, and its threads that are of no pool.
 func openOf(t *steps.T) (files, threads int) {
-	said := t.Sh("p=/proc/$(pidof -s " + t.Manager().Name + "); ls $p/fd | wc -l; cat $p/task/*/comm | grep -vc rpc- || true")
+	said := t.Sh("p=/proc/" + t.DaemonPID() + "; ls $p/fd | wc -l; cat $p/task/*/comm | grep -vc rpc- || true")
 	_, err := fmt.Sscan(said, &files, &threads)
 	t.Expect(err).NotTo(HaveOccurred(), said)
 	return files, threads

@@ -126,7 +126,7 @@ var _ = check.Register("O-NET-START", check.Spec{
 	_, g := t.Started(cards...)
 	for i, mode := range modes {
 		l := lan(i)
-		t.Expect(g.NIC(l.mac()).Link).To(BeTrue(), "link of the card on a network of mode %q", mode)
+		t.Until(steps.PlugLimit, "there is a link on a network of mode "+mode, func() bool { return g.NIC(l.mac()).Link })
 		t.Expect(t.Sh("ls /sys/class/net/"+l.bridge()+"/brif")).To(MatchRegexp(`^vnet\d+$`), "ports of the bridge of mode %q", mode)
 		g.Ping(l.leased(t, g).Server)
 	}

@@ -21,7 +21,7 @@ var _ = check.Register("O-RPC-MATRIX", check.Spec{
 }, func(t *steps.T) {
 	server := newServer(t)
 	own := server.ask(t, "qemu:///system", nil)
-	pid := server.daemon()
+	pid := t.DaemonPID()
 	var wrong []string
 	for _, client := range t.Others() {
 		version := client.Version(matrix.Libvirt)
@@ -35,7 +35,7 @@ var _ = check.Register("O-RPC-MATRIX", check.Spec{
 			}
 		}
 		t.Note("virsh %s knows %d of %d commands", version, len(own)-lacks, len(own))
-		if now := server.daemon(); now != pid {
+		if now := t.DaemonPID(); now != pid {
 			wrong = append(wrong, fmt.Sprintf("virsh %s: the daemon is another process afterwards: %s, and was %s", version, now, pid))
 		}
 	}
@@ -79,9 +79,6 @@ func (s *server) reset(object string) { s.t.Sh("sh " + s.dir + "/objects.sh rese
 func (s *server) dump(object string) string {
 	return s.t.Sh("sh " + s.dir + "/objects.sh dump " + object)
 }
-
-// daemon is the process of the daemon.
-func (s *server) daemon() string { return s.t.Sh("pidof " + s.t.Manager().Name) }
 
 // answerLimit bounds a command of virsh, in seconds at scale 1. The daemon waits 30 s for
 // a guest that does not let go of a device.

@@ -45,7 +45,13 @@ var _ = check.Register("O-RPC-PURE", check.Spec{
 	var n pure.Network
 	c.Do("define network", func() (err error) { n, err = c.Raw.NetworkDefineXML(files["net"]); return err })
 	host := fmt.Sprintf("<host mac='%s' ip='192.168.77.10'/>", leaseMAC)
-	c.Do("add DHCP host", func() error { return c.Raw.NetworkUpdate(n, addLast, ipDHCPHost, -1, host, inConfig) })
+	// Before 7.2 the two came the other way round (remote_driver.c,
+	// VIR_DRV_FEATURE_NETWORK_UPDATE_HAS_CORRECT_ORDER).
+	command, section := uint32(addLast), uint32(ipDHCPHost)
+	if !t.AtLeast(matrix.Libvirt, "7.2") {
+		command, section = section, command
+	}
+	c.Do("add DHCP host", func() error { return c.Raw.NetworkUpdate(n, command, section, -1, host, inConfig) })
 	t.Expect(t.VirshSays("net-dumpxml --inactive net")).To(ContainSubstring(leaseMAC), "the host that was added")
 	c.Do("undefine network", func() error { return c.Raw.NetworkUndefine(n) })
 	t.Expect(t.VirshSays("net-list --all --name")).NotTo(MatchRegexp(`(?m)^net$`))

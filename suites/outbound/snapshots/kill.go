@@ -36,8 +36,7 @@ func killed(id, what string, control *sabotage.Control, job func(t *steps.T, fol
 func survives(t *steps.T, folder string, job func(*libvirt.Domain, int) error) {
 	image := t.NoisyQCOW2("disk")
 	d := t.Define(withBIOS, domain.WithDisk(image, "qcow2"))
-	defined, pid := d.Dump(libvirt.DOMAIN_XML_INACTIVE), "pidof "+t.Manager().Name
-	daemon := t.Sh(pid)
+	defined, daemon := d.Dump(libvirt.DOMAIN_XML_INACTIVE), t.DaemonPID()
 	starts := func() {
 		t.Sh("rm -rf " + folder + " && install -d -m 777 " + folder)
 		t.Connection().Define(defined)
@@ -57,7 +56,7 @@ func survives(t *steps.T, folder string, job func(*libvirt.Domain, int) error) {
 		after := time.Duration(float64(took) * (float64(i) + rand.Float64()) / moments)
 		err := d.KillDuring("the job", after, func() error { return job(d.Raw, i+1) })
 		t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(err))
-		t.Expect(t.Sh(pid)).To(Equal(daemon), "process of the daemon")
+		t.Expect(t.DaemonPID()).To(Equal(daemon), "process of the daemon")
 		// 3 is an image with clusters that nobody uses, which a crash may leave.
 		t.Expect(t.Run(t.Program(layout.QEMUImg)+" check -q "+image).Code).To(BeElementOf(0, 3), "what qemu-img check says of the image")
 	}

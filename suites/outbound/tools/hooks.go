@@ -135,7 +135,7 @@ var _ = check.Register("O-HOOK-D", check.Spec{
 	t.InstallHook("daemon", `echo "$*" >>`+log)
 	calls := func() []string { return strings.Split(t.Sh("cat "+log+" 2>/dev/null; rm -f "+log), "\n") }
 	t.Expect(calls()).To(ContainElement("- start - start"), "calls of a start")
-	t.Sh("kill -HUP $(pidof " + t.Manager().Name + ")")
+	t.Sh("kill -HUP " + t.DaemonPID())
 	t.Until(stopLimit, "the daemon has called its hook", func() bool { return t.Exists(log) })
 	t.Expect(calls()).To(Equal([]string{"- reload begin SIGHUP"}), "calls of a reload")
 	t.RestartLibvirt(syscall.SIGTERM)
