@@ -58,7 +58,7 @@ func TestAnAnswerIsShownInEachCellAndCountsOnce(t *testing.T) {
 		if m.Result(second, "IQ-QMP").Verdict != matrix.Pass || m.Totals[verdict] != map[bool]int{true: 6, false: 1}[verdict == matrix.Pass] {
 			t.Errorf("%s: totals %v", verdict, m.Totals)
 		}
-		d := Gate(m, DefaultPolicy())
+		d := Gate(m, DefaultPolicy(), noon)
 		if d.Code != want.code || d.Reasons[0] != want.reason {
 			t.Errorf("%s: %s %q, want %s %q", verdict, d.Code, d.Reasons, want.code, want.reason)
 		}
@@ -113,7 +113,7 @@ func TestAQuestionThatNoCellIsAskedIsMissing(t *testing.T) {
 		p := sharing()
 		spoil(p)
 		m := answer(p, matrix.Pass, nil)
-		if d := Gate(m, DefaultPolicy()); d.Code != NoAnswer || !strings.Contains(strings.Join(d.Reasons, "\n"), "MISSING: IQ-QMP") {
+		if d := Gate(m, DefaultPolicy(), noon); d.Code != NoAnswer || !strings.Contains(strings.Join(d.Reasons, "\n"), "MISSING: IQ-QMP") {
 			t.Errorf("%s: %s %q", name, d.Code, d.Reasons)
 		}
 	}

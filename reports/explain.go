@@ -77,6 +77,7 @@ func (e explainer) line(label, text string) {
 func (e explainer) failure(m *Matrix, r *Result) {
 	e.line("layer", oneline(string(r.Layer()), 40))
 	e.line("reason", visible(r.Reason, storedText))
+	e.line("known", visible(r.Ruling, storedText))
 	if r.Record == nil || r.Record.BlockedBy == "" {
 		return
 	}

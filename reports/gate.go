@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -51,7 +52,7 @@ type Decision struct {
 //     more often than the others;
 //   - INFRA, MISSING, and BLOCKED behind one of them are NoAnswer;
 //   - the rest is Ship.
-func Gate(m *Matrix, p Policy) Decision {
+func Gate(m *Matrix, p Policy, now time.Time) Decision {
 	g := sift(m, p)
 	stalling, rest := m.stalls()
 	g.holding = append(g.holding, stalling...)
@@ -153,6 +154,8 @@ func sift(m *Matrix, p Policy) sifted {
 			unanswered.add(string(r.Verdict), r)
 		case r.Verdict == matrix.Blocked && !productBlocks(m, r):
 			unanswered.add(unanswerable, r)
+		case r.Verdict == matrix.Fail && r.Waived:
+			tolerated.add("FAIL (waived)", r)
 		case p.blocks(r.Verdict):
 			holding.add(string(r.Verdict), r)
 		case r.Verdict != matrix.Pass && r.Verdict != matrix.Unsupported:
@@ -161,7 +164,9 @@ func sift(m *Matrix, p Policy) sifted {
 	}
 	g.holding = holding.reasons("FAIL", "FIXED", "BLOCKED", "KNOWN", "UNSUPPORTED")
 	g.unanswered = unanswered.reasons("INFRA", "MISSING", unanswerable)
-	g.remarks = tolerated.reasons("FIXED (tolerated)", "BLOCKED (tolerated)", "KNOWN (tolerated)")
+	g.remarks = tolerated.reasons("FAIL (waived)", "FIXED (tolerated)", "BLOCKED (tolerated)", "KNOWN (tolerated)")
+	ruled, noted := m.rulings(p)
+	g.holding, g.remarks = append(g.holding, ruled...), append(g.remarks, noted...)
 	g.uncovered(m)
 	g.retries(p)
 	if torn := damage(m, true); len(torn) > 0 {

@@ -114,6 +114,7 @@ type pageProblem struct {
 	Glyph, Checks string
 	Layer, By     string
 	Reason        string
+	Ruling        string
 	Evidence      string
 	Repeat        string
 	Where         []pageLink
@@ -277,7 +278,7 @@ func newPageTile(r *Result, index map[*Result]int) pageTile {
 func newPageProblem(p *problem, index map[*Result]int) pageProblem {
 	out := pageProblem{
 		Verdict: p.verdict, Glyph: glyphs[p.verdict], Checks: oneline(some(p.checks(), 4), 400),
-		Layer: oneline(string(p.layer), 40), By: oneline(p.blockedBy, 80), Reason: visible(p.words(), shownText),
+		Layer: oneline(string(p.layer), 40), By: oneline(p.blockedBy, 80), Reason: visible(p.words(), shownText), Ruling: visible(p.ruling, shownText),
 	}
 	if r := p.results[0].Record; r != nil {
 		out.Evidence, out.Repeat = evidencePath(r), oneline(r.Repeat, 1000)

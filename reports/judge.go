@@ -54,7 +54,7 @@ func (m *Matrix) share() {
 			r.Verdict, r.Reason, r.AskedIn = matrix.Missing, "the plan leaves it to "+r.AskedIn+", which it does not ask", ""
 			continue
 		}
-		r.Verdict, r.Reason = own.Verdict, own.Reason
+		r.Verdict, r.Reason, r.Known, r.Ruling, r.Waived = own.Verdict, own.Reason, own.Known, own.Ruling, own.Waived
 	}
 }
 

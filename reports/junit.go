@@ -116,6 +116,9 @@ func junitResult(r *Result) junitCase {
 	if layer := r.Layer(); layer != "" {
 		reason = string(layer) + ": " + reason
 	}
+	if r.Ruling != "" {
+		reason = r.Ruling + "\n" + reason
+	}
 	out := &junitOutcome{Message: oneline(reason, 500), Type: string(r.Verdict), Text: visible(reason, storedText)}
 	switch {
 	case r.AskedIn != "": // it counts there

@@ -105,6 +105,11 @@ func mdProblems(b *bytes.Buffer, m *Matrix) {
 		}
 		b.WriteString("\n\n")
 		mdBlock(b, visible(p.words(), shownText))
+		for line := range strings.SplitSeq(p.ruling, "\n") {
+			if line != "" {
+				fmt.Fprintf(b, "Known: %s\n\n", mdText(line))
+			}
+		}
 		if r := p.results[0].Record; r != nil {
 			if text := origin(r.Cached); text != "" {
 				fmt.Fprintf(b, "Answer %s.\n\n", mdText(text))

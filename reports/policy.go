@@ -2,16 +2,15 @@ package reports
 
 import (
 	_ "embed"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/virtmatrix/virtmatrix/internal/strict"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -34,10 +33,6 @@ type Policy struct {
 func (p Policy) blocks(v matrix.Verdict) bool {
 	return v == matrix.Fail || slices.Contains(p.BlockOn, v)
 }
-
-// policyKeys are the keys of a policy file, for the error that names the
-// nearest.
-var policyKeys = []string{"block_on", "max_retried", "max_stalls"}
 
 // blockable are the verdicts about the product that a policy may hold on.
 var blockable = []matrix.Verdict{matrix.Fail, matrix.Blocked, matrix.Fixed, matrix.Known, matrix.Unsupported}
@@ -68,12 +63,8 @@ func ReadPolicy(path string) (Policy, error) {
 
 func parsePolicy(file string, r io.Reader) (Policy, error) {
 	var p Policy
-	dec := yaml.NewDecoder(r, yaml.DisallowUnknownField())
-	if err := dec.Decode(&p); err != nil && err != io.EOF {
-		return Policy{}, inPolicy(file, err)
-	}
-	if err := dec.Decode(new(Policy)); err != io.EOF {
-		return Policy{}, fmt.Errorf("%s: a second document follows the policy; keep one", file)
+	if err := strict.Decode(file, r, &p); err != nil {
+		return Policy{}, err
 	}
 	switch {
 	case p.BlockOn == nil:
@@ -89,19 +80,6 @@ func parsePolicy(file string, r io.Reader) (Policy, error) {
 	return p, nil
 }
 
-// inPolicy gives an error of the decoder its file, its line and the cure.
-func inPolicy(file string, err error) error {
-	var at yaml.Error
-	if !errors.As(err, &at) || at.GetToken() == nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	problem := errors.New(at.GetMessage())
-	if unknown := (*yaml.UnknownFieldError)(nil); errors.As(err, &unknown) {
-		problem = matrix.Unknown("key", at.GetToken().Value, policyKeys)
-	}
-	return fmt.Errorf("%s:%d: %w", file, at.GetToken().Position.Line, problem)
-}
-
 // Verdicts is the list of verdicts in a policy file. Reading it from YAML says
 // where in the file a wrong one is.
 type Verdicts []matrix.Verdict
@@ -110,7 +88,7 @@ type Verdicts []matrix.Verdict
 func (l *Verdicts) UnmarshalYAML(n ast.Node) error {
 	list, ok := n.(*ast.SequenceNode)
 	if !ok {
-		return &yaml.SyntaxError{Message: "want a list of verdicts here", Token: n.GetToken()}
+		return strict.Wrong(n, "want a list of verdicts here")
 	}
 	*l = Verdicts{}
 	for _, v := range list.Values {
@@ -120,7 +98,7 @@ func (l *Verdicts) UnmarshalYAML(n ast.Node) error {
 			if word == string(matrix.Infra) || word == string(matrix.Missing) {
 				err = fmt.Errorf("%s is no verdict on the product and always means \"could not judge\"; leave it out", word)
 			}
-			return &yaml.SyntaxError{Message: err.Error(), Token: v.GetToken()}
+			return strict.Wrong(v, "%v", err)
 		}
 		*l = append(*l, matrix.Verdict(word))
 	}

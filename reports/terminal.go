@@ -216,6 +216,7 @@ func (t terminal) problem(b *bytes.Buffer, p *problem) {
 	t.indent(b, "on       ", some(cells, 3))
 	t.indent(b, "also of  ", some(p.sharing, 3))
 	t.indent(b, "         ", visible(p.words(), shownText))
+	t.indent(b, "known    ", visible(p.ruling, shownText))
 	if first := p.results[0].Record; first != nil {
 		t.indent(b, "answer   ", origin(first.Cached))
 		t.indent(b, "evidence ", evidencePath(first))

@@ -60,6 +60,7 @@ type commandLine struct {
 	Run      runVerb       `cmd:"" help:"Plan, build, run the checks, judge."`
 	Report   reportVerb    `cmd:"" help:"Show a stored run again."`
 	Gate     gateVerb      `cmd:"" help:"May it be released? Exit 0 ship, 1 hold, 2 could not judge."`
+	Lint     lintVerb      `cmd:"" help:"What is wrong with policy, known issues and waivers."`
 	Why      whyVerb       `cmd:"" help:"Everything known about a cell or a check, in words."`
 	Repro    reproVerb     `cmd:"" help:"Run one check on one cell again, keeping everything."`
 	List     listVerb      `cmd:"" help:"The names that can be selected."`
