@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/journal"
@@ -77,6 +78,12 @@ func (e explainer) line(label, text string) {
 func (e explainer) failure(m *Matrix, r *Result) {
 	e.line("layer", oneline(string(r.Layer()), 40))
 	e.line("reason", visible(r.Reason, storedText))
+	for _, p := range problems(m) {
+		if slices.Contains(p.results, r) {
+			finding := m.finding(p)
+			e.line("cause", finding.inference())
+		}
+	}
 	e.line("known", visible(r.Ruling, storedText))
 	if r.Record == nil || r.Record.BlockedBy == "" {
 		return

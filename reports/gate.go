@@ -163,6 +163,9 @@ func sift(m *Matrix, p Policy) sifted {
 		}
 	}
 	g.holding = holding.reasons("FAIL", "FIXED", "BLOCKED", "KNOWN", "UNSUPPORTED")
+	if n := m.distinct(); len(g.holding) > 0 && n > 0 && n < len(holding[string(matrix.Fail)]) {
+		g.holding[0] = strings.Replace(g.holding[0], "FAIL", fmt.Sprintf("FAIL, %s", number(n, "finding")), 1)
+	}
 	g.unanswered = unanswered.reasons("INFRA", "MISSING", unanswerable)
 	g.remarks = tolerated.reasons("FAIL (waived)", "FIXED (tolerated)", "BLOCKED (tolerated)", "KNOWN (tolerated)")
 	ruled, noted := m.rulings(p)

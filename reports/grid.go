@@ -81,8 +81,9 @@ type problem struct {
 var urgency = []matrix.Verdict{matrix.Fail, matrix.Fixed, matrix.Infra, matrix.Missing, matrix.Blocked, matrix.Known}
 
 // problems groups every answer that is neither PASS nor UNSUPPORTED, the most
-// urgent first, and each once. A check that fails in the same words on many cells is one
-// problem, and so are the many checks of one cell that never got to run.
+// urgent first, and each once. What fails in the same words on many cells, or in the product's
+// same words in many checks, is one problem, and so are the many checks of one cell that never
+// got to run.
 func problems(m *Matrix) []*problem {
 	type key struct {
 		verdict                        matrix.Verdict
@@ -99,6 +100,10 @@ func problems(m *Matrix) []*problem {
 		k := key{r.Verdict, "cell " + r.Cell, r.Reason, "", r.Ruling}
 		if r.Verdict == matrix.Fail || r.Verdict == matrix.Known || r.Verdict == matrix.Fixed {
 			k.where, k.reason2 = "check "+r.Check, string(r.Layer())
+			var own bool
+			if k.reason, own = signature(r.Reason, r.Cell); own {
+				k.where = "the product"
+			}
 		}
 		var blockedBy string
 		if r.Record != nil && r.Verdict == matrix.Blocked {

@@ -114,7 +114,7 @@ type pageProblem struct {
 	Glyph, Checks string
 	Layer, By     string
 	Reason        string
-	Ruling        string
+	Ruling, Cause string
 	Evidence      string
 	Repeat        string
 	Where         []pageLink
@@ -161,7 +161,9 @@ func newPageData(m *Matrix) pageData {
 	}
 	d.Areas = pageAreas(m, index)
 	for _, p := range problems(m) {
-		d.Problems = append(d.Problems, newPageProblem(p, index))
+		shown, finding := newPageProblem(p, index), m.finding(p)
+		shown.Cause = finding.inference()
+		d.Problems = append(d.Problems, shown)
 	}
 	return d
 }

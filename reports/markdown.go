@@ -105,6 +105,9 @@ func mdProblems(b *bytes.Buffer, m *Matrix) {
 		}
 		b.WriteString("\n\n")
 		mdBlock(b, visible(p.words(), shownText))
+		if finding := m.finding(p); finding.Cause != "" {
+			fmt.Fprintf(b, "Cause (inferred): %s\n\n", mdText(finding.inference()))
+		}
 		for line := range strings.SplitSeq(p.ruling, "\n") {
 			if line != "" {
 				fmt.Fprintf(b, "Known: %s\n\n", mdText(line))

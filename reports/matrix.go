@@ -36,6 +36,8 @@ type Matrix struct {
 	Damage journal.Damage `json:"damage,omitempty"`
 	// PackageSets are the plan's, by key: what the verdicts are about.
 	PackageSets map[string]matrix.PackageSet `json:"package_sets,omitempty"`
+	// Findings are the failures by cause.
+	Findings []Finding `json:"findings,omitempty"`
 	// Rules are the known issues that are about what was asked.
 	Rules []Rule `json:"rules,omitempty"`
 	// Decision is what Gate said; nil before it was asked.
@@ -108,6 +110,8 @@ type Result struct {
 	Waived bool     `json:"waived,omitempty"`
 	// Record is the answer; nil when there is none, or it is another cell's.
 	Record *journal.Record `json:"record,omitempty"`
+	// depends are the axes that its answer depends on; nil for all.
+	depends []string
 }
 
 // Retried says whether the check passed, but not at the first try.

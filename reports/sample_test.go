@@ -122,6 +122,7 @@ func sample() *Matrix {
 	damage := journal.Damage{{File: "journal-1.ndjson", Line: 18, Torn: true, Problem: "the line ends in the middle of a record"}}
 	m := Judge(p, records, damage)
 	m.Apply(rules(sampleIssue), noon)
+	m.Find()
 	d := Gate(m, DefaultPolicy(), noon)
 	m.Decision = &d
 	return m

@@ -136,6 +136,7 @@ func (j judge) run(d *rundir.Dir) (*reports.Matrix, error) {
 	} else if !o.Selftest {
 		m.Apply(j.rules, j.at)
 	}
+	m.Find()
 	decision := reports.Gate(m, j.policy, j.at)
 	m.Decision = &decision
 	return m, nil
