@@ -80,7 +80,7 @@ func TestReportsNameTheCellThatAnswered(t *testing.T) {
 	if text := Explain(m, first, "O-CLI"); !strings.Contains(text, shown) || !strings.Contains(text, "-cell "+second+" -check O-CLI") || strings.Contains(text, "FAIL on "+p.Cells[2].ID) {
 		t.Errorf("why says:\n%s", text)
 	}
-	if c := junitResult(m.Result(first, "O-CLI")); c.Failure != nil || c.Skipped == nil || c.Skipped.Message != shown {
+	if c := junitResult(m.Result(first, "O-CLI"), nil); c.Failure != nil || c.Skipped == nil || c.Skipped.Message != shown {
 		t.Errorf("JUnit says %+v", c)
 	}
 	text := render(t, "terminal", m, Options{})

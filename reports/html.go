@@ -61,6 +61,7 @@ type pageData struct {
 	Header   []pageHeader
 	Areas    []pageArea
 	Problems []pageProblem
+	Rebase   *pageRebase
 	// Detail is what the script shows about one result.
 	Detail pageDetail
 }
@@ -160,6 +161,7 @@ func newPageData(m *Matrix) pageData {
 		}
 	}
 	d.Areas = pageAreas(m, index)
+	d.Rebase = newPageRebase(m, index)
 	for _, p := range problems(m) {
 		shown, finding := newPageProblem(p, index), m.finding(p)
 		shown.Cause = finding.inference()

@@ -30,6 +30,7 @@ func renderMarkdown(w io.Writer, m *Matrix) error {
 	}
 	mdTotals(&b, m)
 	mdGrid(&b, m)
+	mdRebase(&b, m.Rebase)
 	mdProblems(&b, m)
 	fmt.Fprintf(&b, "%s\n", mdText(strings.Join(m.facts(), "; ")))
 	_, err := w.Write(b.Bytes())

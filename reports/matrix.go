@@ -36,6 +36,8 @@ type Matrix struct {
 	Damage journal.Damage `json:"damage,omitempty"`
 	// PackageSets are the plan's, by key: what the verdicts are about.
 	PackageSets map[string]matrix.PackageSet `json:"package_sets,omitempty"`
+	// Rebase is the run held against its baseline; nil when it has none.
+	Rebase *Rebase `json:"rebase,omitempty"`
 	// Findings are the failures by cause.
 	Findings []Finding `json:"findings,omitempty"`
 	// Rules are the known issues that are about what was asked.

@@ -27,6 +27,9 @@ type Policy struct {
 	// MaxStalls is how many attempts of a run may have stalled on emulated hosts, those
 	// aside that a version explains; nil is any number.
 	MaxStalls *int `yaml:"max_stalls"`
+	// TolerateStillBroken lets a change ship with failures that its baseline has in the same
+	// words, and with what fails in the baseline alone.
+	TolerateStillBroken bool `yaml:"tolerate_still_broken"`
 }
 
 // blocks says whether a verdict holds. FAIL does, even without a policy.

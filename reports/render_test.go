@@ -292,7 +292,7 @@ func TestJUnitByVerdict(t *testing.T) {
 		matrix.Unsupported: "skipped", matrix.Blocked: "error", matrix.Infra: "error", matrix.Missing: "error",
 	}
 	for _, v := range matrix.Verdicts {
-		c := junitResult(&Result{Cell: "a", Check: "O-CONN", Verdict: v, Reason: "because"})
+		c := junitResult(&Result{Cell: "a", Check: "O-CONN", Verdict: v, Reason: "because"}, nil)
 		got := ""
 		for name, o := range map[string]*junitOutcome{"failure": c.Failure, "error": c.Error, "skipped": c.Skipped} {
 			if o != nil {

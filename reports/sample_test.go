@@ -76,7 +76,9 @@ func sample() *Matrix {
 	xen := ask(stack(matrix.Xen, matrix.Native, "bookworm", "6.1", "4.17", "9.0"), "IX-BOOT", "IX-PV", "O-CONN", "O-START", "O-SAVE")
 	mixed.Checks[2].AskedIn = young.ID // it has the same qemu
 	xen.Checks[4].Unsupported = "the libxl driver of libvirt 9.0 cannot save a PV guest"
+	young.Baseline = mixed.ID
 	p := plan(old, young, mixed, xen)
+	p.Change = &matrix.Change{Axis: "libvirt", From: "9.0", To: "11.3"}
 
 	var records []journal.Record
 	at := noon
@@ -123,6 +125,7 @@ func sample() *Matrix {
 	m := Judge(p, records, damage)
 	m.Apply(rules(sampleIssue), noon)
 	m.Find()
+	m.Rebase = Rebased(m)
 	d := Gate(m, DefaultPolicy(), noon)
 	m.Decision = &d
 	return m

@@ -21,6 +21,7 @@ func (t terminal) render(w io.Writer, m *Matrix) error {
 	var b bytes.Buffer
 	t.columns(&b, m)
 	t.grid(&b, m)
+	t.rebase(&b, m.Rebase)
 	for _, p := range problems(m) {
 		t.problem(&b, m, p)
 	}

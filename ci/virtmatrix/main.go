@@ -66,7 +66,8 @@ type commandLine struct {
 	List     listVerb      `cmd:"" help:"The names that can be selected."`
 	Selftest selftestVerb  `cmd:"" help:"Does each check see what it exists to see?"`
 	Checks   checksVerb    `cmd:"" help:"What each check asserts, requires and depends on."`
-	Diff     diffImageVerb `cmd:"" name:"diff-image" help:"What of one image users miss in another, before anything boots."`
+	Diff     diffVerb      `cmd:"" help:"What is worse than before: two runs, or a change and its baseline."`
+	Image    diffImageVerb `cmd:"" name:"diff-image" help:"What of one image users miss in another, before anything boots."`
 	GC       gcVerb        `cmd:"" name:"gc" help:"Remove what killed runs left; the cache's size, and what may go."`
 }
 

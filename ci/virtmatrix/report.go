@@ -13,6 +13,11 @@ import (
 type reportVerb struct {
 	RunName string `arg:"" optional:"" name:"run" help:"Path or name of the run; the latest otherwise."`
 	ruling
+	output
+}
+
+// output is where a report goes, and how it looks.
+type output struct {
 	Format string `default:"terminal" placeholder:"NAME" help:"terminal, md, html, junit or json."`
 	Output string `short:"o" placeholder:"FILE" help:"Write there, not to the terminal."`
 }
@@ -57,7 +62,7 @@ func (v *reportVerb) Run(a *app) error {
 	return v.write(a.stdout, func(w io.Writer) error { return format.Render(w, m) })
 }
 
-func (v *reportVerb) write(stdout io.Writer, render func(io.Writer) error) error {
+func (v output) write(stdout io.Writer, render func(io.Writer) error) error {
 	if v.Output == "" {
 		return render(stdout)
 	}

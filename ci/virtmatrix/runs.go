@@ -137,6 +137,7 @@ func (j judge) run(d *rundir.Dir) (*reports.Matrix, error) {
 		m.Apply(j.rules, j.at)
 	}
 	m.Find()
+	m.Rebase = reports.Rebased(m)
 	decision := reports.Gate(m, j.policy, j.at)
 	m.Decision = &decision
 	return m, nil
