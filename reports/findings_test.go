@@ -107,6 +107,7 @@ func TestWhatIsTheSameFailure(t *testing.T) {
 	same := [][2]string{
 		{"cannot restore domain: internal error: fd: no (qemu 1:7.2+dfsg-7)", "cannot restore domain: internal error: fd: no (qemu 1:10.0.13+ds-0+deb13u1)"},
 		{"cannot wait: domain 4dea22b3-1d52-d8f3-2516-782e98ab3fa0 is gone after 1.675s", "cannot wait: domain 00000000-1d52-d8f3-2516-782e98ab3fa1 is gone after 12s"},
+		{"cannot create volume: file=/run/l2-2e2401-pool.secret.FUT9Y3 at 2026-11-28T12:53:32.662463Z", "cannot create volume: file=/run/l2-0e9be4-pool.secret.Q034Y3 at 2026-11-29T01:01:01.1Z"},
 		{"cannot hold X: on CELL-A no", "cannot hold X: on CELL-A no"},
 	}
 	for _, s := range same {

@@ -77,7 +77,11 @@ func Gate(m *Matrix, p Policy, now time.Time) Decision {
 		d.Reasons = append(d.Reasons, reasons...)
 	}
 	if d.Code == Ship {
-		d.Reasons = append([]string{summary(m)}, d.Reasons...)
+		said := []string{summary(m)}
+		if words := p.Window.words(now); words != "" {
+			said = append(said, words)
+		}
+		d.Reasons = append(said, d.Reasons...)
 	}
 	return d
 }

@@ -30,6 +30,8 @@ type Policy struct {
 	// TolerateStillBroken lets a change ship with failures that its baseline has in the same
 	// words, and with what fails in the baseline alone.
 	TolerateStillBroken bool `yaml:"tolerate_still_broken"`
+	// Window is when packages go out.
+	Window Window `yaml:"release_window"`
 }
 
 // blocks says whether a verdict holds. FAIL does, even without a policy.
@@ -79,6 +81,9 @@ func parsePolicy(file string, r io.Reader) (Policy, error) {
 		if n != nil && *n < 0 {
 			return Policy{}, fmt.Errorf("%s: %s is %d, want 0 or more; leave it out for any number", file, key, *n)
 		}
+	}
+	if err := p.Window.check(); err != nil {
+		return Policy{}, fmt.Errorf("%s: %w", file, err)
 	}
 	return p, nil
 }

@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// What differs between two tellings of one failure: identities, addresses, times, sizes
-// and, in the sentence that a failure begins with, versions.
+// What differs between two tellings of one failure: identities, among them our guests' names
+// and what mkstemp(3) makes of a file's, addresses, times, sizes and, in the sentence that a
+// failure begins with, versions.
 var (
-	volatile = regexp.MustCompile(`(?i)\b(?:` +
+	volatile = regexp.MustCompile(`(?i)\b(?:l2-[0-9a-f]{6}|secret\.\w{6}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z|` +
 		`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|0x[0-9a-f]+|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|` +
 		`[0-9]+(?:\.[0-9]+)?(?:ns|µs|ms|s|m[0-9.]+s|h[0-9]+m[0-9.]+s)|[0-9a-f]{12,}|[0-9]{4,})\b`)
 	versions = regexp.MustCompile(`(?:\b[0-9]+:)?\b[0-9]+(?:\.[0-9]+)+[\w.+~:-]*`)
