@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	debversion "github.com/knqyf263/go-deb-version"
 )
 
 // String returns the condition in words: "qemu < 6.2".
@@ -157,73 +155,25 @@ func readCondition(n node, a *Axis) (Condition, error) {
 	return k, nil
 }
 
-// operators are the words of comparisons, longer ones first, with the results of
-// Compare that they want.
-var operators = []struct {
-	word  string
-	signs []int
-}{
-	{"<=", []int{-1, 0}}, {">=", []int{0, +1}}, {"!=", []int{-1, +1}},
-	{"<", []int{-1}}, {">", []int{+1}}, {"=", []int{0}},
-}
-
-// bound is one comparison of a range.
-type bound struct {
-	signs   []int
-	version string
-}
-
 // compared returns the values within a range: ">= 6.2, < 10". There need not be
 // any: a range may be about versions to come.
 func (a *Axis) compared(written string) ([]string, error) {
 	if isSetting(a) {
 		return nil, fmt.Errorf("the values of %s have no order; name them: [%s]", a.Name, strings.Join(a.names(), ", "))
 	}
-	var bounds []bound
-	for part := range strings.SplitSeq(written, ",") {
-		b, err := a.bound(strings.TrimSpace(part))
+	r, err := parseRange(written, func(name string) (string, error) {
+		if name != Newest && name != Oldest {
+			return name, nil
+		}
+		v, err := a.Value(name)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		bounds = append(bounds, b)
+		return v.series(), nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	within := func(version string, beside int) bool {
-		return !slices.ContainsFunc(bounds, func(b bound) bool {
-			sign := Compare(version, b.version)
-			if sign == 0 {
-				sign = beside
-			}
-			return !slices.Contains(b.signs, sign)
-		})
-	}
-	// Where some version could be, one is at a bound, right below or right above.
-	if !slices.ContainsFunc(bounds, func(b bound) bool {
-		return within(b.version, -1) || within(b.version, 0) || within(b.version, +1)
-	}) {
-		return nil, fmt.Errorf("no version can be %s", written)
-	}
-	values := slices.DeleteFunc(slices.Clone(a.Values), func(v Value) bool { return !within(v.series(), 0) })
+	values := slices.DeleteFunc(slices.Clone(a.Values), func(v Value) bool { return !r.within(v.series(), 0) })
 	return namesOf(values, valueName), nil
-}
-
-func (a *Axis) bound(written string) (bound, error) {
-	for _, o := range operators {
-		rest, ok := strings.CutPrefix(written, o.word)
-		if !ok {
-			continue
-		}
-		version := strings.TrimSpace(rest)
-		if version == Newest || version == Oldest {
-			v, err := a.Value(version)
-			if err != nil {
-				return bound{}, err
-			}
-			version = v.series()
-		}
-		if !debversion.Valid(version) {
-			return bound{}, fmt.Errorf("%q is not a version", version)
-		}
-		return bound{o.signs, version}, nil
-	}
-	return bound{}, fmt.Errorf("%q is no comparison: want <, <=, >, >=, = or != and a version", written)
 }

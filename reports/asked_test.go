@@ -58,7 +58,7 @@ func TestAnAnswerIsShownInEachCellAndCountsOnce(t *testing.T) {
 		if m.Result(second, "IQ-QMP").Verdict != matrix.Pass || m.Totals[verdict] != map[bool]int{true: 6, false: 1}[verdict == matrix.Pass] {
 			t.Errorf("%s: totals %v", verdict, m.Totals)
 		}
-		d := Gate(m, DefaultPolicy())
+		d := Gate(m, DefaultPolicy(), noon)
 		if d.Code != want.code || d.Reasons[0] != want.reason {
 			t.Errorf("%s: %s %q, want %s %q", verdict, d.Code, d.Reasons, want.code, want.reason)
 		}
@@ -80,7 +80,7 @@ func TestReportsNameTheCellThatAnswered(t *testing.T) {
 	if text := Explain(m, first, "O-CLI"); !strings.Contains(text, shown) || !strings.Contains(text, "-cell "+second+" -check O-CLI") || strings.Contains(text, "FAIL on "+p.Cells[2].ID) {
 		t.Errorf("why says:\n%s", text)
 	}
-	if c := junitResult(m.Result(first, "O-CLI")); c.Failure != nil || c.Skipped == nil || c.Skipped.Message != shown {
+	if c := junitResult(m.Result(first, "O-CLI"), nil); c.Failure != nil || c.Skipped == nil || c.Skipped.Message != shown {
 		t.Errorf("JUnit says %+v", c)
 	}
 	text := render(t, "terminal", m, Options{})
@@ -113,7 +113,7 @@ func TestAQuestionThatNoCellIsAskedIsMissing(t *testing.T) {
 		p := sharing()
 		spoil(p)
 		m := answer(p, matrix.Pass, nil)
-		if d := Gate(m, DefaultPolicy()); d.Code != NoAnswer || !strings.Contains(strings.Join(d.Reasons, "\n"), "MISSING: IQ-QMP") {
+		if d := Gate(m, DefaultPolicy(), noon); d.Code != NoAnswer || !strings.Contains(strings.Join(d.Reasons, "\n"), "MISSING: IQ-QMP") {
 			t.Errorf("%s: %s %q", name, d.Code, d.Reasons)
 		}
 	}

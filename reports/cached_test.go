@@ -23,7 +23,7 @@ func reused() *Matrix {
 	}
 	m := Judge(p, []journal.Record{pass, fail, record(p, p.Cells[1].ID, "O-CONN", matrix.Pass)}, nil)
 	m.Run.Notes = []string{"a kept verdict was no answer"}
-	d := Gate(m, DefaultPolicy())
+	d := Gate(m, DefaultPolicy(), noon)
 	m.Decision = &d
 	return m
 }

@@ -29,7 +29,7 @@ func (m *Matrix) coverage() ([]answered, error) {
 	at := map[string]int{}
 	for i, c := range m.Cells {
 		at[c.ID] = i
-		cells = append(cells, matrix.Cell{ID: c.ID, Kind: c.Kind, Tier: c.Tier, Composition: c.Composition, Stack: c.Stack, Settings: c.Settings})
+		cells = append(cells, *c.planned())
 	}
 	checks, planned, sure := m.standing(at)
 	var out []answered

@@ -53,7 +53,7 @@ func TestCombinationsWithoutAnAnswerAreTold(t *testing.T) {
 		"infra answers not":  {covering(matrix.Pass, matrix.Infra, matrix.Pass), NoAnswer, true, "coverage of kvm: 3 of 3 pairs in cells, 2 of 3 answered, counted by check"},
 		"nor does no record": {covering(matrix.Pass, "", matrix.Pass), NoAnswer, true, "2 of 3 answered, counted by check"},
 	} {
-		d := Gate(c.m, DefaultPolicy())
+		d := Gate(c.m, DefaultPolicy(), noon)
 		if got := strings.Contains(strings.Join(d.Reasons, "\n"), lost); d.Code != c.code || got != c.lost {
 			t.Errorf("%s: %d %q; want %d, and lost pairs: %v", name, d.Code, d.Reasons, c.code, c.lost)
 		}
@@ -72,12 +72,12 @@ func TestAStoredCoverageDoesNotFoolTheGate(t *testing.T) {
 	m := covering(matrix.Pass, matrix.Pass, "")
 	m.Cells, m.Results = m.Cells[:2], m.Results[:2]
 	m.Coverage[0].Covered = 3
-	d := Gate(m, DefaultPolicy())
+	d := Gate(m, DefaultPolicy(), noon)
 	if text := strings.Join(d.Reasons, "\n"); !strings.Contains(text, "the plan leaves out 1 pair of kvm cells") {
 		t.Errorf("got %q, want the pair that no cell has", text)
 	}
 	m.Coverage[0].Rules[0].Tuple[0].Axis = "lunix"
-	if d := Gate(m, DefaultPolicy()); d.Code != NoAnswer || !strings.Contains(strings.Join(d.Reasons, "\n"), "cannot count coverage") {
+	if d := Gate(m, DefaultPolicy(), noon); d.Code != NoAnswer || !strings.Contains(strings.Join(d.Reasons, "\n"), "cannot count coverage") {
 		t.Errorf("rules about an unknown axis: %d %q, want no answer", d.Code, d.Reasons)
 	}
 }

@@ -35,6 +35,7 @@ type detailResult struct {
 	Verdict      string            `json:"verdict"`
 	Layer        string            `json:"layer,omitempty"`
 	Reason       string            `json:"reason,omitempty"`
+	Ruling       string            `json:"ruling,omitempty"`
 	BlockedBy    string            `json:"blockedBy,omitempty"`
 	Cached       string            `json:"cached,omitempty"`
 	AskedIn      string            `json:"askedIn,omitempty"`
@@ -89,7 +90,7 @@ func (p page) details(m *Matrix) pageDetail {
 func newDetail(r *Result, cell int) detailResult {
 	d := detailResult{
 		Cell: cell, Check: oneline(r.Check, 80), Verdict: string(r.Verdict),
-		Reason: visible(r.Reason, storedText), AskedIn: oneline(r.AskedIn, 200), Retried: r.Retried(), Earlier: words(r.Earlier),
+		Reason: visible(r.Reason, storedText), Ruling: visible(r.Ruling, storedText), AskedIn: oneline(r.AskedIn, 200), Retried: r.Retried(), Earlier: words(r.Earlier),
 	}
 	rec := r.Record
 	if rec == nil {

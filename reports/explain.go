@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/journal"
@@ -35,6 +36,7 @@ func Explain(m *Matrix, cell, check string) string {
 	fmt.Fprintf(&b, "%s on %s\n", oneline(r.Check, 200), oneline(r.Cell, 200))
 	fmt.Fprintf(&b, "  %s: %s\n", r.shown(), meanings[r.Verdict])
 	e, own := explainer{&b}, m.own(r)
+	e.line("moved", m.Rebase.of(cell, check).String())
 	e.failure(m, own)
 	e.stack(m, c, r)
 	if own.Record != nil {
@@ -77,6 +79,13 @@ func (e explainer) line(label, text string) {
 func (e explainer) failure(m *Matrix, r *Result) {
 	e.line("layer", oneline(string(r.Layer()), 40))
 	e.line("reason", visible(r.Reason, storedText))
+	for _, p := range problems(m) {
+		if slices.Contains(p.results, r) {
+			finding := m.finding(p)
+			e.line("cause", finding.inference())
+		}
+	}
+	e.line("known", visible(r.Ruling, storedText))
 	if r.Record == nil || r.Record.BlockedBy == "" {
 		return
 	}
@@ -127,11 +136,7 @@ func (e explainer) run(r *Result) {
 		attempts += fmt.Sprintf(", after %s (%s)", number(len(r.Earlier), "earlier answer"), strings.Join(words(r.Earlier), ", "))
 	}
 	e.line("attempts", attempts)
-	var layers []string
-	for _, l := range sortedKeys(rec.Accelerators) {
-		layers = append(layers, oneline(l+" "+rec.Accelerators[l], 80))
-	}
-	e.line("accelerators", strings.Join(layers, ", "))
+	e.line("accelerators", layers(rec))
 	e.line("L0 emulator", oneline(rec.Emulator, 200))
 	e.line("quirks", visible(strings.Join(rec.Quirks, "\n"), storedText))
 	e.line("harness", oneline(fmt.Sprintf("%s, plan %.12s", rec.Harness, rec.Plan), 200))

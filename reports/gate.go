@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -51,7 +52,7 @@ type Decision struct {
 //     more often than the others;
 //   - INFRA, MISSING, and BLOCKED behind one of them are NoAnswer;
 //   - the rest is Ship.
-func Gate(m *Matrix, p Policy) Decision {
+func Gate(m *Matrix, p Policy, now time.Time) Decision {
 	g := sift(m, p)
 	stalling, rest := m.stalls()
 	g.holding = append(g.holding, stalling...)
@@ -76,7 +77,11 @@ func Gate(m *Matrix, p Policy) Decision {
 		d.Reasons = append(d.Reasons, reasons...)
 	}
 	if d.Code == Ship {
-		d.Reasons = append([]string{summary(m)}, d.Reasons...)
+		said := []string{summary(m)}
+		if words := p.Window.words(now); words != "" {
+			said = append(said, words)
+		}
+		d.Reasons = append(said, d.Reasons...)
 	}
 	return d
 }
@@ -153,6 +158,10 @@ func sift(m *Matrix, p Policy) sifted {
 			unanswered.add(string(r.Verdict), r)
 		case r.Verdict == matrix.Blocked && !productBlocks(m, r):
 			unanswered.add(unanswerable, r)
+		case r.Verdict == matrix.Fail && p.TolerateStillBroken && m.brokenBefore(r):
+			tolerated.add("FAIL (STILL BROKEN)", r)
+		case r.Verdict == matrix.Fail && r.Waived:
+			tolerated.add("FAIL (waived)", r)
 		case p.blocks(r.Verdict):
 			holding.add(string(r.Verdict), r)
 		case r.Verdict != matrix.Pass && r.Verdict != matrix.Unsupported:
@@ -160,8 +169,13 @@ func sift(m *Matrix, p Policy) sifted {
 		}
 	}
 	g.holding = holding.reasons("FAIL", "FIXED", "BLOCKED", "KNOWN", "UNSUPPORTED")
+	if n := m.distinct(); len(g.holding) > 0 && n > 0 && n < len(holding[string(matrix.Fail)]) {
+		g.holding[0] = strings.Replace(g.holding[0], "FAIL", fmt.Sprintf("FAIL, %s", number(n, "finding")), 1)
+	}
 	g.unanswered = unanswered.reasons("INFRA", "MISSING", unanswerable)
-	g.remarks = tolerated.reasons("FIXED (tolerated)", "BLOCKED (tolerated)", "KNOWN (tolerated)")
+	g.remarks = tolerated.reasons("FAIL (STILL BROKEN)", "FAIL (waived)", "FIXED (tolerated)", "BLOCKED (tolerated)", "KNOWN (tolerated)")
+	ruled, noted := m.rulings(p)
+	g.holding, g.remarks = append(g.holding, ruled...), append(g.remarks, noted...)
 	g.uncovered(m)
 	g.retries(p)
 	if torn := damage(m, true); len(torn) > 0 {

@@ -45,7 +45,7 @@ func TestGateByVerdict(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := Gate(judged(test.verdicts...), DefaultPolicy())
+			d := Gate(judged(test.verdicts...), DefaultPolicy(), noon)
 			if d.Code != test.want || !strings.HasPrefix(d.Reasons[0], test.first) {
 				t.Errorf("got %d %q, want %d %q", d.Code, d.Reasons, test.want, test.first)
 			}
@@ -56,7 +56,7 @@ func TestGateByVerdict(t *testing.T) {
 func TestUnsupportedIsNoReasonToHold(t *testing.T) {
 	p, cell := one()
 	m := Judge(p, []journal.Record{record(p, cell, "O-CONN", matrix.Pass), record(p, cell, "O-SAVE", matrix.Pass)}, nil)
-	d := Gate(m, DefaultPolicy())
+	d := Gate(m, DefaultPolicy(), noon)
 	if d.Code != Ship || d.Reasons[0] != "2 checks of 1 cell passed, 1 do not apply" {
 		t.Errorf("got %d %q", d.Code, d.Reasons)
 	}
@@ -82,7 +82,7 @@ func TestAnEmptyRunIsNeverGreen(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			// No policy makes an empty run green.
-			d := Gate(test.m, Policy{})
+			d := Gate(test.m, Policy{}, noon)
 			if d.Code != NoAnswer || !strings.HasPrefix(d.Reasons[0], test.first) {
 				t.Errorf("got %d %q", d.Code, d.Reasons)
 			}
@@ -99,7 +99,7 @@ func judgedAlone(v matrix.Verdict) *Matrix {
 func TestStoredTotalsDoNotFoolTheGate(t *testing.T) {
 	m := judged(matrix.Fail, matrix.Pass)
 	m.Totals = map[matrix.Verdict]int{matrix.Pass: 3}
-	if d := Gate(m, DefaultPolicy()); d.Code != Hold {
+	if d := Gate(m, DefaultPolicy(), noon); d.Code != Hold {
 		t.Errorf("got %d %q", d.Code, d.Reasons)
 	}
 }
@@ -127,7 +127,7 @@ func TestBlockedIsAttributedToTheStepThatBlockedIt(t *testing.T) {
 			start, save := m.Result(cell, "O-START"), m.Result(cell, "O-SAVE")
 			start.Record.BlockedBy, start.Record.Layer = test.step, test.layer
 			save.Record.BlockedBy = "O-START" // a chain
-			d := Gate(m, DefaultPolicy())
+			d := Gate(m, DefaultPolicy(), noon)
 			if d.Code != test.want || !strings.Contains(strings.Join(d.Reasons, "\n"), test.contain) {
 				t.Errorf("got %d %q, want %d %q", d.Code, d.Reasons, test.want, test.contain)
 			}
@@ -147,7 +147,7 @@ func TestPassesAtASecondTryAreCountedAndListed(t *testing.T) {
 	}{{nil, Ship}, {&two, Ship}, {&zero, Hold}} {
 		p := DefaultPolicy()
 		p.MaxRetried = test.max
-		d := Gate(m, p)
+		d := Gate(m, p, noon)
 		if d.Code != test.want || len(d.Retried) != 2 || d.Retried[0] != "O-START on "+cell {
 			t.Errorf("got %d, retried %q", d.Code, d.Retried)
 		}
@@ -175,7 +175,7 @@ func TestDamagedJournal(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			m := judged(test.verdicts...)
 			m.Damage = test.damage
-			d := Gate(m, DefaultPolicy())
+			d := Gate(m, DefaultPolicy(), noon)
 			if d.Code != test.want || !strings.Contains(strings.Join(d.Reasons, "\n"), test.contain) {
 				t.Errorf("got %d %q, want %d %q", d.Code, d.Reasons, test.want, test.contain)
 			}
@@ -186,18 +186,18 @@ func TestDamagedJournal(t *testing.T) {
 func TestPolicyDecidesWhatHolds(t *testing.T) {
 	m := judged(matrix.Pass, matrix.Fixed, matrix.Known)
 	lenient := Policy{BlockOn: Verdicts{matrix.Fail}}
-	d := Gate(m, lenient)
+	d := Gate(m, lenient, noon)
 	if d.Code != Ship || !strings.Contains(strings.Join(d.Reasons, "\n"), "1 FIXED (tolerated): O-START") {
 		t.Errorf("lenient: %d %q", d.Code, d.Reasons)
 	}
 	strict := Policy{BlockOn: Verdicts{matrix.Fail, matrix.Known}}
-	if d := Gate(m, strict); d.Code != Hold || !strings.HasPrefix(d.Reasons[0], "1 KNOWN: O-SAVE") {
+	if d := Gate(m, strict, noon); d.Code != Hold || !strings.HasPrefix(d.Reasons[0], "1 KNOWN: O-SAVE") {
 		t.Errorf("strict: %d %q", d.Code, d.Reasons)
 	}
 }
 
 func TestFailuresHoldEvenWithoutAPolicy(t *testing.T) {
-	if d := Gate(judged(matrix.Fail), Policy{}); d.Code != Hold {
+	if d := Gate(judged(matrix.Fail), Policy{}, noon); d.Code != Hold {
 		t.Errorf("got %d %q", d.Code, d.Reasons)
 	}
 }
@@ -235,7 +235,7 @@ func TestACellThatAnotherIsComparedWithHasItsResult(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := Judge(p, []journal.Record{record(p, cell, "O-CONN", matrix.Pass), record(p, cell, "O-SAVE", matrix.Pass)}, nil)
-	if d := Gate(m, DefaultPolicy()); d.Code != Ship {
+	if d := Gate(m, DefaultPolicy(), noon); d.Code != Ship {
 		t.Errorf("got %d %q", d.Code, d.Reasons)
 	}
 }

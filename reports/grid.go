@@ -70,7 +70,9 @@ type problem struct {
 	layer     matrix.Layer
 	blockedBy string
 	reason    string
-	results   []*Result
+	// ruling is what is known of them.
+	ruling  string
+	results []*Result
 	// sharing are the cells that show these results as theirs.
 	sharing []string
 }
@@ -79,12 +81,13 @@ type problem struct {
 var urgency = []matrix.Verdict{matrix.Fail, matrix.Fixed, matrix.Infra, matrix.Missing, matrix.Blocked, matrix.Known}
 
 // problems groups every answer that is neither PASS nor UNSUPPORTED, the most
-// urgent first, and each once. A check that fails in the same words on many cells is one
-// problem, and so are the many checks of one cell that never got to run.
+// urgent first, and each once. What fails in the same words on many cells, or in the product's
+// same words in many checks, is one problem, and so are the many checks of one cell that never
+// got to run.
 func problems(m *Matrix) []*problem {
 	type key struct {
-		verdict                matrix.Verdict
-		where, reason, reason2 string
+		verdict                        matrix.Verdict
+		where, reason, reason2, ruling string
 	}
 	groups := map[key]*problem{}
 	var list []*problem
@@ -94,9 +97,13 @@ func problems(m *Matrix) []*problem {
 		if !slices.Contains(urgency, r.Verdict) || r.AskedIn != "" {
 			continue
 		}
-		k := key{r.Verdict, "cell " + r.Cell, r.Reason, ""}
+		k := key{r.Verdict, "cell " + r.Cell, r.Reason, "", r.Ruling}
 		if r.Verdict == matrix.Fail || r.Verdict == matrix.Known || r.Verdict == matrix.Fixed {
 			k.where, k.reason2 = "check "+r.Check, string(r.Layer())
+			var own bool
+			if k.reason, own = signature(r.Reason, r.Cell); own {
+				k.where = "the product"
+			}
 		}
 		var blockedBy string
 		if r.Record != nil && r.Verdict == matrix.Blocked {
@@ -105,7 +112,7 @@ func problems(m *Matrix) []*problem {
 		}
 		p := groups[k]
 		if p == nil {
-			p = &problem{verdict: r.Verdict, layer: r.Layer(), blockedBy: blockedBy, reason: r.Reason}
+			p = &problem{verdict: r.Verdict, layer: r.Layer(), blockedBy: blockedBy, reason: r.Reason, ruling: r.Ruling}
 			groups[k], list = p, append(list, p)
 		}
 		p.results = append(p.results, r)

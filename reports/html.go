@@ -61,6 +61,7 @@ type pageData struct {
 	Header   []pageHeader
 	Areas    []pageArea
 	Problems []pageProblem
+	Rebase   *pageRebase
 	// Detail is what the script shows about one result.
 	Detail pageDetail
 }
@@ -114,6 +115,7 @@ type pageProblem struct {
 	Glyph, Checks string
 	Layer, By     string
 	Reason        string
+	Ruling, Cause string
 	Evidence      string
 	Repeat        string
 	Where         []pageLink
@@ -159,8 +161,11 @@ func newPageData(m *Matrix) pageData {
 		}
 	}
 	d.Areas = pageAreas(m, index)
+	d.Rebase = newPageRebase(m, index)
 	for _, p := range problems(m) {
-		d.Problems = append(d.Problems, newPageProblem(p, index))
+		shown, finding := newPageProblem(p, index), m.finding(p)
+		shown.Cause = finding.inference()
+		d.Problems = append(d.Problems, shown)
 	}
 	return d
 }
@@ -277,7 +282,7 @@ func newPageTile(r *Result, index map[*Result]int) pageTile {
 func newPageProblem(p *problem, index map[*Result]int) pageProblem {
 	out := pageProblem{
 		Verdict: p.verdict, Glyph: glyphs[p.verdict], Checks: oneline(some(p.checks(), 4), 400),
-		Layer: oneline(string(p.layer), 40), By: oneline(p.blockedBy, 80), Reason: visible(p.words(), shownText),
+		Layer: oneline(string(p.layer), 40), By: oneline(p.blockedBy, 80), Reason: visible(p.words(), shownText), Ruling: visible(p.ruling, shownText),
 	}
 	if r := p.results[0].Record; r != nil {
 		out.Evidence, out.Repeat = evidencePath(r), oneline(r.Repeat, 1000)

@@ -54,7 +54,7 @@ func (m *Matrix) share() {
 			r.Verdict, r.Reason, r.AskedIn = matrix.Missing, "the plan leaves it to "+r.AskedIn+", which it does not ask", ""
 			continue
 		}
-		r.Verdict, r.Reason = own.Verdict, own.Reason
+		r.Verdict, r.Reason, r.Known, r.Ruling, r.Waived = own.Verdict, own.Reason, own.Known, own.Ruling, own.Waived
 	}
 }
 
@@ -101,7 +101,7 @@ func stray(plan *matrix.Plan, planned map[question]matrix.PlannedCheck, r *journ
 
 // judge gives the verdict on one question from the records that answer it.
 func judge(cell string, check matrix.PlannedCheck, answers []journal.Record) Result {
-	res := Result{Cell: cell, Check: check.ID, Family: check.Family, Tier: check.Tier, AskedIn: check.AskedIn, Against: check.Against}
+	res := Result{Cell: cell, Check: check.ID, Family: check.Family, Tier: check.Tier, AskedIn: check.AskedIn, Against: check.Against, depends: check.Depends}
 	for i := range answers {
 		res.Trials.add(trials(&answers[i]))
 	}

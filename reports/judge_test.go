@@ -81,7 +81,7 @@ func TestJudgeListsRecordsThatThePlanDidNotAskForAsStray(t *testing.T) {
 			if len(m.Stray) != 1 || !strings.Contains(m.Stray[0].Problem, test.want) {
 				t.Fatalf("strays: %+v, want one with %q", m.Stray, test.want)
 			}
-			d := Gate(m, DefaultPolicy())
+			d := Gate(m, DefaultPolicy(), noon)
 			if d.Code != NoAnswer || !strings.Contains(d.Reasons[0], test.want) {
 				t.Errorf("gate: %v %q", d.Code, d.Reasons)
 			}

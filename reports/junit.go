@@ -88,7 +88,7 @@ func (m *Matrix) junitCell(c *Cell) junitSuite {
 				started = r.Record.Started
 			}
 		}
-		s.add(junitResult(r))
+		s.add(junitResult(r, m.Rebase.of(r.Cell, r.Check)))
 	}
 	s.Time = fmt.Sprintf("%.3f", seconds)
 	if !started.IsZero() {
@@ -110,11 +110,17 @@ func (s *junitSuite) add(c junitCase) {
 	s.Cases = append(s.Cases, c)
 }
 
-func junitResult(r *Result) junitCase {
+func junitResult(r *Result, moved *Moved) junitCase {
 	c := junitCase{Name: oneline(r.Check, 200), Class: oneline(r.Cell, 200), Time: "0.000"}
 	reason := r.Reason
 	if layer := r.Layer(); layer != "" {
 		reason = string(layer) + ": " + reason
+	}
+	if moved != nil {
+		reason = moved.String() + "\n" + reason
+	}
+	if r.Ruling != "" {
+		reason = r.Ruling + "\n" + reason
 	}
 	out := &junitOutcome{Message: oneline(reason, 500), Type: string(r.Verdict), Text: visible(reason, storedText)}
 	switch {

@@ -30,6 +30,7 @@ func renderMarkdown(w io.Writer, m *Matrix) error {
 	}
 	mdTotals(&b, m)
 	mdGrid(&b, m)
+	mdRebase(&b, m.Rebase)
 	mdProblems(&b, m)
 	fmt.Fprintf(&b, "%s\n", mdText(strings.Join(m.facts(), "; ")))
 	_, err := w.Write(b.Bytes())
@@ -105,6 +106,14 @@ func mdProblems(b *bytes.Buffer, m *Matrix) {
 		}
 		b.WriteString("\n\n")
 		mdBlock(b, visible(p.words(), shownText))
+		if finding := m.finding(p); finding.Cause != "" {
+			fmt.Fprintf(b, "Cause (inferred): %s\n\n", mdText(finding.inference()))
+		}
+		for line := range strings.SplitSeq(p.ruling, "\n") {
+			if line != "" {
+				fmt.Fprintf(b, "Known: %s\n\n", mdText(line))
+			}
+		}
 		if r := p.results[0].Record; r != nil {
 			if text := origin(r.Cached); text != "" {
 				fmt.Fprintf(b, "Answer %s.\n\n", mdText(text))

@@ -16,7 +16,7 @@ import (
 )
 
 // MatrixVersion is the format of matrix.json. Another version is refused.
-const MatrixVersion = 4
+const MatrixVersion = 5
 
 // Matrix is a judged run: one result for each planned check of each cell.
 type Matrix struct {
@@ -36,6 +36,12 @@ type Matrix struct {
 	Damage journal.Damage `json:"damage,omitempty"`
 	// PackageSets are the plan's, by key: what the verdicts are about.
 	PackageSets map[string]matrix.PackageSet `json:"package_sets,omitempty"`
+	// Rebase is the run held against its baseline; nil when it has none.
+	Rebase *Rebase `json:"rebase,omitempty"`
+	// Findings are the failures by cause.
+	Findings []Finding `json:"findings,omitempty"`
+	// Rules are the known issues that are about what was asked.
+	Rules []Rule `json:"rules,omitempty"`
 	// Decision is what Gate said; nil before it was asked.
 	Decision *Decision `json:"decision,omitempty"`
 }
@@ -99,8 +105,15 @@ type Result struct {
 	Earlier []matrix.Verdict `json:"earlier,omitempty"`
 	// Trials are the attempts of all its records on hosts that L0 emulates.
 	Trials Trials `json:"trials,omitzero"`
+	// Known are the known issues that it is, in part if its verdict is FAIL, or that it
+	// shows to be fixed. Ruling says in words what is known of it, and Waived that it may ship.
+	Known  []string `json:"known,omitempty"`
+	Ruling string   `json:"ruling,omitempty"`
+	Waived bool     `json:"waived,omitempty"`
 	// Record is the answer; nil when there is none, or it is another cell's.
 	Record *journal.Record `json:"record,omitempty"`
+	// depends are the axes that its answer depends on; nil for all.
+	depends []string
 }
 
 // Retried says whether the check passed, but not at the first try.

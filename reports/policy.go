@@ -2,16 +2,15 @@ package reports
 
 import (
 	_ "embed"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/virtmatrix/virtmatrix/internal/strict"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -28,16 +27,17 @@ type Policy struct {
 	// MaxStalls is how many attempts of a run may have stalled on emulated hosts, those
 	// aside that a version explains; nil is any number.
 	MaxStalls *int `yaml:"max_stalls"`
+	// TolerateStillBroken lets a change ship with failures that its baseline has in the same
+	// words, and with what fails in the baseline alone.
+	TolerateStillBroken bool `yaml:"tolerate_still_broken"`
+	// Window is when packages go out.
+	Window Window `yaml:"release_window"`
 }
 
 // blocks says whether a verdict holds. FAIL does, even without a policy.
 func (p Policy) blocks(v matrix.Verdict) bool {
 	return v == matrix.Fail || slices.Contains(p.BlockOn, v)
 }
-
-// policyKeys are the keys of a policy file, for the error that names the
-// nearest.
-var policyKeys = []string{"block_on", "max_retried", "max_stalls"}
 
 // blockable are the verdicts about the product that a policy may hold on.
 var blockable = []matrix.Verdict{matrix.Fail, matrix.Blocked, matrix.Fixed, matrix.Known, matrix.Unsupported}
@@ -68,12 +68,8 @@ func ReadPolicy(path string) (Policy, error) {
 
 func parsePolicy(file string, r io.Reader) (Policy, error) {
 	var p Policy
-	dec := yaml.NewDecoder(r, yaml.DisallowUnknownField())
-	if err := dec.Decode(&p); err != nil && err != io.EOF {
-		return Policy{}, inPolicy(file, err)
-	}
-	if err := dec.Decode(new(Policy)); err != io.EOF {
-		return Policy{}, fmt.Errorf("%s: a second document follows the policy; keep one", file)
+	if err := strict.Decode(file, r, &p); err != nil {
+		return Policy{}, err
 	}
 	switch {
 	case p.BlockOn == nil:
@@ -86,20 +82,10 @@ func parsePolicy(file string, r io.Reader) (Policy, error) {
 			return Policy{}, fmt.Errorf("%s: %s is %d, want 0 or more; leave it out for any number", file, key, *n)
 		}
 	}
+	if err := p.Window.check(); err != nil {
+		return Policy{}, fmt.Errorf("%s: %w", file, err)
+	}
 	return p, nil
-}
-
-// inPolicy gives an error of the decoder its file, its line and the cure.
-func inPolicy(file string, err error) error {
-	var at yaml.Error
-	if !errors.As(err, &at) || at.GetToken() == nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	problem := errors.New(at.GetMessage())
-	if unknown := (*yaml.UnknownFieldError)(nil); errors.As(err, &unknown) {
-		problem = matrix.Unknown("key", at.GetToken().Value, policyKeys)
-	}
-	return fmt.Errorf("%s:%d: %w", file, at.GetToken().Position.Line, problem)
 }
 
 // Verdicts is the list of verdicts in a policy file. Reading it from YAML says
@@ -110,7 +96,7 @@ type Verdicts []matrix.Verdict
 func (l *Verdicts) UnmarshalYAML(n ast.Node) error {
 	list, ok := n.(*ast.SequenceNode)
 	if !ok {
-		return &yaml.SyntaxError{Message: "want a list of verdicts here", Token: n.GetToken()}
+		return strict.Wrong(n, "want a list of verdicts here")
 	}
 	*l = Verdicts{}
 	for _, v := range list.Values {
@@ -120,7 +106,7 @@ func (l *Verdicts) UnmarshalYAML(n ast.Node) error {
 			if word == string(matrix.Infra) || word == string(matrix.Missing) {
 				err = fmt.Errorf("%s is no verdict on the product and always means \"could not judge\"; leave it out", word)
 			}
-			return &yaml.SyntaxError{Message: err.Error(), Token: v.GetToken()}
+			return strict.Wrong(v, "%v", err)
 		}
 		*l = append(*l, matrix.Verdict(word))
 	}

@@ -99,7 +99,7 @@ func hostile() *Matrix {
 	records[0].Evidence = "evidence/x"
 	stray := record(p, attack, attack, matrix.Pass)
 	m := Judge(p, append(records, stray), journal.Damage{{File: attack, Line: 1, Problem: attack}})
-	d := Gate(m, DefaultPolicy())
+	d := Gate(m, DefaultPolicy(), noon)
 	m.Decision = &d
 	return m
 }
@@ -248,7 +248,7 @@ func TestTerminalFitsItsWidth(t *testing.T) {
 			all = append(all, c)
 		}
 		m := Judge(plan(all...), nil, nil)
-		d := Gate(m, DefaultPolicy())
+		d := Gate(m, DefaultPolicy(), noon)
 		m.Decision = &d
 		for line := range strings.SplitSeq(render(t, "terminal", m, Options{}), "\n") {
 			if n := utf8.RuneCountInString(line); n > terminalWidth {
@@ -279,7 +279,7 @@ func TestEmptyMatrixRendersAndIsRedInJUnit(t *testing.T) {
 	if out := render(t, "junit", m, Options{}); !strings.Contains(out, "<error") {
 		t.Error("JUnit of an ungated run is green")
 	}
-	d := Gate(m, DefaultPolicy())
+	d := Gate(m, DefaultPolicy(), noon)
 	m.Decision = &d
 	if out := render(t, "junit", m, Options{}); !strings.Contains(out, "<error") {
 		t.Error("JUnit of an empty run is green")
@@ -292,7 +292,7 @@ func TestJUnitByVerdict(t *testing.T) {
 		matrix.Unsupported: "skipped", matrix.Blocked: "error", matrix.Infra: "error", matrix.Missing: "error",
 	}
 	for _, v := range matrix.Verdicts {
-		c := junitResult(&Result{Cell: "a", Check: "O-CONN", Verdict: v, Reason: "because"})
+		c := junitResult(&Result{Cell: "a", Check: "O-CONN", Verdict: v, Reason: "because"}, nil)
 		got := ""
 		for name, o := range map[string]*junitOutcome{"failure": c.Failure, "error": c.Error, "skipped": c.Skipped} {
 			if o != nil {

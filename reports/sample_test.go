@@ -8,6 +8,7 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/reports/known"
 )
 
 var noon = time.Date(2025, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -75,7 +76,9 @@ func sample() *Matrix {
 	xen := ask(stack(matrix.Xen, matrix.Native, "bookworm", "6.1", "4.17", "9.0"), "IX-BOOT", "IX-PV", "O-CONN", "O-START", "O-SAVE")
 	mixed.Checks[2].AskedIn = young.ID // it has the same qemu
 	xen.Checks[4].Unsupported = "the libxl driver of libvirt 9.0 cannot save a PV guest"
+	young.Baseline = mixed.ID
 	p := plan(old, young, mixed, xen)
+	p.Change = &matrix.Change{Axis: "libvirt", From: "9.0", To: "11.3"}
 
 	var records []journal.Record
 	at := noon
@@ -120,9 +123,40 @@ func sample() *Matrix {
 	})
 	damage := journal.Damage{{File: "journal-1.ndjson", Line: 18, Torn: true, Problem: "the line ends in the middle of a record"}}
 	m := Judge(p, records, damage)
-	d := Gate(m, DefaultPolicy())
+	m.Apply(rules(sampleIssue), noon)
+	m.Find()
+	m.Rebase = Rebased(m)
+	d := Gate(m, DefaultPolicy(), noon)
 	m.Decision = &d
 	return m
+}
+
+// sampleIssue is what is known of the sample.
+const sampleIssue = `
+- id: restore-section
+  checks: [O-SAVE]
+  where: {qemu: ">= 10.0", libvirt: "<= 9.0"}
+  text: migration stream has <unknown> section
+  says: libvirt 9.0 cannot restore what <qemu> 10.0 saved
+  tracker: docs/findings.md#save
+  owner: virt-sig
+  expires: 2026-05-31
+`
+
+// rules are those of some issues.
+func rules(issues string) *known.Rules { return ruled(issues, "") }
+
+func ruled(issues, waivers string) *known.Rules {
+	cat, err := matrix.Default()
+	if err != nil {
+		panic(err)
+	}
+	r, err := known.Read(cat, known.File{Name: "known.yaml", Text: []byte("version: 1\nissues:\n" + issues)},
+		known.File{Name: "waivers.yaml", Text: []byte("version: 1\nwaivers:\n" + waivers)})
+	if err != nil {
+		panic(err)
+	}
+	return r
 }
 
 // sampleEvidence is the run directory of the sample.

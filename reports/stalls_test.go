@@ -70,7 +70,7 @@ func TestAVersionThatStallsMoreOftenThanOthersHolds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := c.run.judge(nil)
-			d := Gate(m, DefaultPolicy())
+			d := Gate(m, DefaultPolicy(), noon)
 			if (d.Code == Hold) != (len(c.want) > 0) || d.Code == NoAnswer {
 				t.Errorf("got %s %q", d.Code, d.Reasons)
 			}
@@ -107,7 +107,7 @@ func TestAStallIsCountedOnce(t *testing.T) {
 	if got := sum(m.trials()); got != (Trials{72, 4}) {
 		t.Errorf("one kept answer in two cells: %+v", got)
 	}
-	if d := Gate(m, DefaultPolicy()); d.Code != Hold {
+	if d := Gate(m, DefaultPolicy(), noon); d.Code != Hold {
 		t.Errorf("kept stalls do not hold: %q", d.Reasons)
 	}
 	p := sharing()
@@ -130,11 +130,11 @@ func TestStallsOfAnAnswerThatWasSoughtAgainCount(t *testing.T) {
 func TestTooManyStallsAreNoAnswer(t *testing.T) {
 	seven := 7
 	p := Policy{BlockOn: Verdicts{matrix.Fail}, MaxStalls: &seven}
-	if d := Gate(alone.judge(nil), p); d.Code != NoAnswer || !strings.HasPrefix(d.Reasons[0], "8 of 32 attempts stalled and no version explains it (the policy allows 7)") {
+	if d := Gate(alone.judge(nil), p, noon); d.Code != NoAnswer || !strings.HasPrefix(d.Reasons[0], "8 of 32 attempts stalled and no version explains it (the policy allows 7)") {
 		t.Errorf("got %s %q", d.Code, d.Reasons)
 	}
 	seven = 1
-	if d := Gate(bad.judge(nil), p); d.Code != Hold {
+	if d := Gate(bad.judge(nil), p, noon); d.Code != Hold {
 		t.Errorf("what a version explains is no illness: %s %q", d.Code, d.Reasons)
 	}
 }

@@ -21,8 +21,9 @@ func (t terminal) render(w io.Writer, m *Matrix) error {
 	var b bytes.Buffer
 	t.columns(&b, m)
 	t.grid(&b, m)
+	t.rebase(&b, m.Rebase)
 	for _, p := range problems(m) {
-		t.problem(&b, p)
+		t.problem(&b, m, p)
 	}
 	t.totals(&b, m)
 	t.decision(&b, m)
@@ -202,7 +203,7 @@ func (t terminal) legend(b *bytes.Buffer, l layout) {
 }
 
 // problem explains one thing that went wrong, and where to look.
-func (t terminal) problem(b *bytes.Buffer, p *problem) {
+func (t terminal) problem(b *bytes.Buffer, m *Matrix, p *problem) {
 	checks, cells := p.checks(), p.cells()
 	head := string(p.verdict) + "  " + some(checks, 4)
 	fmt.Fprint(b, t.paint(verdictColours[p.verdict], glyphs[p.verdict]+" "+head))
@@ -216,6 +217,9 @@ func (t terminal) problem(b *bytes.Buffer, p *problem) {
 	t.indent(b, "on       ", some(cells, 3))
 	t.indent(b, "also of  ", some(p.sharing, 3))
 	t.indent(b, "         ", visible(p.words(), shownText))
+	finding := m.finding(p)
+	t.indent(b, "cause    ", finding.inference())
+	t.indent(b, "known    ", visible(p.ruling, shownText))
 	if first := p.results[0].Record; first != nil {
 		t.indent(b, "answer   ", origin(first.Cached))
 		t.indent(b, "evidence ", evidencePath(first))

@@ -73,9 +73,12 @@ func visible(s string, limit int) string {
 	return b.String()
 }
 
+// breaks are what does not belong into one line.
+var breaks = strings.NewReplacer("\n", `\n`, "\t", `\t`)
+
 // oneline is visible for a place that holds one line.
 func oneline(s string, limit int) string {
-	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(visible(s, limit))
+	return breaks.Replace(visible(s, limit))
 }
 
 // jsonEscape writes a rune as the escape that JSON has for it.

@@ -91,7 +91,7 @@ func TestAnAnswerOfAnotherTierIsStray(t *testing.T) {
 	if len(m.Stray) != 1 || m.Stray[0].Problem != `it was answered on the tier "nested", and the plan asks for container` {
 		t.Errorf("got %+v", m.Stray)
 	}
-	if d := Gate(m, DefaultPolicy()); d.Code != NoAnswer {
+	if d := Gate(m, DefaultPolicy(), noon); d.Code != NoAnswer {
 		t.Errorf("the gate says %s", d.Code)
 	}
 }
@@ -121,7 +121,7 @@ func TestAContainerAnswersNothingOfANestedCover(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.about, got, c.want)
 		}
 		lost := cover.Tuple{{Axis: "linux", Level: "6.1"}, {Axis: "qemu", Level: "7.2"}}
-		told := strings.Contains(strings.Join(Gate(m, DefaultPolicy()).Reasons, "\n"), "without an answer, counted by check: 2 pairs of kvm cells, O-CONN {"+lost.String()+"}, ")
+		told := strings.Contains(strings.Join(Gate(m, DefaultPolicy(), noon).Reasons, "\n"), "without an answer, counted by check: 2 pairs of kvm cells, O-CONN {"+lost.String()+"}, ")
 		if want := len(c.records) == 2; told != want {
 			t.Errorf("%s: the gate tells of the lost pair: %v", c.about, told)
 		}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/matrix"
-	"github.com/virtmatrix/virtmatrix/reports"
 )
 
 type listVerb struct {
@@ -157,19 +156,23 @@ func (a *app) listRuns(row table) error {
 	if len(names) == 0 {
 		return fmt.Errorf("there is no run in %s yet; make one with: virtmatrix run", a.Runs)
 	}
+	j, err := ruling{}.read(a)
+	if err != nil {
+		return err
+	}
 	for _, name := range names {
-		row(name, a.standing(name))
+		row(name, a.standing(name, j))
 	}
 	return nil
 }
 
 // standing says in a few words how a run stands.
-func (a *app) standing(name string) string {
+func (a *app) standing(name string, j judge) string {
 	d, err := a.openRun(name)
 	if err != nil {
 		return err.Error()
 	}
-	m, err := judge(d)
+	m, err := j.run(d)
 	if err != nil {
 		return err.Error()
 	}
@@ -179,5 +182,5 @@ func (a *app) standing(name string) string {
 			answered++
 		}
 	}
-	return fmt.Sprintf("%s\t%d/%d answered\t%s", number(len(m.Cells), "cell"), answered, len(m.Results), reports.Gate(m, reports.DefaultPolicy()).Code)
+	return fmt.Sprintf("%s\t%d/%d answered\t%s", number(len(m.Cells), "cell"), answered, len(m.Results), m.Decision.Code)
 }

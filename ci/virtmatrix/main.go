@@ -60,12 +60,14 @@ type commandLine struct {
 	Run      runVerb       `cmd:"" help:"Plan, build, run the checks, judge."`
 	Report   reportVerb    `cmd:"" help:"Show a stored run again."`
 	Gate     gateVerb      `cmd:"" help:"May it be released? Exit 0 ship, 1 hold, 2 could not judge."`
+	Lint     lintVerb      `cmd:"" help:"What is wrong with policy, known issues and waivers."`
 	Why      whyVerb       `cmd:"" help:"Everything known about a cell or a check, in words."`
 	Repro    reproVerb     `cmd:"" help:"Run one check on one cell again, keeping everything."`
 	List     listVerb      `cmd:"" help:"The names that can be selected."`
 	Selftest selftestVerb  `cmd:"" help:"Does each check see what it exists to see?"`
 	Checks   checksVerb    `cmd:"" help:"What each check asserts, requires and depends on."`
-	Diff     diffImageVerb `cmd:"" name:"diff-image" help:"What of one image users miss in another, before anything boots."`
+	Diff     diffVerb      `cmd:"" help:"What is worse than before: two runs, or a change and its baseline."`
+	Image    diffImageVerb `cmd:"" name:"diff-image" help:"What of one image users miss in another, before anything boots."`
 	GC       gcVerb        `cmd:"" name:"gc" help:"Remove what killed runs left; the cache's size, and what may go."`
 }
 

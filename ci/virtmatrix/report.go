@@ -12,7 +12,12 @@ import (
 
 type reportVerb struct {
 	RunName string `arg:"" optional:"" name:"run" help:"Path or name of the run; the latest otherwise."`
-	policyFlag
+	ruling
+	output
+}
+
+// output is where a report goes, and how it looks.
+type output struct {
 	Format string `default:"terminal" placeholder:"NAME" help:"terminal, md, html, junit or json."`
 	Output string `short:"o" placeholder:"FILE" help:"Write there, not to the terminal."`
 }
@@ -33,15 +38,16 @@ func (v *reportVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	j, err := v.ruling.read(a)
+	if err != nil {
+		return err
+	}
 	d, err := a.openRun(v.RunName)
 	if err != nil {
 		return err
 	}
-	m, err := judge(d)
+	m, err := j.run(d)
 	if err != nil {
-		return err
-	}
-	if _, err := v.decide(m); err != nil {
 		return err
 	}
 	evidence, err := os.OpenRoot(d.Path())
@@ -56,7 +62,7 @@ func (v *reportVerb) Run(a *app) error {
 	return v.write(a.stdout, func(w io.Writer) error { return format.Render(w, m) })
 }
 
-func (v *reportVerb) write(stdout io.Writer, render func(io.Writer) error) error {
+func (v output) write(stdout io.Writer, render func(io.Writer) error) error {
 	if v.Output == "" {
 		return render(stdout)
 	}
@@ -68,7 +74,7 @@ func (v *reportVerb) write(stdout io.Writer, render func(io.Writer) error) error
 
 type gateVerb struct {
 	RunName string `arg:"" optional:"" name:"run" help:"Path or name of the run; the latest otherwise."`
-	policyFlag
+	ruling
 }
 
 // Help is what virtmatrix gate --help says beyond the flags.
@@ -82,25 +88,21 @@ Examples:
 
 // Run gates the run.
 func (v *gateVerb) Run(a *app) error {
-	// A policy that cannot be read is told before anything is judged.
-	if _, err := v.read(); err != nil {
+	j, err := v.ruling.read(a)
+	if err != nil {
 		return err
 	}
 	d, err := a.openRun(v.RunName)
 	if err != nil {
 		return err
 	}
-	m, err := judge(d)
+	m, err := j.run(d)
 	if err != nil {
 		return err
 	}
-	decision, err := v.decide(m)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(a.stdout, "%s (exit %d)\n", decision.Code, decision.Code)
-	for _, reason := range decision.Reasons {
+	fmt.Fprintf(a.stdout, "%s (exit %d)\n", m.Decision.Code, m.Decision.Code)
+	for _, reason := range m.Decision.Reasons {
 		fmt.Fprintf(a.stdout, "  - %s\n", reason)
 	}
-	return leave(decision.Code)
+	return leave(m.Decision.Code)
 }

@@ -37,7 +37,7 @@ func (v *reproVerb) Run(a *app) error {
 		return err
 	}
 	r.plan = plan
-	return r.execute(policyFlag{})
+	return r.execute(ruling{})
 }
 
 // repeat plans the selection with the packages of a run. When no run was named

@@ -17,7 +17,7 @@ import (
 
 type runVerb struct {
 	selection
-	policyFlag
+	ruling
 	Plan   string `placeholder:"FILE" help:"Run this frozen plan." xor:"what"`
 	Resume string `placeholder:"RUN" help:"Go on with a run that was stopped or killed: only what its journal lacks. What was begun with -fresh or -keep goes on so." xor:"what"`
 	Keep   bool   `help:"Keep the evidence of passes too; nothing is answered from the cache then."`
@@ -45,14 +45,14 @@ func (v *runVerb) Run(a *app) error {
 	if v.Parallel < 0 {
 		return fmt.Errorf("cannot run %d cells side by side: give 1 or more", v.Parallel)
 	}
-	// A policy that cannot be read is told before hours are spent.
-	if _, err := v.policyFlag.read(); err != nil {
+	// Rules that cannot be read are told before hours are spent.
+	if _, err := v.ruling.read(a); err != nil {
 		return err
 	}
 	if err := v.prepare(r); err != nil {
 		return err
 	}
-	return r.execute(v.policyFlag)
+	return r.execute(v.ruling)
 }
 
 // prepare gets the runner its plan, and the folder of a run that goes on.
@@ -98,7 +98,7 @@ type runner struct {
 	cut string
 }
 
-func (r *runner) execute(policy policyFlag) (err error) {
+func (r *runner) execute(by ruling) (err error) {
 	r.planning = time.Since(r.began)
 	if err := r.open(); err != nil {
 		return err
@@ -123,7 +123,7 @@ func (r *runner) execute(policy policyFlag) (err error) {
 	} else {
 		fmt.Fprintf(r.stderr, "%s: nothing is left to run: every check has its answer\n", short(r.dir.Path()))
 	}
-	return r.judge(policy)
+	return r.judge(by)
 }
 
 // open makes the folder of a new run, and stores what is asked for.
@@ -212,17 +212,17 @@ func (r *runner) rows() (rows []progress.Row, left int, err error) {
 }
 
 // judge gives the verdicts, stores the reports and prints the matrix.
-func (r *runner) judge(policy policyFlag) error {
-	m, err := judge(r.dir)
+func (r *runner) judge(by ruling) error {
+	j, err := by.read(r.app)
+	if err != nil {
+		return err
+	}
+	m, err := j.run(r.dir)
 	if err != nil {
 		return err
 	}
 	if !r.resumed {
 		m.Run.WallSeconds = time.Since(r.began).Seconds()
-	}
-	decision, err := policy.decide(m)
-	if err != nil {
-		return err
 	}
 	if err := r.store(m); err != nil {
 		return err
@@ -241,7 +241,7 @@ func (r *runner) judge(policy policyFlag) error {
 		}
 		fmt.Fprintf(r.stdout, "go on with: virtmatrix run -resume %s\n", short(r.dir.Path()))
 	}
-	return leave(decision.Code)
+	return leave(m.Decision.Code)
 }
 
 // store writes every format of the report into the run's folder.

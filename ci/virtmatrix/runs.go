@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/virtmatrix/virtmatrix/ci"
 	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/reports"
+	"github.com/virtmatrix/virtmatrix/reports/known"
 )
 
 // openRun finds a run by its path or its name; no name is the latest.
@@ -53,9 +56,64 @@ func (a *app) isRun(name string) bool {
 	return false
 }
 
-// judge holds what the run's journal answers against its plan. It does so anew
-// each time, because a run that was killed has a journal but no matrix.
-func judge(d *rundir.Dir) (*reports.Matrix, error) {
+// ruling is what a run is judged by.
+type ruling struct {
+	Policy  string    `type:"path" placeholder:"FILE" help:"The gate's policy, in place of the built-in one."`
+	Known   string    `type:"path" placeholder:"FILE" help:"The known issues, in place of the built-in ones (ci/known-issues.yaml)."`
+	Waivers string    `type:"path" placeholder:"FILE" help:"The waivers, in place of the built-in ones (ci/waivers.yaml)."`
+	At      time.Time `placeholder:"TIME" help:"Judge as if it were then (2026-11-28T12:00:00Z), in place of now."`
+}
+
+// judge is what the files of a ruling say.
+type judge struct {
+	policy reports.Policy
+	rules  *known.Rules
+	at     time.Time
+}
+
+// read reads all files, so that none is found wanting when hours were spent.
+func (f ruling) read(a *app) (j judge, err error) {
+	j.at = f.At
+	if j.at.IsZero() {
+		j.at = time.Now()
+	}
+	if j.policy = reports.DefaultPolicy(); f.Policy != "" {
+		if j.policy, err = reports.ReadPolicy(f.Policy); err != nil {
+			return j, err
+		}
+	}
+	issues, err := ruleFile(f.Known, "ci/known-issues.yaml", ci.KnownIssues)
+	if err != nil {
+		return j, err
+	}
+	waivers, err := ruleFile(f.Waivers, "ci/waivers.yaml", ci.Waivers)
+	if err != nil {
+		return j, err
+	}
+	cat, err := a.catalog()
+	if err != nil {
+		return j, err
+	}
+	if j.rules, err = known.Read(cat, issues, waivers); err != nil {
+		return j, fmt.Errorf("cannot use rules:\n%w", err)
+	}
+	return j, nil
+}
+
+func ruleFile(path, name string, builtin []byte) (known.File, error) {
+	if path == "" {
+		return known.File{Name: name, Text: builtin}, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return known.File{}, fmt.Errorf("cannot read rules: %w", err)
+	}
+	return known.File{Name: path, Text: text}, nil
+}
+
+// run judges a run: verdicts, what is known of them, and the gate's decision. It does so
+// anew each time, because a run that was killed has a journal but no matrix.
+func (j judge) run(d *rundir.Dir) (*reports.Matrix, error) {
 	plan, err := d.ReadPlan()
 	if err != nil {
 		return nil, err
@@ -72,30 +130,17 @@ func judge(d *rundir.Dir) (*reports.Matrix, error) {
 	if stored, err := reports.ReadMatrix(d.Matrix()); err == nil && stored.Run.Plan == m.Run.Plan {
 		m.Run.WallSeconds = max(m.Run.WallSeconds, stored.Run.WallSeconds)
 	}
+	// Answers of a selftest are about the checks, and rules about the product.
+	if o, err := d.Options(); err != nil {
+		return nil, err
+	} else if !o.Selftest {
+		m.Apply(j.rules, j.at)
+	}
+	m.Find()
+	m.Rebase = reports.Rebased(m)
+	decision := reports.Gate(m, j.policy, j.at)
+	m.Decision = &decision
 	return m, nil
-}
-
-// policyFlag is the policy that a gate judges by.
-type policyFlag struct {
-	Policy string `type:"path" placeholder:"FILE" help:"The gate's policy, in place of the built-in one."`
-}
-
-func (p policyFlag) read() (reports.Policy, error) {
-	if p.Policy == "" {
-		return reports.DefaultPolicy(), nil
-	}
-	return reports.ReadPolicy(p.Policy)
-}
-
-// decide puts the gate's decision into the matrix.
-func (p policyFlag) decide(m *reports.Matrix) (reports.Decision, error) {
-	policy, err := p.read()
-	if err != nil {
-		return reports.Decision{}, err
-	}
-	d := reports.Gate(m, policy)
-	m.Decision = &d
-	return d, nil
 }
 
 // leave ends the command with the code of a decision.

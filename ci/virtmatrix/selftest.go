@@ -12,7 +12,7 @@ const selftestProfile = "selftest"
 
 type selftestVerb struct {
 	selection
-	policyFlag
+	ruling
 	Parallel int `placeholder:"N" help:"Run N families side by side (as many as fit on the machine)."`
 }
 
@@ -28,7 +28,7 @@ Examples:
 
 // Run runs every check under its control and judges.
 func (v *selftestVerb) Run(a *app) error {
-	if _, err := v.policyFlag.read(); err != nil {
+	if _, err := v.ruling.read(a); err != nil {
 		return err
 	}
 	v.Profile = cmp.Or(v.Profile, selftestProfile)
@@ -37,5 +37,5 @@ func (v *selftestVerb) Run(a *app) error {
 	if r.plan, err = r.planned("", v.selection); err != nil {
 		return err
 	}
-	return r.execute(v.policyFlag)
+	return r.execute(v.ruling)
 }

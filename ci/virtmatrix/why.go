@@ -20,7 +20,10 @@ func (n names) split(a *app) (run string, words []string) {
 	return "", n.Words
 }
 
-type whyVerb struct{ names }
+type whyVerb struct {
+	names
+	ruling
+}
 
 // Help is what virtmatrix why --help says beyond the flags.
 func (*whyVerb) Help() string {
@@ -38,11 +41,15 @@ func (v *whyVerb) Run(a *app) error {
 	if len(words) > 2 {
 		return fmt.Errorf("cannot explain %q: give [RUN] CELL CHECK", v.Words)
 	}
+	j, err := v.ruling.read(a)
+	if err != nil {
+		return err
+	}
 	d, err := a.openRun(run)
 	if err != nil {
 		return err
 	}
-	m, err := judge(d)
+	m, err := j.run(d)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,10 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
+// Epoch is raised when checks or hosts change in a way that makes answers of before no
+// measure for answers of after. Answers of two epochs are never compared.
+const Epoch = 1
+
 // Record is one line of the journal: the answer to one planned check.
 type Record struct {
 	// Plan is the hash of the plan that asked.
@@ -42,8 +46,10 @@ type Record struct {
 	Evidence string `json:"evidence,omitempty"`
 	// Repeat is the command that runs this check alone on this cell.
 	Repeat string `json:"repeat,omitempty"`
-	// Harness is the revision of virtmatrix that gave the answer.
+	// Harness is the revision of virtmatrix that gave the answer, and Epoch that of the
+	// checks.
 	Harness string `json:"harness"`
+	Epoch   int    `json:"epoch,omitempty"`
 	// Accelerators by layer: {"L1": "tcg", "L2": "kvm"}.
 	Accelerators map[string]string `json:"accelerators,omitempty"`
 	// Emulator is the L0 emulator that ran L1, with its package version.
@@ -80,7 +86,7 @@ func Ask(plan *matrix.Plan, c *matrix.Cell, check matrix.PlannedCheck) Record {
 	}
 	return Record{
 		Plan: plan.Hash, Cell: c.ID, Check: check.ID, Tier: check.Tier,
-		Started: time.Now().UTC(), PackageSets: sets,
+		Started: time.Now().UTC(), PackageSets: sets, Epoch: Epoch,
 		Repeat: fmt.Sprintf("bin/virtmatrix repro %s %s", c.ID, check.ID),
 	}
 }

@@ -82,6 +82,7 @@
       el("span", { class: "badge v-" + r.verdict }, r.verdict),
       el("span", { class: "meaning" }, data.meaning[r.verdict] + (r.retried ? ", but only at the second try" : "")),
       ...section(r.verdict === "PASS" ? "note" : "reason", r.reason ? el("pre", { tabindex: 0 }, r.reason) : null),
+      ...section("known", r.ruling ? el("p", { class: "known" }, r.ruling) : null),
       ...section("where", tower(cell, r)),
       ...section("on every cell", elsewhere(at)),
       ...section("facts", facts([

@@ -1,0 +1,247 @@
+package reports
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/reports/cause"
+)
+
+// Finding is failures that have one cause, and what the matrix says about it.
+type Finding struct {
+	Verdict matrix.Verdict `json:"verdict"`
+	Layer   matrix.Layer   `json:"layer,omitempty"`
+	Checks  []string       `json:"checks"`
+	Cells   []string       `json:"cells"`
+	Known   []string       `json:"known,omitempty"`
+	Reason  string         `json:"reason,omitempty"`
+	// Cause is an inference from the cells that were asked: the smallest conditions that
+	// the red ones have and the green ones lack, with what is against it. AsWell are
+	// others that fit equally, and Decide is a cell that would tell them apart.
+	Cause  string   `json:"cause,omitempty"`
+	AsWell []string `json:"as_well,omitempty"`
+	Decide string   `json:"decide,omitempty"`
+}
+
+// Find gathers the failures of a matrix into findings.
+func (m *Matrix) Find() {
+	m.Findings = nil
+	of := map[string][]*Result{}
+	for i := range m.Results {
+		if r := &m.Results[i]; r.AskedIn == "" {
+			of[r.Check] = append(of[r.Check], r)
+		}
+	}
+	for _, p := range problems(m) {
+		if p.verdict != matrix.Fail && p.verdict != matrix.Known {
+			continue
+		}
+		f := Finding{Verdict: p.verdict, Layer: p.layer, Checks: p.checks(), Cells: p.cells(), Known: p.results[0].Known, Reason: p.reason}
+		p.localise(m, of, &f)
+		m.Findings = append(m.Findings, f)
+	}
+}
+
+// distinct counts the findings that are not known.
+func (m *Matrix) distinct() (n int) {
+	for i := range m.Findings {
+		if m.Findings[i].Verdict == matrix.Fail {
+			n++
+		}
+	}
+	return n
+}
+
+// finding is what was found about a problem; the zero Finding before Find.
+func (m *Matrix) finding(p *problem) (f Finding) {
+	for i := range m.Findings {
+		f = m.Findings[i]
+		if f.Verdict == p.verdict && f.Reason == p.reason && slices.Equal(f.Checks, p.checks()) && slices.Equal(f.Cells, p.cells()) {
+			return f
+		}
+	}
+	return Finding{}
+}
+
+// inference is the cause in words, a line for each part of it.
+func (f *Finding) inference() string {
+	if f.Cause == "" {
+		return ""
+	}
+	lines := []string{f.Cause}
+	if len(f.AsWell) > 0 {
+		lines = append(lines, "fits as well: "+some(f.AsWell, 3))
+	}
+	if f.Decide != "" {
+		lines = append(lines, "would tell: "+f.Decide)
+	}
+	return oneline(strings.Join(lines, "; "), shownText)
+}
+
+// localise infers what the cells of a problem have in common. Only cells that were asked
+// count, each once. A check that compares versions says itself which they are.
+func (p *problem) localise(m *Matrix, of map[string][]*Result, f *Finding) {
+	if p.results[0].Against != "" {
+		return
+	}
+	red, green, other := p.evidence(m, of)
+	contrast, said := green, fmt.Sprintf("%d green", len(green))
+	if len(green) == 0 {
+		contrast, said = other, fmt.Sprintf("%d that fail in another way (none passes)", len(other))
+	}
+	if len(contrast) == 0 {
+		if len(red) > 1 {
+			f.Cause = fmt.Sprintf("cannot be told: all %d cells that were asked fail so", len(red))
+		}
+		return
+	}
+	s := p.space(m, append(slices.Clone(red), contrast...))
+	var cells []cause.Cell
+	for i, c := range append(red, contrast...) {
+		cells = append(cells, cause.Cell{Values: s.values(c), Red: i < len(red)})
+	}
+	conditions := cause.Find(s.axes, cells)
+	if len(conditions) == 0 {
+		f.Cause = fmt.Sprintf("cannot be told: no few conditions tell %d red cells from %s", len(red), said)
+		return
+	}
+	first := conditions[0]
+	f.Cause = fmt.Sprintf("seems to be %s: %d of %d red cells have it, and %d of %s", first.Words(s.axes), first.Red, len(red), first.Green, said)
+	for _, c := range conditions[1:] {
+		f.AsWell = append(f.AsWell, c.Words(s.axes))
+	}
+	if next := cause.Decide(s.axes, cells, conditions); next != nil {
+		f.Decide = s.cell(red, next)
+	}
+}
+
+// evidence sorts the cells that were asked the checks of a problem: those that fail so,
+// whether or not it is known there, those that pass, and those that fail otherwise.
+func (p *problem) evidence(m *Matrix, results map[string][]*Result) (red, green, other []*Cell) {
+	of, sort := map[string][]*Cell{}, map[string]string{}
+	words, _ := signature(p.reason, p.results[0].Cell)
+	for _, check := range p.checks() {
+		for _, r := range results[check] {
+			switch {
+			case sort[r.Cell] == "red":
+			case r.Verdict == matrix.Pass || r.Verdict == matrix.Fixed:
+				if sort[r.Cell] == "" {
+					sort[r.Cell] = "green"
+				}
+			case r.Verdict == matrix.Fail || r.Verdict == matrix.Known:
+				sort[r.Cell] = "other"
+				if same, _ := signature(r.Reason, r.Cell); same == words && r.Layer() == p.layer {
+					sort[r.Cell] = "red"
+				}
+			}
+		}
+	}
+	for i := range m.Cells {
+		c := &m.Cells[i]
+		of[sort[c.ID]] = append(of[sort[c.ID]], c)
+	}
+	return of["red"], of["green"], of["other"]
+}
+
+// space are the axes that some cells differ on and the answers may depend on.
+type space struct {
+	axes []cause.Axis
+	of   []func(*Cell) string
+}
+
+// Ranks of axes that explain equally much. The layer of a failure is evidence; how packages
+// are put together should never matter.
+const (
+	rankLayer = iota
+	rankComponent
+	rankSetting
+	rankHow
+)
+
+func (p *problem) space(m *Matrix, cells []*Cell) (s space) {
+	depends, all := map[string]bool{}, false
+	for _, r := range p.results {
+		all = all || r.depends == nil
+		for _, axis := range r.depends {
+			depends[axis] = true
+		}
+	}
+	add := func(name string, ordered bool, rank int, of func(*Cell) string) {
+		axis := cause.Axis{Name: name, Ordered: ordered, Rank: rank, Follows: rank == rankHow}
+		for _, c := range cells {
+			if v := of(c); v != "" && !slices.Contains(axis.Values, v) {
+				axis.Values = append(axis.Values, v)
+			}
+		}
+		if ordered {
+			slices.SortFunc(axis.Values, matrix.Compare)
+		}
+		s.axes, s.of = append(s.axes, axis), append(s.of, of)
+	}
+	seen := map[string]bool{}
+	for i := range m.Cells {
+		for _, choice := range m.Cells[i].Stack {
+			name := string(choice.Component)
+			if seen[name] || !all && !depends[name] {
+				continue
+			}
+			seen[name] = true
+			rank := rankComponent
+			if m.Cells[i].layerOf(choice.Component) == p.layer {
+				rank = rankLayer
+			}
+			add(name, true, rank, func(c *Cell) string { return c.version(choice.Component) })
+		}
+		for _, setting := range m.Cells[i].Settings {
+			// Defaults follow from the rest of a cell and explain nothing by themselves.
+			if !setting.Default && !seen[setting.Axis] && (all || depends[setting.Axis]) {
+				seen[setting.Axis] = true
+				add(setting.Axis, false, rankSetting, func(c *Cell) string { return c.setting(setting.Axis) })
+			}
+		}
+	}
+	add("kind", false, rankHow, func(c *Cell) string { return string(c.Kind) })
+	add(matrix.TierAxis, false, rankHow, func(c *Cell) string { return string(c.Tier) })
+	if all || depends[matrix.CompositionAxis] {
+		add(matrix.CompositionAxis, false, rankHow, func(c *Cell) string { return string(c.Composition) })
+	}
+	return s
+}
+
+func (s space) values(c *Cell) []int {
+	values := make([]int, len(s.axes))
+	for i, axis := range s.axes {
+		values[i] = slices.Index(axis.Values, s.of[i](c))
+	}
+	return values
+}
+
+// cell names a cell by the red one that differs from it in one value, and that value.
+func (s space) cell(red []*Cell, values []int) string {
+	for _, c := range red {
+		var differs []string
+		for i, v := range s.values(c) {
+			if v != values[i] {
+				differs = append(differs, s.axes[i].Name+" "+s.axes[i].Values[values[i]])
+			}
+		}
+		if len(differs) == 1 {
+			return c.ID + " with " + differs[0]
+		}
+	}
+	return ""
+}
+
+// version and setting are a cell's value on an axis; empty where it has none, or only
+// the default of a setting.
+func (c *Cell) version(comp matrix.Component) string {
+	choice, _ := c.planned().Choice(comp)
+	return choice.Version
+}
+
+func (c *Cell) setting(axis string) string {
+	value, _ := c.planned().Value(axis)
+	return value
+}

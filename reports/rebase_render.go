@@ -1,0 +1,118 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// RebaseFormats show what moved between two runs, alone.
+var RebaseFormats = map[string]func(io.Writer, *Rebase, Options) error{
+	"terminal": func(w io.Writer, r *Rebase, o Options) error {
+		var b bytes.Buffer
+		terminal{o.Colour}.rebase(&b, r)
+		_, err := w.Write(b.Bytes())
+		return err
+	},
+	"md": func(w io.Writer, r *Rebase, _ Options) error {
+		var b bytes.Buffer
+		mdRebase(&b, r)
+		_, err := w.Write(b.Bytes())
+		return err
+	},
+}
+
+var moveColours = map[Move]string{Regressed: "1;31", NeverPassed: "1;31", StillBroken: "31", Unanswered: "33", Mended: "32", New: "32", Same: faint}
+
+// rebase prints what moved, the most urgent first.
+func (t terminal) rebase(b *bytes.Buffer, r *Rebase) {
+	if r == nil {
+		return
+	}
+	fmt.Fprintf(b, "%s\n", t.paint(bold, "REBASE "+r.head()))
+	for _, p := range r.Packages {
+		t.indent(b, "", oneline(p, 200))
+	}
+	fmt.Fprintf(b, "  %s\n\n", r.summary())
+	for i := range r.Moved {
+		m := &r.Moved[i]
+		fmt.Fprintf(b, "%s %s %s -> %s  %s\n", t.paint(moveColours[m.Move], pad(string(m.Move), 12)), pad(oneline(m.Check, 200), 16),
+			pad(m.was(), 7), pad(m.is(), 7), oneline(m.Cell, 200))
+		t.indent(b, strings.Repeat(" ", 11), m.why())
+	}
+	if len(r.Moved) > 0 {
+		b.WriteByte('\n')
+	}
+}
+
+func mdRebase(b *bytes.Buffer, r *Rebase) {
+	if r == nil {
+		return
+	}
+	fmt.Fprintf(b, "## Rebase: %s\n\n%s\n\n", mdText(r.head()), mdText(r.summary()))
+	for _, p := range r.Packages {
+		fmt.Fprintf(b, "* %s\n", mdText(p))
+	}
+	if len(r.Packages) > 0 {
+		b.WriteByte('\n')
+	}
+	if len(r.Moved) == 0 {
+		return
+	}
+	b.WriteString("| moved | check | was | is | cell | why |\n| --- | --- | --- | --- | --- | --- |\n")
+	for i := range r.Moved {
+		m := &r.Moved[i]
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", m.Move, mdText(m.Check), m.was(), m.is(), mdText(m.Cell), mdText(m.why()))
+	}
+	b.WriteByte('\n')
+}
+
+// pageRebase is the rebase as the page's template shows it.
+type pageRebase struct {
+	Head     string
+	Packages []string
+	Counts   []pageMove
+	Rows     []pageMoved
+}
+
+type pageMove struct {
+	Move  Move
+	Class string
+	Count int
+}
+
+type pageMoved struct {
+	pageMove
+	// Index of the result in Detail, or -1.
+	Index                     int
+	Check, Was, Is, Cell, Why string
+}
+
+func newPageRebase(m *Matrix, index map[*Result]int) *pageRebase {
+	r := m.Rebase
+	if r == nil {
+		return nil
+	}
+	class := func(m Move) string { return strings.ReplaceAll(strings.ToLower(string(m)), " ", "-") }
+	out := &pageRebase{Head: r.head()}
+	for _, p := range r.Packages {
+		out.Packages = append(out.Packages, oneline(p, 200))
+	}
+	for _, move := range Moves {
+		if n := r.Counts[move]; n > 0 {
+			out.Counts = append(out.Counts, pageMove{move, class(move), n})
+		}
+	}
+	results := m.index()
+	for i := range r.Moved {
+		moved := &r.Moved[i]
+		row := pageMoved{pageMove{Move: moved.Move, Class: class(moved.Move)}, -1,
+			oneline(moved.Check, 80), moved.was(), moved.is(), oneline(moved.Cell, 200), moved.why()}
+		if of := results[question{moved.Cell, moved.Check}]; of != nil {
+			row.Index = index[of]
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	return out
+}
