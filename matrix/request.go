@@ -28,6 +28,10 @@ type Request struct {
 	// Change plans the cells in which a change can matter, each with its baseline,
 	// instead of the profile's own; nil if there is none.
 	Change *Change
+	// Wanted is a candidate that nobody has looked at yet, Candidate what was found.
+	// The catalogue has to have it then, and it is the change.
+	Wanted    *Wanted
+	Candidate *Candidate
 }
 
 // New plans a profile, or the part of it that is asked for: its own cells, and
@@ -57,7 +61,10 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Version: PlanVersion, Profile: profile.Name}
+	if r.Wanted != nil && r.Candidate == nil {
+		return nil, fmt.Errorf("nobody has looked at the candidate %s yet, so its packages are not known", r.Wanted)
+	}
+	plan := &Plan{Version: PlanVersion, Profile: profile.Name, Candidate: r.Candidate}
 	sweeps, err := c.sweeps(profile, r, plan)
 	if err != nil {
 		return nil, err

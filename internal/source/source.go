@@ -27,6 +27,20 @@ type Release struct {
 	// CheckValidUntil says whether metadata past its date is refused. It is
 	// false for releases whose mirrors are known to lag.
 	CheckValidUntil bool
+	// Candidate is laid over it, and preferred to all else; nil for none.
+	Candidate *matrix.Candidate
+}
+
+// Surveyor is a source that lays candidates over its releases. Of such a release it
+// serves the packages that belong to the candidate's component from the candidate,
+// whatever their versions; of what else is there only what these cannot do without.
+type Surveyor interface {
+	// Survey looks at what is where a candidate is: package files in a folder, an
+	// installed tree, a repository or another release. What belongs to the component
+	// are the packages that match the patterns (path.Match), and those of the same
+	// source packages there and in the release that it is to be laid over, if that is
+	// known already. Files are kept, so that the place may change afterwards.
+	Survey(ctx context.Context, release, where string, patterns []string) (matrix.Offer, error)
 }
 
 // Request asks for packages of a release with everything they depend on.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -100,15 +101,20 @@ func (s *Source) makeRepository(ctx context.Context, set matrix.PackageSet, dir 
 		if err := os.Symlink(s.path(p), filepath.Join(dir, name)); err != nil {
 			return err
 		}
-		fmt.Fprintf(&index, "%s\nFilename: ./%s\nSize: %d\nSHA256: %s\n\n", bytes.TrimSpace(control), name, p.Size, p.SHA256)
+		fmt.Fprintf(&index, "%s\nFilename: ./%s\nSize: %d\nSHA256: %s\n\n", bytes.TrimSpace(unsized.ReplaceAll(control, nil)), name, p.Size, p.SHA256)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "Packages"), index.Bytes(), 0o644); err != nil {
 		return err
 	}
 	sum := sha256.Sum256(index.Bytes())
-	text := fmt.Sprintf("Suite: %s\nCodename: %s\nSHA256:\n %x %d Packages\n", set.Release, set.Release, sum, index.Len())
+	text := fmt.Sprintf("Origin: %[1]s\nSuite: %[2]s\nCodename: %[2]s\nSHA256:\n %[3]x %[4]d Packages\n", origin, set.Release, sum, index.Len())
 	return os.WriteFile(filepath.Join(dir, "Release"), []byte(text), 0o644)
 }
+
+// unsized is the field of a package that our repositories leave out. apt takes two files of
+// one version for the same where dependencies and sizes are the same (VersionHash in
+// apt-pkg/deb/deblistparser.cc), and then serves either of them; a rebuild is another one.
+var unsized = regexp.MustCompile(`(?m)^Installed-Size:.*\n?`)
 
 // bootstrap installs every package of the repository into root. The log of a
 // failure is kept and named.

@@ -149,7 +149,7 @@ func stanzas(r io.Reader, do func(fields map[string]string)) error {
 }
 
 var recordFields = map[string]bool{
-	"Package": true, "Version": true, "Source": true,
+	"Package": true, "Version": true, "Source": true, "Architecture": true,
 	"Provides": true, "Pre-Depends": true, "Depends": true, "Breaks": true, "Conflicts": true,
 }
 
