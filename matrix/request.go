@@ -158,12 +158,14 @@ func (c *Catalog) selected(profile *Profile, r Request, cells []Cell) ([]Cell, e
 
 // offered lists the checks that a profile plans on a cell.
 func (c *Catalog) offered(p *Profile, cell *Cell) []string {
+	ids := c.CheckIDs()
 	for _, of := range []string{string(cell.Tier), string(cell.Kind)} {
-		if ids, ok := p.Checks[of]; ok {
-			return ids
+		if some, ok := p.Checks[of]; ok {
+			ids = some
+			break
 		}
 	}
-	return c.CheckIDs()
+	return c.withDelivery(ids, cell)
 }
 
 // ready leaves out drafts that are not named one by one.
@@ -211,8 +213,12 @@ func (c *Catalog) planned(cell *Cell, want []string, cells []Cell) []PlannedChec
 
 // plan is the check as it is asked of a cell.
 func (c *Check) plan(cell *Cell) PlannedCheck {
-	return PlannedCheck{
+	p := PlannedCheck{
 		ID: c.ID, Asserts: c.Asserts, Family: c.Family, Tier: cell.Tier, Unsupported: c.inapplicable(cell),
 		Depends: c.Depends, Hosts: c.Hosts,
 	}
+	if comp := cell.Candidate(); comp != "" && c.delivers() {
+		p.Depends = []string{string(comp)}
+	}
+	return p
 }

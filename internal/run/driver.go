@@ -202,5 +202,6 @@ func (d *Driver) Plan(ctx context.Context, cat *matrix.Catalog, req matrix.Reque
 	if err := d.resolveEmulator(ctx, plan, sources); err != nil {
 		return nil, err
 	}
+	cat.AskRefused(plan)
 	return plan, plan.Seal()
 }

@@ -55,7 +55,7 @@ func (s *Source) Install(ctx context.Context, set matrix.PackageSet, root string
 		return s.fail(source.Failed, op, set.Release, "", err)
 	}
 	defer os.RemoveAll(repo)
-	if err := s.makeRepository(ctx, set, repo); err != nil {
+	if err := s.makeRepository(ctx, set, r.Suites[0], repo); err != nil {
 		return s.fail(source.Failed, op, set.Release, "", err)
 	}
 	if err := s.bootstrap(ctx, r, set, repo, root); err != nil {
@@ -87,8 +87,9 @@ func forgetMirror(root string) error {
 	return err
 }
 
-// makeRepository makes dir a flat repository of the set's files.
-func (s *Source) makeRepository(ctx context.Context, set matrix.PackageSet, dir string) error {
+// makeRepository makes dir a flat repository of the set's files. mmdebstrap takes what is
+// essential from the suite that it is told alone.
+func (s *Source) makeRepository(ctx context.Context, set matrix.PackageSet, suite, dir string) error {
 	var index bytes.Buffer
 	for _, p := range set.Packages {
 		// dpkg-deb unpacks the control files to read one: into our folder, which
@@ -107,7 +108,7 @@ func (s *Source) makeRepository(ctx context.Context, set matrix.PackageSet, dir 
 		return err
 	}
 	sum := sha256.Sum256(index.Bytes())
-	text := fmt.Sprintf("Origin: %[1]s\nSuite: %[2]s\nCodename: %[2]s\nSHA256:\n %[3]x %[4]d Packages\n", origin, set.Release, sum, index.Len())
+	text := fmt.Sprintf("Origin: %[1]s\nSuite: %[2]s\nCodename: %[2]s\nSHA256:\n %[3]x %[4]d Packages\n", origin, suite, sum, index.Len())
 	return os.WriteFile(filepath.Join(dir, "Release"), []byte(text), 0o644)
 }
 
