@@ -224,7 +224,7 @@ func (a *attempt) env(number int) steps.Env {
 	r := a.Family.run
 	env := steps.Env{
 		Cell: a.Cell, Check: a.planned.ID, Layer: a.check.Layer(), Attempt: number, Stalled: a.stalled,
-		Accel: r.Accel, Scale: r.Scale, Captures: r.Boot, Against: r.Plan.Cell(a.planned.Against),
+		Accel: r.Accel, Scale: r.Scale, Captures: r.Boot, Deliver: r.Deliver, Against: r.Plan.Cell(a.planned.Against),
 		Kernel: func() (string, error) { return r.Boot.KernelRelease(a.Cell) },
 	}
 	if len(a.sessions) > 0 {

@@ -161,11 +161,16 @@ func checkInstalled(ctx context.Context, set matrix.PackageSet, root string) err
 	if err != nil {
 		return fmt.Errorf("cannot list what is installed: %w", err)
 	}
+	return compareInstalled(set, string(out))
+}
+
+// compareInstalled compares lines of "package version architecture status" with a set.
+func compareInstalled(set matrix.PackageSet, out string) error {
 	var want []string
 	for _, p := range set.Packages {
 		want = append(want, fmt.Sprintf("%s %s %s ii", p.Name, p.Version, p.Arch))
 	}
-	got := strings.Split(strings.TrimSpace(string(out)), "\n")
+	got := strings.Split(strings.TrimSpace(out), "\n")
 	for i := range got {
 		got[i] = strings.TrimSpace(got[i])
 	}
