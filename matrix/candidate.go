@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,6 +93,16 @@ func (c *Candidate) Has(p Package) (same, named bool) {
 		}
 	}
 	return false, false
+}
+
+// Wanted is the candidate that a request is about, by itself or by its profile; nil if
+// there is none.
+func (c *Catalog) Wanted(r Request) (*Wanted, error) {
+	p, err := c.Profile(r.Profile)
+	if err != nil {
+		return nil, fmt.Errorf("cannot plan: %w", err)
+	}
+	return cmp.Or(r.Wanted, p.candidate(r)), nil
 }
 
 // Laid returns the release that a candidate is to be laid over, and the version of its

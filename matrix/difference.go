@@ -74,32 +74,21 @@ func Differences(was, now PackageSet) (out []Difference) {
 	return out
 }
 
-// Packages are all packages that a cell's host is made of.
-func (p *Plan) Packages(c *Cell) PackageSet {
-	all := PackageSet{Release: c.Userland}
-	seen := map[Package]bool{}
-	for _, ref := range c.Images {
-		set := p.PackageSets[ref.Packages]
-		all.Source = set.Source
-		for _, pkg := range set.Packages {
-			if !seen[pkg] {
-				all.Packages, seen[pkg] = append(all.Packages, pkg), true
-			}
-		}
+// Differing lists the packages in which the images of a host differ from those of the same
+// role of another, by name: of all images, where their roles are not the same. sets has
+// what is in them.
+func Differing(sets map[string]PackageSet, was, now []ImageRef) (out []Difference) {
+	before := map[string]PackageSet{}
+	for _, ref := range was {
+		before[ref.Role] = sets[ref.Packages]
 	}
-	return all
-}
-
-// Differing lists the packages in which the images of a cell differ from those of the
-// same role of another: of the whole host, where their roles are not the same.
-func (p *Plan) Differing(was, now *Cell) (out []Difference) {
 	seen := map[Difference]bool{}
-	for _, ref := range now.Images {
-		old, ok := was.Image(ref.Role)
-		if !ok {
-			return Differences(p.Packages(was), p.Packages(now))
+	for _, ref := range now {
+		old, ok := before[ref.Role]
+		if !ok || len(was) != len(now) {
+			return Differences(together(sets, was), together(sets, now))
 		}
-		for _, d := range Differences(p.PackageSets[old.Packages], p.PackageSets[ref.Packages]) {
+		for _, d := range Differences(old, sets[ref.Packages]) {
 			if !seen[d] {
 				out, seen[d] = append(out, d), true
 			}
@@ -107,4 +96,19 @@ func (p *Plan) Differing(was, now *Cell) (out []Difference) {
 	}
 	slices.SortStableFunc(out, func(a, b Difference) int { return strings.Compare(a.Name, b.Name) })
 	return out
+}
+
+// together are the packages of several images, each once.
+func together(sets map[string]PackageSet, images []ImageRef) (all PackageSet) {
+	seen := map[Package]bool{}
+	for _, ref := range images {
+		set := sets[ref.Packages]
+		all.Source = set.Source
+		for _, p := range set.Packages {
+			if !seen[p] {
+				all.Packages, seen[p] = append(all.Packages, p), true
+			}
+		}
+	}
+	return all
 }

@@ -61,8 +61,8 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Wanted != nil && r.Candidate == nil {
-		return nil, fmt.Errorf("nobody has looked at the candidate %s yet, so its packages are not known", r.Wanted)
+	if wanted := cmp.Or(r.Wanted, profile.candidate(r)); wanted != nil && r.Candidate == nil {
+		return nil, fmt.Errorf("nobody has looked at the candidate %s yet, so its packages are not known (-no-resolve looks at none)", wanted)
 	}
 	plan := &Plan{Version: PlanVersion, Profile: profile.Name, Candidate: r.Candidate}
 	sweeps, err := c.sweeps(profile, r, plan)

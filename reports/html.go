@@ -61,6 +61,7 @@ type pageData struct {
 	Header   []pageHeader
 	Areas    []pageArea
 	Problems []pageProblem
+	Moves    []Move
 	// Detail is what the script shows about one result.
 	Detail pageDetail
 }
@@ -128,7 +129,7 @@ type pageLink struct {
 func newPageData(m *Matrix) pageData {
 	d := pageData{
 		Profile: oneline(m.Run.Profile, 80), Size: number(len(m.Cells), "cell") + ", " + number(len(m.Results), "result"),
-		Facts: m.facts(), Header: pageHeaders(m.Cells), Density: density(len(m.Cells)),
+		Facts: m.facts(), Moves: m.Moves(), Header: pageHeaders(m.Cells), Density: density(len(m.Cells)),
 	}
 	if words := sources(m.Results); words != "" {
 		d.Size += ", " + words

@@ -31,6 +31,7 @@ func renderMarkdown(w io.Writer, m *Matrix) error {
 	mdTotals(&b, m)
 	mdGrid(&b, m)
 	mdProblems(&b, m)
+	mdPackages(&b, m)
 	fmt.Fprintf(&b, "%s\n", mdText(strings.Join(m.facts(), "; ")))
 	_, err := w.Write(b.Bytes())
 	return err

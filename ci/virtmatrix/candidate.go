@@ -32,7 +32,7 @@ func showCandidate(w io.Writer, p *matrix.Plan) {
 			continue
 		}
 		var lines []string
-		for _, d := range p.Differing(was, cell) {
+		for _, d := range matrix.Differing(p.PackageSets, was.Images, cell.Images) {
 			lines = append(lines, "        "+d.String()+"\n")
 		}
 		text := strings.Join(lines, "")

@@ -66,6 +66,7 @@ type commandLine struct {
 	Selftest selftestVerb  `cmd:"" help:"Does each check see what it exists to see?"`
 	Checks   checksVerb    `cmd:"" help:"What each check asserts, requires and depends on."`
 	Diff     diffImageVerb `cmd:"" name:"diff-image" help:"What of one image users miss in another, before anything boots."`
+	Packages packagesVerb  `cmd:"" help:"Package by package what differs between cells or runs, with changelogs."`
 	GC       gcVerb        `cmd:"" name:"gc" help:"Remove what killed runs left; the cache's size, and what may go."`
 }
 

@@ -124,9 +124,6 @@ func (v *planVerb) plan(a *app) (*matrix.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if req.Wanted != nil {
-		return nil, fmt.Errorf("cannot plan candidate %s without looking at its packages; leave out -no-resolve", req.Wanted)
-	}
 	return matrix.New(cat, req)
 }
 
@@ -161,17 +158,20 @@ func (a *app) plan(s selection) (*matrix.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	early := req
-	early.Wanted = nil // nobody has looked at it yet, and what is named may be in it
-	if req.Wanted != nil {
-		early.Cells = nil
+	wanted, err := cat.Wanted(req)
+	if err != nil {
+		return nil, err
 	}
+	early := req
 	if p, err := cat.Profile(req.Profile); req.Change != nil || err == nil && len(p.Covers) > 0 {
 		// Which cells are generated depends on what the packages say.
 		early.Cells = nil
 	}
-	if _, err := matrix.New(cat, early); err != nil {
-		return nil, err
+	// Of a candidate nobody knows the cells before it was looked at.
+	if wanted == nil {
+		if _, err := matrix.New(cat, early); err != nil {
+			return nil, err
+		}
 	}
 	sink, done := progress.Plain(a.stderr)
 	defer done()

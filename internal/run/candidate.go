@@ -7,16 +7,18 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/apt"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
 // lay looks at the candidate that is asked for, by the request or by its profile, and
 // returns the catalogue and the request with it.
 func (d *Driver) lay(ctx context.Context, cat *matrix.Catalog, req matrix.Request) (*matrix.Catalog, matrix.Request, error) {
-	if req.Wanted == nil {
-		return cat, req, nil
+	wanted, err := cat.Wanted(req)
+	if wanted == nil || err != nil {
+		return cat, req, err
 	}
-	w := *req.Wanted
+	w := *wanted
 	fail := func(err error) (*matrix.Catalog, matrix.Request, error) {
 		return nil, req, fmt.Errorf("cannot plan candidate %s: %w", w, err)
 	}
@@ -79,4 +81,26 @@ func laid(cat *matrix.Catalog, plan *matrix.Plan) (*matrix.Catalog, error) {
 		return cat, nil
 	}
 	return cat.Laying(plan.Candidate)
+}
+
+// Changelogs returns what the changelogs of packages say between the versions in which
+// they differ, by name, as far as they are in the cache.
+func (d *Driver) Changelogs(ctx context.Context, differences []matrix.Difference) (map[string][]string, error) {
+	entries := map[string][]string{}
+	src := apt.Cached(d.config.Home)
+	for _, diff := range differences {
+		if diff.Way != matrix.Up && diff.Way != matrix.Down {
+			continue
+		}
+		newer, older := diff.Now, diff.Was
+		if diff.Way == matrix.Down {
+			newer, older = older, newer
+		}
+		text, err := src.Changelog(ctx, newer, older.Version)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the changelog of %s: %w", diff.Name, err)
+		}
+		entries[diff.Name] = text
+	}
+	return entries, nil
 }

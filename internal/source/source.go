@@ -86,6 +86,13 @@ type Deliverer interface {
 	Plant(ctx context.Context, c matrix.Candidate, p Planted) (matrix.Candidate, error)
 }
 
+// Chronicler is a source whose packages tell what changed in them.
+type Chronicler interface {
+	// Changelog returns the entries of a fetched package's changelog that are newer than
+	// a version, the newest first; none where there is none.
+	Changelog(ctx context.Context, p matrix.Package, since string) ([]string, error)
+}
+
 // Surveyor is a source that lays candidates over its releases. Of such a release it
 // serves the packages that belong to the candidate's component from the candidate,
 // whatever their versions; of what else is there only what these cannot do without.

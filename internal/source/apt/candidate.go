@@ -1,12 +1,14 @@
 package apt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,7 +32,7 @@ type offered struct {
 
 // Survey looks at what is where a candidate is, and keeps it.
 func (s *Source) Survey(ctx context.Context, release, where string, patterns []string) (matrix.Offer, error) {
-	all, err := s.collect(ctx, where)
+	all, trust, err := s.find(ctx, where, patterns)
 	if err == nil {
 		err = distinct(all)
 	}
@@ -41,7 +43,7 @@ func (s *Source) Survey(ctx context.Context, release, where string, patterns []s
 	if err != nil {
 		return matrix.Offer{}, fmt.Errorf("cannot use candidate %s: %w", where, err)
 	}
-	offer := matrix.Offer{Trust: "unsigned"}
+	offer := matrix.Offer{Trust: trust}
 	for _, f := range all {
 		if matches(patterns, f.Name) {
 			owners = append(owners, f.source)
@@ -67,6 +69,60 @@ func (s *Source) Survey(ctx context.Context, release, where string, patterns []s
 		return offer, fmt.Errorf("cannot use candidate %s: %w", where, err)
 	}
 	return offer, nil
+}
+
+// find gets the package files of a place: a folder, a release, or a repository as
+// "ADDRESS SUITE", with a keyring of its own or the word "unsigned" after that.
+func (s *Source) find(ctx context.Context, where string, patterns []string) (all []offered, trust string, err error) {
+	words := strings.Fields(where)
+	from, release := s, where
+	switch {
+	case s.releases[where].Name != "":
+	case strings.Contains(where, "://") && (len(words) == 2 || len(words) == 3):
+		key, unsigned := s.opts.Keyring, false
+		if len(words) == 3 {
+			key, unsigned = words[2], words[2] == unsignedWord
+		}
+		from, release = s.elsewhere(trimSlash(words[0]), words[1], key, unsigned), elsewhere
+	case strings.Contains(where, "://"):
+		return nil, "", fmt.Errorf("want the address of a repository, its suite (a folder that ends in / where there is none), and its keyring or the word %q", unsignedWord)
+	default:
+		all, err = s.collect(ctx, where)
+		return all, "files that nobody has signed", err
+	}
+	set, err := from.Belonging(ctx, release, patterns)
+	if err == nil {
+		err = from.Fetch(ctx, set, nil)
+	}
+	for _, p := range set.Packages {
+		if err != nil {
+			break
+		}
+		var f offered
+		f, err = s.describe(ctx, p)
+		all = append(all, f)
+	}
+	trust = "of a repository that is signed by " + from.opts.Keyring
+	if from.opts.Unsigned {
+		trust = "of a repository that nobody has signed"
+	}
+	return all, trust, err
+}
+
+// unsignedWord says that a repository is not signed.
+const unsignedWord = "unsigned"
+
+// elsewhere is how a release is called that is in another repository than the source's.
+const elsewhere = "elsewhere"
+
+// elsewhere is a source of a suite in another repository. Its lists are kept apart, by
+// where it is.
+func (s *Source) elsewhere(mirror, suite, keyring string, unsigned bool) *Source {
+	out := *s
+	out.opts.Mirror, out.opts.Keyring, out.opts.Unsigned = mirror, keyring, unsigned
+	out.releases = map[string]source.Release{elsewhere: {Name: elsewhere, Suites: []string{suite}, CheckValidUntil: true}}
+	out.opts.Releases = []source.Release{out.releases[elsewhere]}
+	return &out
 }
 
 // owners are the source packages of those that match in a release.
@@ -111,9 +167,18 @@ func (s *Source) take(ctx context.Context, file string) (offered, error) {
 		return offered{}, err
 	}
 	// From the copy: the file may be written to meanwhile.
+	f, err := s.describe(ctx, kept)
+	if err != nil {
+		err = errors.Join(err, os.Remove(s.path(kept)))
+	}
+	return f, err
+}
+
+// describe reads what a package file in the cache is.
+func (s *Source) describe(ctx context.Context, kept matrix.Package) (offered, error) {
 	out, _, err := tool.Run(ctx, tool.Command{Argv: []string{"dpkg-deb", "--field", s.path(kept)}})
 	if err != nil {
-		return offered{}, errors.Join(err, os.Remove(s.path(kept)))
+		return offered{}, err
 	}
 	f := offered{Package: kept}
 	err = stanzas(strings.NewReader(string(out)), func(fields map[string]string) {
@@ -218,12 +283,37 @@ func (p *private) preferences() string {
 	if c == nil {
 		return ""
 	}
-	var names []string
+	names := slices.Clone(p.pulled)
 	for _, own := range c.Packages {
 		names = append(names, own.Name)
 	}
 	return fmt.Sprintf("Package: %s\nPin: release o=%[2]s\nPin-Priority: 1001\n\nPackage: *\nPin: release o=%[2]s\nPin-Priority: 1\n",
 		strings.Join(names, " "), origin)
+}
+
+// pulledFile is preferences with what a candidate pulls in.
+const pulledFile = "preferences.pulled"
+
+// unmet is what apt says of a dependency that it does not meet.
+var unmet = regexp.MustCompile(`Depends: ([a-z0-9][a-z0-9+.-]*)`)
+
+// pullIn has what apt misses taken from the candidate's place too, and says whether there
+// is anything more that it could be.
+func (p *private) pullIn(said string) (more bool, err error) {
+	if p.release.Candidate == nil {
+		return false, nil
+	}
+	there, err := os.ReadFile(filepath.Join(p.src.indexDir(p.release.Candidate.Index), "Packages"))
+	if err != nil {
+		return false, err
+	}
+	for _, m := range unmet.FindAllStringSubmatch(said, -1) {
+		_, own := p.release.Candidate.Has(matrix.Package{Name: m[1]})
+		if !own && !slices.Contains(p.pulled, m[1]) && bytes.Contains(there, []byte("Package: "+m[1]+"\n")) {
+			p.pulled, more = append(p.pulled, m[1]), true
+		}
+	}
+	return more, os.WriteFile(filepath.Join(p.dir, "etc", pulledFile), []byte(p.preferences()), 0o644)
 }
 
 // shareLists takes the lists of the release below, so that both are judged by the same.

@@ -20,6 +20,9 @@ type private struct {
 	src     *Source
 	release source.Release
 	dir     string
+	// pulled are packages of the candidate's place that do not belong to it, and which it
+	// cannot do without.
+	pulled []string
 }
 
 // open locks the release's private apt and makes its indexes fresh enough.
@@ -59,7 +62,14 @@ func (p *private) sources() string {
 	}
 	var b strings.Builder
 	for _, suite := range append(append([]string{}, p.release.Suites...), p.release.Parents...) {
-		fmt.Fprintf(&b, "deb [arch=%s signed-by=%s%s] %s %s main\n", arch, p.src.opts.Keyring, valid, p.src.opts.Mirror, suite)
+		trust, part := "signed-by="+p.src.opts.Keyring, " main"
+		if p.src.opts.Unsigned {
+			trust = "trusted=yes"
+		}
+		if strings.HasSuffix(suite, "/") {
+			part = "" // a folder has none
+		}
+		fmt.Fprintf(&b, "deb [arch=%s %s%s] %s %s%s\n", arch, trust, valid, p.src.opts.Mirror, suite, part)
 	}
 	return p.candidateSource() + b.String()
 }
