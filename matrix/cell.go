@@ -95,6 +95,9 @@ type Cell struct {
 	// Userland is the release whose root file system carries libvirt.
 	Userland string     `json:"userland"`
 	Images   []ImageRef `json:"images,omitempty"`
+	// Refused is why its packages cannot be installed, in the solver's words. Such a
+	// cell has a candidate in it, and no images.
+	Refused string `json:"refused,omitempty"`
 	// Why says, a sentence each, why the cell is in the plan.
 	Why []string `json:"why,omitempty"`
 	// Baseline is the cell of the same plan that a change is judged against:

@@ -17,6 +17,7 @@ var families = []struct {
 	{"static/xen", LayerHypervisor},
 	{"static/libvirt", LayerManagement},
 	{"static/xml", LayerManagement},
+	{"static/delivery", LayerDelivery},
 }
 
 // layerOf is the layer of a family; an unknown one is an error.

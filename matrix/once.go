@@ -24,7 +24,8 @@ func (c *Cell) question(p *PlannedCheck) string {
 		}
 		words = append(words, axis+"="+value)
 		if choice, ok := c.Choice(Component(axis)); ok {
-			words = append(words, choice.Release, choice.Package)
+			// Of a candidate's release, all but its component is the release's below.
+			words = append(words, Below(choice.Release), choice.Package)
 		}
 		if !p.Hosts.None && c.isL0s(axis) {
 			words = append(words, "of L0")

@@ -23,6 +23,8 @@ type Plan struct {
 	Cells []Cell `json:"cells"`
 	// Change is what the plan is about; nil unless a change was named.
 	Change *Change `json:"change,omitempty"`
+	// Candidate is what the change brings that no release has; nil if there is none.
+	Candidate *Candidate `json:"candidate,omitempty"`
 	// Coverage says for each kind whose cells were generated what they cover.
 	Coverage []Coverage `json:"coverage,omitempty"`
 	// Emulator is the image of the L0 emulator that runs every L1.

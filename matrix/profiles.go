@@ -25,6 +25,17 @@ type Profile struct {
 	Checks map[string][]string
 	// Isolation is what the checks share their hosts with, where they do not say.
 	Isolation Isolation
+	// Candidate is what a run of the profile is about, where nothing else is asked; nil
+	// for the profile's own cells.
+	Candidate *Wanted
+}
+
+// candidate is what a request for the profile is about; nil if it says something else.
+func (p *Profile) candidate(r Request) *Wanted {
+	if r.Change != nil {
+		return nil
+	}
+	return p.Candidate
 }
 
 func profileName(p *Profile) string { return p.Name }
@@ -71,6 +82,7 @@ func (c *loader) readProfile(n node) error {
 		})),
 		optional("cover", each(func(n node) error { return c.readCover(n, &p) })),
 		optional("checks", func(n node) error { return c.readPlanned(n, &p) }),
+		optional("candidate", func(n node) error { return c.readCandidate(n, &p) }),
 		optional("isolation", word(&p.Isolation, "isolation", Isolations())),
 	)
 	if err != nil {
@@ -91,6 +103,20 @@ func (c *loader) readProfile(n node) error {
 	}
 	c.Profiles = append(c.Profiles, p)
 	return nil
+}
+
+// readCandidate reads a candidate as the command line has it.
+func (c *loader) readCandidate(n node, p *Profile) error {
+	text, err := n.text()
+	if err != nil {
+		return err
+	}
+	w, err := ParseCandidate(text)
+	if err == nil && w.Over != "" {
+		_, err = c.Release(w.Over)
+	}
+	p.Candidate = &w
+	return n.wrap(err)
 }
 
 func (c *loader) readCell(n node, p *Profile) error {

@@ -3,6 +3,7 @@ package matrix
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -113,4 +114,29 @@ func (r relation) metBy(o offer, compare func(a, b string) int) bool {
 	default:
 		return sign > 0
 	}
+}
+
+// Names says whether one of a package's relations, "libvirt-daemon (<< 7.2.0-1)", is
+// about another package, or about a name that this provides.
+func Names(relations []string, p Package, provides []string) (bool, error) {
+	offers := []offer{{p.Name, p.Version}}
+	for _, text := range provides {
+		r, err := parseRelation(text)
+		if err != nil {
+			return false, err
+		}
+		offers = append(offers, offer{r.name, r.version})
+	}
+	for _, text := range relations {
+		alternatives, err := parseAlternatives(text)
+		if err != nil {
+			return false, err
+		}
+		for _, r := range alternatives {
+			if slices.ContainsFunc(offers, func(o offer) bool { return r.metBy(o, Compare) }) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }

@@ -12,6 +12,8 @@ type Release struct {
 	CheckValidUntil bool
 	// Parents are the releases whose suites its packages need as well.
 	Parents []string
+	// Candidate is what is laid over it; nil for a release as it is served.
+	Candidate *Candidate
 }
 
 // sources are the kinds of repository that a release can come from.

@@ -28,6 +28,10 @@ type Request struct {
 	// Change plans the cells in which a change can matter, each with its baseline,
 	// instead of the profile's own; nil if there is none.
 	Change *Change
+	// Wanted is a candidate that nobody has looked at yet, Candidate what was found.
+	// The catalogue has to have it then, and it is the change.
+	Wanted    *Wanted
+	Candidate *Candidate
 }
 
 // New plans a profile, or the part of it that is asked for: its own cells, and
@@ -57,7 +61,10 @@ func (c *Catalog) plan(r Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Version: PlanVersion, Profile: profile.Name}
+	if wanted := cmp.Or(r.Wanted, profile.candidate(r)); wanted != nil && r.Candidate == nil {
+		return nil, fmt.Errorf("nobody has looked at the candidate %s yet, so its packages are not known (-no-resolve looks at none)", wanted)
+	}
+	plan := &Plan{Version: PlanVersion, Profile: profile.Name, Candidate: r.Candidate}
 	sweeps, err := c.sweeps(profile, r, plan)
 	if err != nil {
 		return nil, err
@@ -151,12 +158,14 @@ func (c *Catalog) selected(profile *Profile, r Request, cells []Cell) ([]Cell, e
 
 // offered lists the checks that a profile plans on a cell.
 func (c *Catalog) offered(p *Profile, cell *Cell) []string {
+	ids := c.CheckIDs()
 	for _, of := range []string{string(cell.Tier), string(cell.Kind)} {
-		if ids, ok := p.Checks[of]; ok {
-			return ids
+		if some, ok := p.Checks[of]; ok {
+			ids = some
+			break
 		}
 	}
-	return c.CheckIDs()
+	return c.withDelivery(ids, cell)
 }
 
 // ready leaves out drafts that are not named one by one.
@@ -204,8 +213,12 @@ func (c *Catalog) planned(cell *Cell, want []string, cells []Cell) []PlannedChec
 
 // plan is the check as it is asked of a cell.
 func (c *Check) plan(cell *Cell) PlannedCheck {
-	return PlannedCheck{
+	p := PlannedCheck{
 		ID: c.ID, Asserts: c.Asserts, Family: c.Family, Tier: cell.Tier, Unsupported: c.inapplicable(cell),
 		Depends: c.Depends, Hosts: c.Hosts,
 	}
+	if comp := cell.Candidate(); comp != "" && c.delivers() {
+		p.Depends = []string{string(comp)}
+	}
+	return p
 }

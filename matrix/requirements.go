@@ -31,6 +31,8 @@ const (
 	SharedFolder Requirement = "shared-folder"
 	// Privileged is a host whose daemons have all privileges.
 	Privileged Requirement = "privileged"
+	// Delivered is a cell of a candidate: packages that are not released yet.
+	Delivered Requirement = "candidate"
 	// Pristine is a host that no other check has used. Every cell can give it one.
 	Pristine Requirement = "pristine"
 )
@@ -48,6 +50,7 @@ type condition struct {
 	tier        Tier
 	composition Composition
 	setting     Setting
+	candidate   bool
 	// why is the reason of a check that is not asked of the others.
 	why string
 }
@@ -74,6 +77,7 @@ var vocabulary = map[Requirement][]condition{
 	},
 	SharedFolder: {{tier: Container, why: "needs a folder that both hosts see, and machines share none"}},
 	Privileged:   {{tier: Nested, why: "takes privileges that the daemons of a container do not have"}},
+	Delivered:    {{candidate: true, why: "asks how packages are delivered that are not released yet, and the cell has none"}},
 	Pristine:     nil,
 }
 
@@ -140,7 +144,8 @@ func (r Requirement) unmet(cell *Cell) string {
 	}
 	for _, c := range vocabulary[r] {
 		value, _ := cell.Value(c.setting.Axis)
-		if !c.possible(cell.hostType()) || value != c.setting.Value || c.composition != "" && c.composition != cell.Composition {
+		if !c.possible(cell.hostType()) || value != c.setting.Value || c.composition != "" && c.composition != cell.Composition ||
+			c.candidate && cell.Candidate() == "" {
 			return c.why
 		}
 	}

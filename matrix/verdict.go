@@ -37,4 +37,6 @@ const (
 	LayerManagement Layer = "L1 management"
 	LayerL2         Layer = "L2"
 	LayerHarness    Layer = "harness"
+	// LayerDelivery is how packages come to a host, before there is one.
+	LayerDelivery Layer = "delivery"
 )

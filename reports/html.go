@@ -62,6 +62,7 @@ type pageData struct {
 	Areas    []pageArea
 	Problems []pageProblem
 	Rebase   *pageRebase
+	Packages []PackageDiff
 	// Detail is what the script shows about one result.
 	Detail pageDetail
 }
@@ -130,7 +131,7 @@ type pageLink struct {
 func newPageData(m *Matrix) pageData {
 	d := pageData{
 		Profile: oneline(m.Run.Profile, 80), Size: number(len(m.Cells), "cell") + ", " + number(len(m.Results), "result"),
-		Facts: m.facts(), Header: pageHeaders(m.Cells), Density: density(len(m.Cells)),
+		Facts: m.facts(), Packages: m.PackageDiffs(), Header: pageHeaders(m.Cells), Density: density(len(m.Cells)),
 	}
 	if words := sources(m.Results); words != "" {
 		d.Size += ", " + words

@@ -32,6 +32,7 @@ func renderMarkdown(w io.Writer, m *Matrix) error {
 	mdGrid(&b, m)
 	mdRebase(&b, m.Rebase)
 	mdProblems(&b, m)
+	mdPackages(&b, m)
 	fmt.Fprintf(&b, "%s\n", mdText(strings.Join(m.facts(), "; ")))
 	_, err := w.Write(b.Bytes())
 	return err

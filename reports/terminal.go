@@ -25,6 +25,7 @@ func (t terminal) render(w io.Writer, m *Matrix) error {
 	for _, p := range problems(m) {
 		t.problem(&b, m, p)
 	}
+	t.packages(&b, m)
 	t.totals(&b, m)
 	t.decision(&b, m)
 	_, err := w.Write(b.Bytes())

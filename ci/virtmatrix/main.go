@@ -68,6 +68,7 @@ type commandLine struct {
 	Checks   checksVerb    `cmd:"" help:"What each check asserts, requires and depends on."`
 	Diff     diffVerb      `cmd:"" help:"What is worse than before: two runs, or a change and its baseline."`
 	Image    diffImageVerb `cmd:"" name:"diff-image" help:"What of one image users miss in another, before anything boots."`
+	Packages packagesVerb  `cmd:"" help:"Package by package what differs between cells or runs, with changelogs."`
 	GC       gcVerb        `cmd:"" name:"gc" help:"Remove what killed runs left; the cache's size, and what may go."`
 }
 

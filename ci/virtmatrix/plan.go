@@ -18,12 +18,14 @@ import (
 
 // selection says what of a profile is wanted.
 type selection struct {
-	Profile  string   `placeholder:"NAME" help:"The profile to plan (${profile}; with -changed ${changeProfile}); see virtmatrix list profiles."`
-	Cells    []string `placeholder:"CELL" help:"Only these cells."`
-	Checks   []string `placeholder:"CHECK" help:"Only these checks, and the boot check."`
-	Changed  string   `placeholder:"AXIS=FROM..TO" help:"Plan the cells in which this change can matter, each with its baseline."`
-	Strength int      `short:"t" placeholder:"N" help:"Cover each combination of N values, in place of what the profile says (2: pairs)."`
-	Budget   int      `placeholder:"N" help:"At most N cells: those that cover most."`
+	Profile string   `placeholder:"NAME" help:"The profile to plan (${profile}; with -changed ${changeProfile}); see virtmatrix list profiles."`
+	Cells   []string `placeholder:"CELL" help:"Only these cells."`
+	Checks  []string `placeholder:"CHECK" help:"Only these checks, and the boot check."`
+	Changed string   `placeholder:"AXIS=FROM..TO" help:"Plan the cells in which this change can matter, each with its baseline."`
+	// Candidate has packages that no release has yet.
+	Candidate string `placeholder:"COMPONENT=WHERE" help:"Plan the cells in which packages that are not released yet can matter, each with its baseline: WHERE is a folder of package files. COMPONENT@RELEASE=WHERE says which release they are laid over."`
+	Strength  int    `short:"t" placeholder:"N" help:"Cover each combination of N values, in place of what the profile says (2: pairs)."`
+	Budget    int    `placeholder:"N" help:"At most N cells: those that cover most."`
 	// Everywhere is the test of what checks say they depend on: both ways agree.
 	Everywhere bool `help:"Ask each check in each cell, also where another cell has everything that the answer depends on."`
 	// Isolation is what each check shares its host with; empty for what they say.
@@ -35,7 +37,7 @@ func (s selection) narrows() bool { return len(s.Cells)+len(s.Checks) > 0 }
 
 // chooses says whether the selection has a word in which cells a plan is made of.
 func (s selection) chooses() bool {
-	return s.Isolation != "" || s.Everywhere || s.Profile != "" || s.Changed != "" || s.Strength != 0 || s.Budget != 0
+	return s.Isolation != "" || s.Everywhere || s.Profile != "" || s.Changed != "" || s.Candidate != "" || s.Strength != 0 || s.Budget != 0
 }
 
 // request is what the selection asks of the matrix.
@@ -43,6 +45,14 @@ func (s selection) request() (matrix.Request, error) {
 	req := matrix.Request{
 		Profile: cmp.Or(s.Profile, matrix.DefaultProfile), Cells: s.Cells, Checks: s.Checks, Strength: s.Strength, Budget: s.Budget,
 		Isolation: matrix.Isolation(s.Isolation), Everywhere: s.Everywhere,
+	}
+	if s.Candidate != "" {
+		w, err := matrix.ParseCandidate(s.Candidate)
+		if err == nil && s.Changed != "" {
+			err = fmt.Errorf("cannot plan the change %s and the candidate %s at once: a candidate is a change; leave one out", s.Changed, w)
+		}
+		req.Wanted, req.Profile = &w, cmp.Or(s.Profile, matrix.ChangeProfile)
+		return req, err
 	}
 	if s.Changed == "" {
 		return req, nil
@@ -148,13 +158,20 @@ func (a *app) plan(s selection) (*matrix.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	wanted, err := cat.Wanted(req)
+	if err != nil {
+		return nil, err
+	}
 	early := req
 	if p, err := cat.Profile(req.Profile); req.Change != nil || err == nil && len(p.Covers) > 0 {
 		// Which cells are generated depends on what the packages say.
 		early.Cells = nil
 	}
-	if _, err := matrix.New(cat, early); err != nil {
-		return nil, err
+	// Of a candidate nobody knows the cells before it was looked at.
+	if wanted == nil {
+		if _, err := matrix.New(cat, early); err != nil {
+			return nil, err
+		}
 	}
 	sink, done := progress.Plain(a.stderr)
 	defer done()
@@ -195,6 +212,7 @@ func showPlan(w io.Writer, p *matrix.Plan, explain bool) error {
 	if p.Change != nil {
 		fmt.Fprintf(w, "change: %s\n", p.Change)
 	}
+	showCandidate(w, p)
 	for i := range p.Coverage {
 		showCoverage(w, &p.Coverage[i])
 	}

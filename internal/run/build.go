@@ -38,7 +38,7 @@ func (d *Driver) resolveEmulator(ctx context.Context, plan *matrix.Plan, sources
 }
 
 // Build makes every image that the plan's cells need, and the L0 emulator.
-func (d *Driver) Build(ctx context.Context, cat *matrix.Catalog, plan *matrix.Plan) (*Images, error) {
+func (d *Driver) Build(ctx context.Context, cat *matrix.Catalog, plan *matrix.Plan) (_ *Images, err error) {
 	if plan.Emulator.Packages == "" {
 		return nil, fault.Infraf("build images", "the plan's packages are not resolved; plan again")
 	}
@@ -47,6 +47,9 @@ func (d *Driver) Build(ctx context.Context, cat *matrix.Catalog, plan *matrix.Pl
 	}
 	if err := containable(ctx, plan); err != nil {
 		return nil, err
+	}
+	if cat, err = laid(cat, plan); err != nil {
+		return nil, fault.Infraf("build images", "%w", err)
 	}
 	sources, err := d.sources(ctx, cat)
 	if err != nil {

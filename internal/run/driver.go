@@ -157,7 +157,7 @@ func (d *Driver) sources(ctx context.Context, cat *matrix.Catalog) (source.Sourc
 		for _, p := range lineage[1:] {
 			parents = append(parents, p.Suites...)
 		}
-		releases = append(releases, source.Release{Name: r.Name, Suites: r.Suites, Parents: parents, CheckValidUntil: r.CheckValidUntil})
+		releases = append(releases, source.Release{Name: r.Name, Suites: r.Suites, Parents: parents, CheckValidUntil: r.CheckValidUntil, Candidate: r.Candidate})
 	}
 	src, err := apt.New(ctx, apt.Options{Home: d.config.Home, Releases: releases, Mirror: d.config.Mirror, Fresh: d.config.Fresh})
 	if err != nil {
@@ -179,6 +179,10 @@ func Tools() []tool.Tool {
 // packages from the sources, which also say what does not go together. The plan
 // is sealed.
 func (d *Driver) Plan(ctx context.Context, cat *matrix.Catalog, req matrix.Request) (*matrix.Plan, error) {
+	cat, req, err := d.lay(ctx, cat, req)
+	if err != nil {
+		return nil, err
+	}
 	sources, err := d.sources(ctx, cat)
 	if err != nil {
 		return nil, err
@@ -198,5 +202,6 @@ func (d *Driver) Plan(ctx context.Context, cat *matrix.Catalog, req matrix.Reque
 	if err := d.resolveEmulator(ctx, plan, sources); err != nil {
 		return nil, err
 	}
+	cat.AskRefused(plan)
 	return plan, plan.Seal()
 }

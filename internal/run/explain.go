@@ -9,6 +9,10 @@ import (
 // LeftOut lists the stacks that a plan made of the request does not have, and
 // why: what the packages themselves state is among the reasons.
 func (d *Driver) LeftOut(ctx context.Context, cat *matrix.Catalog, req matrix.Request, plan *matrix.Plan) ([]matrix.LeftOutCell, error) {
+	cat, err := laid(cat, plan)
+	if err != nil {
+		return nil, err
+	}
 	sources, err := d.sources(ctx, cat)
 	if err != nil {
 		return nil, err

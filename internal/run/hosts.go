@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/virtmatrix/virtmatrix/fixtures"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
@@ -63,7 +64,11 @@ func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (
 	if h.emulator.Program, err = images.layouts[plan.Emulator].Program(layout.Emulator); err != nil {
 		return nil, fault.Infraf("prepare hosts", "%w", err)
 	}
-	guest, err := h.guest(&plan.Cells[0])
+	first := slices.IndexFunc(plan.Cells, func(c matrix.Cell) bool { return c.Refused == "" })
+	if first < 0 {
+		return h, nil // no host of the plan can be
+	}
+	guest, err := h.guest(&plan.Cells[first])
 	if err != nil {
 		return nil, err
 	}

@@ -47,6 +47,8 @@ func (k *Recorder) Append(rec journal.Record) error {
 func (v *Verdicts) Keep(rec journal.Record, dir string) error {
 	key, err := v.keyOf(&rec)
 	switch {
+	case errors.Is(err, errAskedAnew):
+		return nil
 	case err != nil:
 		return fmt.Errorf("cannot keep verdict: %w", err)
 	case v.uncacheable != nil:

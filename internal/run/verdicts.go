@@ -55,6 +55,9 @@ type Verdicts struct {
 	uncacheable error
 }
 
+// errAskedAnew says that an answer is never kept: repositories change.
+var errAskedAnew = errors.New("what repositories serve is asked anew each time")
+
 // module is the path of this module.
 const module = "github.com/virtmatrix/virtmatrix/"
 
@@ -216,6 +219,9 @@ func CodeState(ctx context.Context, source string) (string, error) {
 // key is the key of the question that a check asks of a cell. Without the images,
 // and what runs the host, it cannot be asked.
 func (v *Verdicts) key(cell *matrix.Cell, check matrix.PlannedCheck) (string, error) {
+	if check.Layer() == matrix.LayerDelivery {
+		return "", errAskedAnew
+	}
 	q := verdict.Question{Check: check, Cell: *cell, Code: v.code[check.Family], Machine: v.machine[cell.Tier]}
 	if q.Machine == nil {
 		return "", fmt.Errorf("nothing runs hosts of tier %s here", cell.Tier)

@@ -27,6 +27,82 @@ type Release struct {
 	// CheckValidUntil says whether metadata past its date is refused. It is
 	// false for releases whose mirrors are known to lag.
 	CheckValidUntil bool
+	// Candidate is laid over it, and preferred to all else; nil for none.
+	Candidate *matrix.Candidate
+}
+
+// Content is what a package file says of other packages, and what is in it.
+type Content struct {
+	matrix.Package
+	// Source is the source package that it is built from.
+	Source string
+	// Provides, Depends, Breaks, Conflicts and Replaces are the fields of that name, cut
+	// at their commas, in the words of the kind of repository.
+	Provides, Depends, Breaks, Conflicts, Replaces []string
+	// Files are the paths of what is in it but folders, Config those of the files that
+	// users may change.
+	Files, Config []string
+}
+
+// Planted is a package that a control makes: it says and holds what no package should.
+type Planted struct {
+	Name, Version string
+	// Depends, Breaks and Replaces are fields as in Content.
+	Depends, Breaks, Replaces []string
+	// Files are what it holds, AfterInstall is what it runs in the root.
+	Files        []string
+	AfterInstall string
+}
+
+// Move is the way of a root from one set of packages to another.
+type Move struct {
+	// Image is the file system of a root in which exactly From is installed.
+	Image    string
+	From, To matrix.PackageSet
+	// Before and After are commands that are run in the root, around the move.
+	Before, After string
+}
+
+// Moved is what came of a move.
+type Moved struct {
+	// Log has all that was said, Complaint why the move itself failed; empty if it went
+	// through. Output is what the command after it printed.
+	Log, Complaint, Output string
+}
+
+// Deliverer is a source that shows how packages come to a host.
+type Deliverer interface {
+	Source
+	Surveyor
+	// Belonging lists the packages of a release that are built from the source packages
+	// of those that match the patterns.
+	Belonging(ctx context.Context, release string, patterns []string) (matrix.PackageSet, error)
+	// Inspect reads the files of a fetched set.
+	Inspect(ctx context.Context, set matrix.PackageSet) ([]Content, error)
+	// Move takes a throw-away root from one set to another, whose files are fetched, with
+	// the package manager in it and the packages' own scripts.
+	Move(ctx context.Context, m Move) (Moved, error)
+	// Plant returns a candidate that has one package more.
+	Plant(ctx context.Context, c matrix.Candidate, p Planted) (matrix.Candidate, error)
+}
+
+// Chronicler is a source whose packages tell what changed in them.
+type Chronicler interface {
+	// Changelog returns the entries of a fetched package's changelog that are newer than
+	// a version, the newest first; none where there is none.
+	Changelog(ctx context.Context, p matrix.Package, since string) ([]string, error)
+}
+
+// Surveyor is a source that lays candidates over its releases. Of such a release it
+// serves the packages that belong to the candidate's component from the candidate,
+// whatever their versions; of what else is there only what these cannot do without.
+type Surveyor interface {
+	// Survey looks at what is where a candidate is: package files in a folder, an
+	// installed tree, a repository or another release. What belongs to the component
+	// are the packages that match the patterns (path.Match), and those of the same
+	// source packages there and in the release that it is to be laid over, if that is
+	// known already. Files are kept, so that the place may change afterwards.
+	Survey(ctx context.Context, release, where string, patterns []string) (matrix.Offer, error)
 }
 
 // Request asks for packages of a release with everything they depend on.

@@ -110,6 +110,9 @@ func (a *attempt) run(ctx context.Context, rec *journal.Record) error {
 	if err := os.RemoveAll(dir); err != nil { // attempts count anew when a run goes on
 		return fault.Infraf("remove earlier evidence", "%w", err)
 	}
+	if err := a.refused(); err != nil {
+		return err
+	}
 	note, err := a.admit(ctx, a.planned.Hosts)
 	if err != nil {
 		return err
@@ -188,6 +191,25 @@ func (a *attempt) notBooted(err error) error {
 	return &fault.Unmet{What: "a host that boots", Check: a.bootCheck(), Err: err}
 }
 
+// refused says that a cell which the check works on has packages that cannot be
+// installed. Checks of the delivery tell what there is to tell of those.
+func (a *attempt) refused() error {
+	if a.check.Layer() == matrix.LayerDelivery {
+		return nil
+	}
+	cells := []*matrix.Cell{a.Cell}
+	for _, id := range a.planned.Others() {
+		cells = append(cells, a.Family.run.Plan.Cell(id))
+	}
+	for _, c := range cells {
+		if c != nil && c.Refused != "" {
+			return &fault.Unmet{What: "packages that can be installed", Check: matrix.RefusedCheck,
+				Err: fault.Productf(matrix.LayerDelivery, "install the packages of "+c.ID, "%s", c.Refused)}
+		}
+	}
+	return nil
+}
+
 // bootCheck is the check of the cell that answers for the boot of its hosts.
 func (a *attempt) bootCheck() string {
 	for _, p := range a.Cell.Checks {
@@ -202,7 +224,7 @@ func (a *attempt) env(number int) steps.Env {
 	r := a.Family.run
 	env := steps.Env{
 		Cell: a.Cell, Check: a.planned.ID, Layer: a.check.Layer(), Attempt: number, Stalled: a.stalled,
-		Accel: r.Accel, Scale: r.Scale, Captures: r.Boot, Against: r.Plan.Cell(a.planned.Against),
+		Accel: r.Accel, Scale: r.Scale, Captures: r.Boot, Deliver: r.Deliver, Against: r.Plan.Cell(a.planned.Against),
 		Kernel: func() (string, error) { return r.Boot.KernelRelease(a.Cell) },
 	}
 	if len(a.sessions) > 0 {

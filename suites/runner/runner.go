@@ -51,6 +51,8 @@ type Run struct {
 	Boot    Booter
 	Journal Journal
 	Events  progress.Sink
+	// Deliver is how the packages of a candidate's cell come to a host.
+	Deliver func(context.Context, *matrix.Cell) (steps.Deliveries, error)
 	// Accel is L0's accelerator, Emulator the L0 emulator's version, Scale the machine's
 	// time factor, Harness our own revision.
 	Accel, Emulator, Harness string

@@ -19,6 +19,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
+	"github.com/virtmatrix/virtmatrix/suites/steps"
 )
 
 // Suite is what one Ginkgo process works with.
@@ -225,6 +226,9 @@ func (s *Suite) equip(ctx context.Context, cat *matrix.Catalog, process int, eve
 	}
 	s.run = &Run{
 		Plan: s.Plan, Dir: s.dir.Path(), Boot: booter{hosts}, Journal: recorder, Events: events,
+		Deliver: func(ctx context.Context, cell *matrix.Cell) (steps.Deliveries, error) {
+			return hosts.Delivery(ctx, cat, cell)
+		},
 		Accel: hosts.Accel().Accel, Scale: hosts.Accel().Scale,
 		Emulator: "qemu " + hosts.Emulator().Version, Harness: run.Revision(ctx),
 		Engine: run.Engine(ctx, s.Plan), Keep: os.Getenv(run.KeepEnv) != "", Selftest: selftest,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
 )
@@ -61,6 +62,21 @@ func Filter(program, name, expression string) *Control {
 func Guest(fault l2.Fault) *Control {
 	return &Control{Name: fmt.Sprintf("guests that %s", strings.ReplaceAll(string(fault), "-", " ")), Layer: matrix.LayerL2,
 		apply: func(t *steps.T) func() error { t.SetGuestFaults(l2.Faults{fault: 0}); return nil }}
+}
+
+// Package plants a package in the candidate.
+func Package(name string, p source.Planted) *Control {
+	return PackageOf(name, func(*steps.T) source.Planted { return p })
+}
+
+// PackageOf plants a package that depends on what the candidate is.
+func PackageOf(name string, p func(*steps.T) source.Planted) *Control {
+	return &Control{Name: name, apply: func(t *steps.T) func() error { t.Delivery().Plant(p(t)); return nil }}
+}
+
+// Root runs a command in the root of a move, before it.
+func Root(name, command string) *Control {
+	return &Control{Name: name, apply: func(t *steps.T) func() error { t.Delivery().SpoilRoot(command); return nil }}
 }
 
 // Planted gives the older one of two compared versions something that no image has.

@@ -41,6 +41,8 @@ type Env struct {
 	// compares none. Captures has what their images hold.
 	Against  *matrix.Cell
 	Captures Captures
+	// Deliver is how the packages of a candidate's cell come to a host.
+	Deliver func(context.Context, *matrix.Cell) (Deliveries, error)
 	// Kernel returns what uname -r prints under the cell's kernel.
 	Kernel func() (string, error)
 	// Transcripts is the folder of L0 for what is written down during the attempt.
@@ -72,6 +74,8 @@ type attempt struct {
 	texts map[string]string
 	// planted says that the older version is to have a fact that no image has.
 	planted bool
+	// delivery is the cell's, once it was asked for.
+	delivery *Delivery
 	// silent is set when a host answers nothing any more.
 	silent bool
 	// guestFaults are how guests are to misbehave; none as a rule.

@@ -46,6 +46,8 @@ type Options struct {
 	Mirror string
 	// Keyring that the archive must be signed by. Empty means Debian's.
 	Keyring string
+	// Unsigned says that the archive is not signed at all, and is taken as it is.
+	Unsigned bool
 	// MaxAge is how long an index is used before the mirror is asked again; 0
 	// means six hours.
 	MaxAge time.Duration

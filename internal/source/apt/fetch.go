@@ -184,10 +184,13 @@ func (s *Source) ready(set matrix.PackageSet, op string) error {
 	return nil
 }
 
+// Cached is a source of what is in the cache alone.
+func Cached(home string) *Source { return &Source{opts: Options{Home: home}} }
+
 // Text returns the files of a cached package whose paths match one of tar's wildcards,
 // one after another; nothing when it has none.
 func Text(ctx context.Context, home string, p matrix.Package, wildcards ...string) ([]byte, error) {
-	file := (&Source{opts: Options{Home: home}}).path(p)
+	file := Cached(home).path(p)
 	if _, err := os.Stat(file); err != nil {
 		return nil, fmt.Errorf("cannot read package %s: %w", p.Name, err)
 	}

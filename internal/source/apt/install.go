@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -54,7 +55,7 @@ func (s *Source) Install(ctx context.Context, set matrix.PackageSet, root string
 		return s.fail(source.Failed, op, set.Release, "", err)
 	}
 	defer os.RemoveAll(repo)
-	if err := s.makeRepository(ctx, set, repo); err != nil {
+	if err := s.makeRepository(ctx, set, r.Suites[0], repo); err != nil {
 		return s.fail(source.Failed, op, set.Release, "", err)
 	}
 	if err := s.bootstrap(ctx, r, set, repo, root); err != nil {
@@ -86,8 +87,9 @@ func forgetMirror(root string) error {
 	return err
 }
 
-// makeRepository makes dir a flat repository of the set's files.
-func (s *Source) makeRepository(ctx context.Context, set matrix.PackageSet, dir string) error {
+// makeRepository makes dir a flat repository of the set's files. mmdebstrap takes what is
+// essential from the suite that it is told alone.
+func (s *Source) makeRepository(ctx context.Context, set matrix.PackageSet, suite, dir string) error {
 	var index bytes.Buffer
 	for _, p := range set.Packages {
 		// dpkg-deb unpacks the control files to read one: into our folder, which
@@ -100,15 +102,20 @@ func (s *Source) makeRepository(ctx context.Context, set matrix.PackageSet, dir 
 		if err := os.Symlink(s.path(p), filepath.Join(dir, name)); err != nil {
 			return err
 		}
-		fmt.Fprintf(&index, "%s\nFilename: ./%s\nSize: %d\nSHA256: %s\n\n", bytes.TrimSpace(control), name, p.Size, p.SHA256)
+		fmt.Fprintf(&index, "%s\nFilename: ./%s\nSize: %d\nSHA256: %s\n\n", bytes.TrimSpace(unsized.ReplaceAll(control, nil)), name, p.Size, p.SHA256)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "Packages"), index.Bytes(), 0o644); err != nil {
 		return err
 	}
 	sum := sha256.Sum256(index.Bytes())
-	text := fmt.Sprintf("Suite: %s\nCodename: %s\nSHA256:\n %x %d Packages\n", set.Release, set.Release, sum, index.Len())
+	text := fmt.Sprintf("Origin: %[1]s\nSuite: %[2]s\nCodename: %[2]s\nSHA256:\n %[3]x %[4]d Packages\n", origin, suite, sum, index.Len())
 	return os.WriteFile(filepath.Join(dir, "Release"), []byte(text), 0o644)
 }
+
+// unsized is the field of a package that our repositories leave out. apt takes two files of
+// one version for the same where dependencies and sizes are the same (VersionHash in
+// apt-pkg/deb/deblistparser.cc), and then serves either of them; a rebuild is another one.
+var unsized = regexp.MustCompile(`(?m)^Installed-Size:.*\n?`)
 
 // bootstrap installs every package of the repository into root. The log of a
 // failure is kept and named.
@@ -154,11 +161,16 @@ func checkInstalled(ctx context.Context, set matrix.PackageSet, root string) err
 	if err != nil {
 		return fmt.Errorf("cannot list what is installed: %w", err)
 	}
+	return compareInstalled(set, string(out))
+}
+
+// compareInstalled compares lines of "package version architecture status" with a set.
+func compareInstalled(set matrix.PackageSet, out string) error {
 	var want []string
 	for _, p := range set.Packages {
 		want = append(want, fmt.Sprintf("%s %s %s ii", p.Name, p.Version, p.Arch))
 	}
-	got := strings.Split(strings.TrimSpace(string(out)), "\n")
+	got := strings.Split(strings.TrimSpace(out), "\n")
 	for i := range got {
 		got[i] = strings.TrimSpace(got[i])
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
+	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
 // private is an apt of one release's own: its own lists, cache and settings, and
@@ -19,6 +20,9 @@ type private struct {
 	src     *Source
 	release source.Release
 	dir     string
+	// pulled are packages of the candidate's place that do not belong to it, and which it
+	// cannot do without.
+	pulled []string
 }
 
 // open locks the release's private apt and makes its indexes fresh enough.
@@ -28,6 +32,14 @@ func (s *Source) open(ctx context.Context, name string) (p *private, release fun
 		return nil, nil, err
 	}
 	p = &private{src: s, release: r, dir: s.releaseDir(name)}
+	if r.Candidate != nil {
+		// What is below comes first: a candidate is judged by the same lists.
+		_, release, err := s.open(ctx, matrix.Below(name))
+		if err != nil {
+			return nil, nil, err
+		}
+		release()
+	}
 	release, err = disk.Lock(ctx, filepath.Join(s.opts.Home, "apt", name+".lock"))
 	if err != nil {
 		return nil, nil, s.fail(source.Failed, "open the index", name, "", err)
@@ -40,7 +52,7 @@ func (s *Source) open(ctx context.Context, name string) (p *private, release fun
 }
 
 // settings decide whether the index on disk is the right one.
-func (p *private) settings() string { return p.sources() + p.config("") }
+func (p *private) settings() string { return p.sources() + p.config("") + p.preferences() }
 
 // sources is the text of sources.list.
 func (p *private) sources() string {
@@ -50,9 +62,16 @@ func (p *private) sources() string {
 	}
 	var b strings.Builder
 	for _, suite := range append(append([]string{}, p.release.Suites...), p.release.Parents...) {
-		fmt.Fprintf(&b, "deb [arch=%s signed-by=%s%s] %s %s main\n", arch, p.src.opts.Keyring, valid, p.src.opts.Mirror, suite)
+		trust, part := "signed-by="+p.src.opts.Keyring, " main"
+		if p.src.opts.Unsigned {
+			trust = "trusted=yes"
+		}
+		if strings.HasSuffix(suite, "/") {
+			part = "" // a folder has none
+		}
+		fmt.Fprintf(&b, "deb [arch=%s %s%s] %s %s%s\n", arch, trust, valid, p.src.opts.Mirror, suite, part)
 	}
-	return b.String()
+	return p.candidateSource() + b.String()
 }
 
 // config is the text of apt.conf. Every directory is named, so that nothing of
@@ -82,6 +101,9 @@ func (p *private) config(transport string) string {
 	if len(p.release.Parents) > 0 {
 		fmt.Fprintf(&b, "APT::Default-Release %q;\n", p.release.Suites[0])
 	}
+	if p.release.Candidate != nil {
+		fmt.Fprintf(&b, "Dir::Etc::preferences \"preferences\";\n")
+	}
 	return b.String() + transport
 }
 
@@ -98,7 +120,14 @@ func (p *private) refresh(ctx context.Context) error {
 	if err := p.write(transport); err != nil {
 		return p.src.fail(source.Failed, "write the settings", p.release.Name, "", err)
 	}
-	if _, err := p.run(ctx, "apt-get", "update", "-q"); err != nil {
+	update := []string{"apt-get", "update", "-q"}
+	if p.release.Candidate != nil {
+		if err := p.shareLists(ctx); err != nil {
+			return err
+		}
+		update = append(update, "-o", "Dir::Etc::sourcelist=candidate.list", "-o", "APT::Get::List-Cleanup=false")
+	}
+	if _, err := p.run(ctx, update...); err != nil {
 		kind, cure := explainUpdate(err)
 		return p.src.fail(kind, "update the index", p.release.Name, cure, err)
 	}
@@ -123,6 +152,12 @@ func (p *private) fresh() bool {
 	if p.src.opts.Fresh && info.ModTime().Before(p.src.started) {
 		return false
 	}
+	if p.release.Candidate != nil {
+		below, err := os.Stat((&private{dir: p.src.releaseDir(matrix.Below(p.release.Name))}).stamp())
+		if err != nil || below.ModTime().After(info.ModTime()) {
+			return false
+		}
+	}
 	age := time.Since(info.ModTime())
 	return age >= 0 && age < p.src.opts.MaxAge
 }
@@ -142,6 +177,7 @@ func (p *private) write(transport string) error {
 	}
 	for name, text := range map[string]string{
 		"apt.conf": p.config(transport), "status": "", "etc/sources.list": p.sources(),
+		"etc/candidate.list": p.candidateSource(), "etc/preferences": p.preferences(),
 	} {
 		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o644); err != nil {
 			return err

@@ -99,6 +99,11 @@ func relationName(relation string) string {
 // each calls do for each package of the release, in the version that apt would
 // take of it.
 func (p *private) each(ctx context.Context, do func(*matrix.Record)) error {
+	return p.eachFields(ctx, func(fields map[string]string) { do(p.record(fields)) })
+}
+
+// eachFields is each, with all fields that are read.
+func (p *private) eachFields(ctx context.Context, do func(fields map[string]string)) error {
 	r, w := io.Pipe()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -107,7 +112,7 @@ func (p *private) each(ctx context.Context, do func(*matrix.Record)) error {
 		return err
 	})
 	g.Go(func() error {
-		err := stanzas(r, func(fields map[string]string) { do(p.record(fields)) })
+		err := stanzas(r, do)
 		r.CloseWithError(errors.Join(io.ErrClosedPipe, err))
 		return err
 	})
@@ -149,8 +154,8 @@ func stanzas(r io.Reader, do func(fields map[string]string)) error {
 }
 
 var recordFields = map[string]bool{
-	"Package": true, "Version": true, "Source": true,
-	"Provides": true, "Pre-Depends": true, "Depends": true, "Breaks": true, "Conflicts": true,
+	"Package": true, "Version": true, "Source": true, "Architecture": true, "Size": true, "SHA256": true,
+	"Provides": true, "Pre-Depends": true, "Depends": true, "Breaks": true, "Conflicts": true, "Replaces": true,
 }
 
 func (p *private) record(fields map[string]string) *matrix.Record {

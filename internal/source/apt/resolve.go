@@ -49,14 +49,9 @@ func (s *Source) Resolve(ctx context.Context, req source.Request) (matrix.Packag
 	if p.recall(names, &set) {
 		return set, nil
 	}
-	out, err := p.run(ctx, append([]string{"apt-get", "install", "-qq", "--print-uris"}, names...)...)
+	out, err := p.solve(ctx, names)
 	if err != nil {
 		kind, cure := p.explainResolve(ctx, err)
-		if kind == source.Unsatisfiable {
-			// Only a louder try says, on standard output, which packages it is about.
-			said, _ := p.run(ctx, append([]string{"apt-get", "install", "-q", "--simulate"}, names...)...)
-			err = fmt.Errorf("%w: %s", err, strings.TrimSpace(said))
-		}
 		return matrix.PackageSet{}, s.fail(kind, op, req.Release, cure, err)
 	}
 	files, err := parseURIs(out)
@@ -71,6 +66,31 @@ func (s *Source) Resolve(ctx context.Context, req source.Request) (matrix.Packag
 		return matrix.PackageSet{}, s.fail(source.Failed, op, req.Release, "", err)
 	}
 	return set, nil
+}
+
+// solve has apt find the files of an installation. What of a candidate's place the
+// candidate cannot do without is taken from there as well.
+func (p *private) solve(ctx context.Context, names []string) (out string, err error) {
+	install := []string{"apt-get", "install"}
+	for {
+		out, err = p.run(ctx, slices.Concat(install, []string{"-qq", "--print-uris"}, names)...)
+		if err == nil || !unsatisfiable(err) {
+			return out, err
+		}
+		// Only a louder try says, on standard output, which packages it is about.
+		said, _ := p.run(ctx, slices.Concat(install, []string{"-q", "--simulate"}, names)...)
+		more, pullErr := p.pullIn(said)
+		if pullErr != nil || !more {
+			return out, errors.Join(fmt.Errorf("%w: %s", err, strings.TrimSpace(said)), pullErr)
+		}
+		install = []string{"apt-get", "-o", "Dir::Etc::preferences=" + pulledFile, "install"}
+	}
+}
+
+// unsatisfiable says whether apt says that packages cannot be installed together.
+func unsatisfiable(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "unmet dependencies") || strings.Contains(text, "Unable to correct problems")
 }
 
 // answers is where answers of the present index are noted: apt takes the
@@ -124,7 +144,7 @@ func (p *private) explainResolve(ctx context.Context, err error) (source.Kind, s
 			return source.NoSuchPackage, fmt.Sprintf("did you mean %q?", near)
 		}
 		return source.NoSuchPackage, ""
-	case strings.Contains(text, "unmet dependencies"), strings.Contains(text, "Unable to correct problems"):
+	case unsatisfiable(err):
 		return source.Unsatisfiable, "the packages cannot be installed together from this release alone; check the recipe's names"
 	}
 	return source.Failed, ""

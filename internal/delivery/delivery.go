@@ -1,0 +1,130 @@
+// Package delivery finds in what packages say and hold what keeps them from being
+// installed together, or in the place of those before.
+package delivery
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// Clash is a file that two packages hold which may be installed together.
+type Clash struct {
+	Path      string
+	Mine, Has matrix.Package
+}
+
+// String tells of the clash.
+func (c Clash) String() string {
+	return fmt.Sprintf("%s is in %s %s and in %s %s, and neither says so", c.Path, c.Mine.Name, c.Mine.Version, c.Has.Name, c.Has.Version)
+}
+
+// Clashes lists the files of some packages that others have as well, themselves among
+// them. Packages that cannot be installed together have none, nor has one that says that
+// it replaces files of the other (Debian policy 7.6.1).
+func Clashes(mine, others []source.Content) (all []Clash, err error) {
+	holders := map[string][]int{}
+	for i, c := range others {
+		for _, f := range c.Files {
+			path := merged(f)
+			holders[path] = append(holders[path], i)
+		}
+	}
+	var told []string
+	for _, c := range mine {
+		for _, f := range c.Files {
+			for _, i := range holders[merged(f)] {
+				o := others[i]
+				// Of two that clash, one is told of.
+				key, turned := c.Name+" "+o.Name+" "+f, o.Name+" "+c.Name+" "+f
+				if c.Name == o.Name || slices.Contains(told, turned) {
+					continue
+				}
+				agreed, err := agree(c, o)
+				if err != nil {
+					return nil, err
+				}
+				if !agreed {
+					told = append(told, key)
+					all = append(all, Clash{Path: f, Mine: c.Package, Has: o.Package})
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
+// agree says whether one of two packages speaks of the other as one that it cannot be
+// with, or whose files it may replace.
+func agree(a, b source.Content) (bool, error) {
+	for _, pair := range [][2]source.Content{{a, b}, {b, a}} {
+		says := slices.Concat(pair[0].Conflicts, pair[0].Breaks, pair[0].Replaces)
+		named, err := matrix.Names(says, pair[1].Package, pair[1].Provides)
+		if named || err != nil {
+			return named, err
+		}
+	}
+	return false, nil
+}
+
+// merged is a path where /bin, /sbin and /lib* are links into /usr.
+func merged(path string) string {
+	for _, dir := range []string{"/bin/", "/sbin/", "/lib/", "/lib64/"} {
+		if strings.HasPrefix(path, dir) {
+			return "/usr" + path
+		}
+	}
+	return path
+}
+
+// Undeclared lists of the packages that a move changes, beside those that are delivered,
+// the ones of which no delivered package says that it needs them so, or cannot be with
+// them as they were.
+func Undeclared(moved []matrix.Difference, delivered []source.Content) (all []matrix.Difference, err error) {
+	for _, d := range moved {
+		if slices.ContainsFunc(delivered, func(c source.Content) bool { return c.Name == d.Name }) {
+			continue
+		}
+		declared := false
+		for _, c := range delivered {
+			var bans, needs bool
+			if d.Was.Name != "" {
+				bans, err = matrix.Names(slices.Concat(c.Conflicts, c.Breaks), d.Was, nil)
+			}
+			if d.Now.Name != "" && err == nil {
+				needs, err = matrix.Names(c.Depends, d.Now, nil)
+			}
+			if err != nil {
+				return nil, err
+			}
+			declared = declared || bans || needs
+		}
+		if !declared {
+			all = append(all, d)
+		}
+	}
+	return all, nil
+}
+
+// Backwards lists the packages that are older than those of the same name before.
+func Backwards(was, now matrix.PackageSet) (all []matrix.Difference) {
+	for _, d := range matrix.Differences(was, now) {
+		if d.Way == matrix.Down {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// Succeeded says whether one of the packages says what becomes of another.
+func Succeeded(p matrix.Package, by []source.Content) (bool, error) {
+	for _, c := range by {
+		if named, err := matrix.Names(slices.Concat(c.Replaces, c.Breaks, c.Conflicts), p, nil); named || err != nil {
+			return named, err
+		}
+	}
+	return false, nil
+}

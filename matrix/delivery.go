@@ -1,0 +1,56 @@
+package matrix
+
+import (
+	"slices"
+	"strings"
+)
+
+// RefusedCheck is the one that answers for packages that the solver refuses.
+const RefusedCheck = "D-CLOSE"
+
+// Candidate is the component of which the cell has a candidate; empty for none.
+func (c *Cell) Candidate() Component {
+	for _, choice := range c.Stack {
+		if strings.HasSuffix(choice.Version, candidateSuffix) {
+			return choice.Component
+		}
+	}
+	return ""
+}
+
+// delivers says whether the check asks how packages are delivered.
+func (c *Check) delivers() bool { return slices.Contains(c.Requires, Delivered) }
+
+// withDelivery adds the checks of a delivery to those of a profile, and leaves them out
+// where nothing is delivered: they are no question there.
+func (c *Catalog) withDelivery(ids []string, cell *Cell) []string {
+	var out []string
+	for _, id := range c.CheckIDs() {
+		check, err := c.Check(id)
+		delivers := err == nil && check.delivers()
+		if delivers && cell.Candidate() != "" || !delivers && slices.Contains(ids, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// AskRefused has each cell whose packages the solver refuses say so, whatever else it is
+// asked.
+func (c *Catalog) AskRefused(p *Plan) {
+	check, err := c.Check(RefusedCheck)
+	if err != nil {
+		return // a catalogue without delivery: what needs the packages is blocked all the same
+	}
+	for i := range p.Cells {
+		cell := &p.Cells[i]
+		if cell.Refused == "" {
+			continue
+		}
+		at := slices.IndexFunc(cell.Checks, func(p PlannedCheck) bool { return p.ID == RefusedCheck })
+		if at < 0 {
+			cell.Checks, at = append(cell.Checks, check.plan(cell)), len(cell.Checks)
+		}
+		cell.Checks[at].AskedIn = ""
+	}
+}
