@@ -29,13 +29,15 @@ func (m *Matrix) PackageDiffs() (all []PackageDiff) {
 	for i := range m.Cells {
 		if c := &m.Cells[i]; byID[c.Baseline] != nil && len(c.Images) > 0 {
 			was := byID[c.Baseline]
-			all = addPackageDiff(all, was.ID, c.ID, matrix.Differing(m.PackageSets, was.Images, c.Images))
+			if differences := matrix.Differing(m.PackageSets, was.Images, c.Images); len(differences) > 0 {
+				all = addPackageDiff(all, was.ID, c.ID, differences)
+			}
 		}
 	}
 	return all
 }
 
-// Since are the moves of the cells that an earlier run has as well.
+// Since are those of the cells that an earlier run has as well.
 func (m *Matrix) Since(earlier *Matrix, name, earlierName string) (all []PackageDiff) {
 	sets := map[string]matrix.PackageSet{}
 	for _, of := range []*Matrix{earlier, m} {
@@ -53,36 +55,36 @@ func (m *Matrix) Since(earlier *Matrix, name, earlierName string) (all []Package
 	return all
 }
 
-// Between is the move from one cell to another.
+// Between compares two cells.
 func (m *Matrix) Between(was, now *Cell) PackageDiff {
 	return PackageDiff{Old: []string{was.ID}, New: []string{now.ID}, Differences: matrix.Differing(m.PackageSets, was.Images, now.Images)}
 }
 
-// addPackageDiff adds a move to those between which something else differs.
+// addPackageDiff adds what differs between two hosts to others of which the same differs.
 func addPackageDiff(all []PackageDiff, old, new string, differences []matrix.Difference) []PackageDiff {
-	move := PackageDiff{Old: []string{old}, New: []string{new}, Differences: differences}
+	diff := PackageDiff{Old: []string{old}, New: []string{new}, Differences: differences}
 	for i := range all {
-		if all[i].text(0) == move.text(0) {
+		if all[i].text(0) == diff.text(0) {
 			all[i].Old, all[i].New = append(all[i].Old, old), append(all[i].New, new)
 			return all
 		}
 	}
-	return append(all, move)
+	return append(all, diff)
 }
 
-// Text writes the move for people: each package, and what its changelog says.
-func (mv PackageDiff) Text() string {
+// Text writes it for people: each package, and what its changelog says.
+func (p PackageDiff) Text() string {
 	var b strings.Builder
-	for i := range mv.Old {
-		fmt.Fprintf(&b, "%s -> %s\n", oneline(mv.Old[i], 200), oneline(mv.New[i], 200))
+	for i := range p.Old {
+		fmt.Fprintf(&b, "%s -> %s\n", oneline(p.Old[i], 200), oneline(p.New[i], 200))
 	}
-	if len(mv.Differences) == 0 {
+	if len(p.Differences) == 0 {
 		b.WriteString("  the packages are the same\n")
 	}
-	b.WriteString(mv.text(0))
+	b.WriteString(p.text(0))
 	told := map[string]string{}
-	for _, d := range mv.Differences {
-		text := strings.Join(mv.Entries[d.Name], "\n\n")
+	for _, d := range p.Differences {
+		text := strings.Join(p.Entries[d.Name], "\n\n")
 		switch {
 		case text == "":
 		case told[text] != "": // packages of one source have one changelog
@@ -99,11 +101,11 @@ func (mv PackageDiff) Text() string {
 }
 
 // text is a line for each difference, of no more than some if that is not 0.
-func (mv PackageDiff) text(most int) string {
+func (p PackageDiff) text(most int) string {
 	var b strings.Builder
-	for i, d := range mv.Differences {
+	for i, d := range p.Differences {
 		if most > 0 && i == most {
-			fmt.Fprintf(&b, "  and %d more: virtmatrix packages\n", len(mv.Differences)-i)
+			fmt.Fprintf(&b, "  and %d more: virtmatrix packages\n", len(p.Differences)-i)
 			break
 		}
 		fmt.Fprintf(&b, "  %s\n", oneline(d.String(), 200))
@@ -112,26 +114,26 @@ func (mv PackageDiff) text(most int) string {
 }
 
 // Title says how much there is, and where.
-func (mv PackageDiff) Title() string {
-	return fmt.Sprintf("%s of %s against the baseline", number(len(mv.Differences), "different package"), number(len(mv.New), "cell"))
+func (p PackageDiff) Title() string {
+	return fmt.Sprintf("%s of %s against the baseline", number(len(p.Differences), "different package"), number(len(p.New), "cell"))
 }
 
 // List is a line for each difference, as far as a report lists them.
-func (mv PackageDiff) List() string { return mv.text(shownDifferences) }
+func (p PackageDiff) List() string { return p.text(shownDifferences) }
 
-// shownDifferences is how many packages of a move a report lists.
+// shownDifferences is how many packages of a diff a report lists.
 const shownDifferences = 30
 
 // packages prints what moved between the cells of a change.
 func (t terminal) packages(b *bytes.Buffer, m *Matrix) {
-	for _, mv := range m.PackageDiffs() {
-		fmt.Fprintf(b, "\n%s\n%s", t.paint(bold, mv.Title()), mv.List())
+	for _, d := range m.PackageDiffs() {
+		fmt.Fprintf(b, "\n%s\n%s", t.paint(bold, d.Title()), d.List())
 	}
 }
 
 // mdPackages writes what moved between the cells of a change.
 func mdPackages(b *bytes.Buffer, m *Matrix) {
-	for _, mv := range m.PackageDiffs() {
-		fmt.Fprintf(b, "<details><summary>%s</summary>\n\n```\n%s```\n\n</details>\n\n", mv.Title(), strings.ReplaceAll(mv.List(), "```", "'''"))
+	for _, d := range m.PackageDiffs() {
+		fmt.Fprintf(b, "<details><summary>%s</summary>\n\n```\n%s```\n\n</details>\n\n", d.Title(), strings.ReplaceAll(d.List(), "```", "'''"))
 	}
 }

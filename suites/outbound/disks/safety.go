@@ -153,7 +153,7 @@ var _ = check.Register("O-SAFE-MODE", check.Spec{
 	pool.Create("volume.qcow2", "qcow2", size, v)
 	d, _ := t.Started(disk("vdb", v.Path, "raw"), domain.WithVNC("hidden"))
 	t.Do("dump memory", func() error {
-		return d.Raw.CoreDumpWithFormat(folder+"/core", libvirt.DOMAIN_CORE_DUMP_FORMAT_RAW, libvirt.DUMP_MEMORY_ONLY|libvirt.DUMP_LIVE)
+		return d.Raw.CoreDumpWithFormat(folder+"/core", libvirt.DOMAIN_CORE_DUMP_FORMAT_RAW, libvirt.DUMP_MEMORY_ONLY)
 	})
 	made := func(more ...string) {
 		images := t.Images(append(more, folder, t.Layout().LibvirtConfig+"/qemu/"+d.Name+".xml", "/run/libvirt/qemu/"+d.Name+".xml", "/var/log/libvirt/qemu/"+d.Name+".log")...)
