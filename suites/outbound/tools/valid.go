@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"fmt"
 	"strings"
 
 	. "github.com/onsi/gomega"
@@ -49,12 +50,19 @@ var _ = check.Register("O-XMLV", check.Spec{
 	}
 })
 
-// validate returns what virt-xml-validate says of XML that is not valid.
+// validate returns what virt-xml-validate says of XML that is not valid, and the lines
+// that it says it of.
 func validate(t *steps.T, xml string) string {
 	file := t.Scratch("validate.xml")
 	t.Put(file, xml)
 	if said := t.Run("virt-xml-validate " + host.Quote(file)); !said.OK() {
-		return "status " + said.Text()
+		text := "status " + said.Text()
+		for n, line := range strings.Split(xml, "\n") {
+			if strings.Contains(text, fmt.Sprintf("%s:%d:", file, n+1)) {
+				text += fmt.Sprintf("line %d is %s\n", n+1, strings.TrimSpace(line))
+			}
+		}
+		return text
 	}
 	return ""
 }
