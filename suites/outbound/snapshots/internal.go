@@ -71,9 +71,8 @@ func snapshotsIn(t *steps.T, image string) string {
 	return t.Sh(t.Program(layout.QEMUImg) + " snapshot -U -l " + image)
 }
 
-// The second disk takes no part, and keeps what was written to it.
 var _ = check.Register("O-SNAP-OFF", check.Spec{
-	Asserts:  "A domain that is off goes back to a snapshot: the disk that took part does, the other does not",
+	Asserts:  "A domain that is off goes back to its snapshot, and starts with the disk of that moment",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "0.8.0")},
 	Depends:  check.On(matrix.Libvirt, matrix.QEMU, matrix.XenHyp, "disk", "firmware"),
 	Control:  sabotage.Swallow("virDomainRevertToSnapshot"),
@@ -81,20 +80,18 @@ var _ = check.Register("O-SNAP-OFF", check.Spec{
 	if t.XenDomainLacks("create snapshot", create) {
 		return
 	}
-	image, disk, other := t.QCOW2("disk", one), t.Settings().DiskName, second(t)
-	d := t.Define(withBIOS, domain.WithDisk(image, "qcow2"), domain.WithDisk(t.DiskImage("other", 1<<20), "raw", domain.NoSnapshot))
+	image, disk := t.QCOW2("disk", one), t.Settings().DiskName
+	d := t.Define(withBIOS, domain.WithDisk(image, "qcow2"))
 	s := d.Snapshot("moment", 0, steps.Internal(disk))
 	d.Start()
 	g := d.Guest()
 	g.WriteAt(disk, 0, two)
-	g.WriteAt(other, 0, two)
 	d.Destroy()
 	s.Revert(0)
 	t.Expect(d.State()).To(Equal(libvirt.DOMAIN_SHUTOFF))
 	d.Start()
 	g.WaitReady()
 	t.Expect(g.ReadAt(disk, 0, len(one))).To(Equal(one), "what the guest reads of the disk that went back")
-	t.Expect(g.ReadAt(other, 0, len(two))).To(Equal(two), "what the guest reads of the disk that took no part")
 	d.Destroy()
 	s.Delete(0)
 	t.Sh(t.Program(layout.QEMUImg) + " check -q " + image)
