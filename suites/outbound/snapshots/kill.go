@@ -58,7 +58,8 @@ func survives(t *steps.T, folder string, job func(*libvirt.Domain, int) error) {
 		t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(err))
 		t.Expect(t.DaemonPID()).To(Equal(daemon), "process of the daemon")
 		// 3 is an image with clusters that nobody uses, which a crash may leave.
-		t.Expect(t.Run(t.Program(layout.QEMUImg)+" check -q "+image).Code).To(BeElementOf(0, 3), "what qemu-img check says of the image")
+		said := t.Run(t.Program(layout.QEMUImg) + " check " + image)
+		t.Expect(said.Code).To(BeElementOf(0, 3), "what qemu-img check says of the image: %s", said.Text())
 	}
 	starts()
 	d.Guest()
