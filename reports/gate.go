@@ -158,8 +158,8 @@ func sift(m *Matrix, p Policy) sifted {
 			unanswered.add(string(r.Verdict), r)
 		case r.Verdict == matrix.Blocked && !productBlocks(m, r):
 			unanswered.add(unanswerable, r)
-		case r.Verdict == matrix.Fail && p.TolerateStillBroken && m.brokenBefore(r):
-			tolerated.add("FAIL (STILL BROKEN)", r)
+		case (r.Verdict == matrix.Fail || r.Verdict == matrix.Blocked) && p.TolerateStillBroken && m.brokenBefore(r):
+			tolerated.add("STILL BROKEN (tolerated)", r)
 		case r.Verdict == matrix.Fail && r.Waived:
 			tolerated.add("FAIL (waived)", r)
 		case p.blocks(r.Verdict):
@@ -173,7 +173,7 @@ func sift(m *Matrix, p Policy) sifted {
 		g.holding[0] = strings.Replace(g.holding[0], "FAIL", fmt.Sprintf("FAIL, %s", number(n, "finding")), 1)
 	}
 	g.unanswered = unanswered.reasons("INFRA", "MISSING", unanswerable)
-	g.remarks = tolerated.reasons("FAIL (STILL BROKEN)", "FAIL (waived)", "FIXED (tolerated)", "BLOCKED (tolerated)", "KNOWN (tolerated)")
+	g.remarks = tolerated.reasons("STILL BROKEN (tolerated)", "FAIL (waived)", "FIXED (tolerated)", "BLOCKED (tolerated)", "KNOWN (tolerated)")
 	ruled, noted := m.rulings(p)
 	g.holding, g.remarks = append(g.holding, ruled...), append(g.remarks, noted...)
 	g.uncovered(m)

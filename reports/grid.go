@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -151,8 +152,15 @@ func (p *problem) cells() []string {
 	return names
 }
 
+// shownReason is how many lines of a reason a report shows; why shows all.
+const shownReason = 20
+
 // words says why in a text that is never empty.
 func (p *problem) words() string {
+	lines := strings.Split(strings.TrimRight(p.reason, "\n"), "\n")
+	if more := len(lines) - shownReason; more > 1 {
+		return strings.Join(lines[:shownReason], "\n") + fmt.Sprintf("\n… (%d more lines; virtmatrix why shows all)", more)
+	}
 	if p.reason != "" {
 		return p.reason
 	}

@@ -126,6 +126,8 @@ func junitResult(r *Result, moved *Moved) junitCase {
 	switch {
 	case r.AskedIn != "": // it counts there
 		c.Skipped = &junitOutcome{Message: r.shown()}
+	case r.Waived:
+		c.Skipped = &junitOutcome{Message: oneline(string(r.Verdict)+" (waived): "+reason, 500)}
 	case r.Verdict == matrix.Fail || r.Verdict == matrix.Fixed:
 		c.Failure = out
 	case r.Verdict == matrix.Infra || r.Verdict == matrix.Missing || r.Verdict == matrix.Blocked:

@@ -23,6 +23,32 @@ var RebaseFormats = map[string]func(io.Writer, *Rebase, Options) error{
 	},
 }
 
+// rows are the moves as they are shown: what is new in a cell, and what is not asked there
+// any more, in a row of its own.
+func (r *Rebase) rows() (rows []Moved) {
+	at, checks := map[Moved]int{}, map[int][]string{}
+	for _, m := range r.Moved {
+		if m.Move != New && (m.Move != Unanswered || m.Is != "") {
+			rows = append(rows, m)
+			continue
+		}
+		key := m
+		key.Check = ""
+		i, found := at[key]
+		if !found {
+			i = len(rows)
+			at[key], rows = i, append(rows, m)
+		}
+		checks[i] = append(checks[i], m.Check)
+	}
+	for i, names := range checks {
+		if m := &rows[i]; len(names) > 1 {
+			m.Check, m.Why = number(len(names), "check"), strings.TrimPrefix(m.Why+": ", ": ")+some(names, 8)
+		}
+	}
+	return rows
+}
+
 var moveColours = map[Move]string{Regressed: "1;31", NeverPassed: "1;31", StillBroken: "31", Unanswered: "33", Mended: "32", New: "32", Same: faint}
 
 // rebase prints what moved, the most urgent first.
@@ -35,8 +61,7 @@ func (t terminal) rebase(b *bytes.Buffer, r *Rebase) {
 		t.indent(b, "", oneline(p, 200))
 	}
 	fmt.Fprintf(b, "  %s\n\n", r.summary())
-	for i := range r.Moved {
-		m := &r.Moved[i]
+	for _, m := range r.rows() {
 		fmt.Fprintf(b, "%s %s %s -> %s  %s\n", t.paint(moveColours[m.Move], pad(string(m.Move), 12)), pad(oneline(m.Check, 200), 16),
 			pad(m.was(), 7), pad(m.is(), 7), oneline(m.Cell, 200))
 		t.indent(b, strings.Repeat(" ", 11), m.why())
@@ -61,8 +86,7 @@ func mdRebase(b *bytes.Buffer, r *Rebase) {
 		return
 	}
 	b.WriteString("| moved | check | was | is | cell | why |\n| --- | --- | --- | --- | --- | --- |\n")
-	for i := range r.Moved {
-		m := &r.Moved[i]
+	for _, m := range r.rows() {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", m.Move, mdText(m.Check), m.was(), m.is(), mdText(m.Cell), mdText(m.why()))
 	}
 	b.WriteByte('\n')
@@ -105,8 +129,7 @@ func newPageRebase(m *Matrix, index map[*Result]int) *pageRebase {
 		}
 	}
 	results := m.index()
-	for i := range r.Moved {
-		moved := &r.Moved[i]
+	for _, moved := range r.rows() {
 		row := pageMoved{pageMove{Move: moved.Move, Class: class(moved.Move)}, -1,
 			oneline(moved.Check, 80), moved.was(), moved.is(), oneline(moved.Cell, 200), moved.why()}
 		if of := results[question{moved.Cell, moved.Check}]; of != nil {

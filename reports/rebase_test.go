@@ -175,6 +175,18 @@ func TestTwoRunsOfAChangeAreHeldCellByCell(t *testing.T) {
 	}
 }
 
+func TestWhatIsNewInACellIsOneRow(t *testing.T) {
+	r := &Rebase{Moved: []Moved{{Move: Regressed, Check: "O-A", Cell: "c"}, {Move: Unanswered, Check: "O-B", Cell: "c", Is: matrix.Infra},
+		{Move: New, Check: "O-C", Cell: "c", Is: matrix.Pass}, {Move: New, Check: "O-D", Cell: "c", Is: matrix.Pass}, {Move: New, Check: "O-E", Cell: "d", Is: matrix.Pass}}}
+	var got []string
+	for _, m := range r.rows() {
+		got = append(got, m.Check+" "+m.Why)
+	}
+	if want := []string{"O-A ", "O-B ", "2 checks O-C, O-D", "O-E "}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestRegressionsComeFirst(t *testing.T) {
 	m := changed(matrix.Pass, matrix.Fail)
 	for _, f := range Formats(Options{}) {

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -107,8 +108,9 @@ func (a *applier) apply(r *Result) {
 	}
 	var quiet []string
 	for _, i := range live {
-		// Another failure of the check may hide one that is told by its text.
-		hidden := r.Verdict == matrix.Fail && i.Text != nil
+		// Another failure of the check may hide one that is told by its text, and the end of a
+		// list one that is told by its line.
+		hidden := r.Verdict == matrix.Fail && (i.Text != nil || cutOff.MatchString(r.Reason))
 		if !slices.Contains(by, i) && !i.Intermittent && !hidden {
 			a.rule[i].Quiet = append(a.rule[i].Quiet, place(r))
 			quiet = append(quiet, i.ID.Text)
@@ -130,6 +132,9 @@ func (a *applier) apply(r *Result) {
 	}
 	r.Ruling = clip(strings.Join(words, "\n"), shownText)
 }
+
+// cutOff is how a list ends of which the record has not all.
+var cutOff = regexp.MustCompile(`\nand [0-9]+ more\s*$`)
 
 // waive notes the waiver of a failure. A pass that has one is told, so that it goes.
 func (a *applier) waive(r *Result) {

@@ -73,6 +73,20 @@ func TestWhatARuleMakesOfAResult(t *testing.T) {
 	}
 }
 
+func TestWhatALongListCutsOffIsNotQuiet(t *testing.T) {
+	lines := strings.Replace(sampleIssue, "text: migration stream has <unknown> section", `lines: ['value "=a" removed']`, 1)
+	for reason, quiet := range map[string]bool{"differs:\nvalue \"=b\" removed": true, "differs:\nvalue \"=b\" removed\nand 12 more": false} {
+		m := failing(matrix.Fail, reason)
+		m.Apply(rules(lines), noon)
+		if got := len(m.Rules[0].Quiet) > 0; got != quiet {
+			t.Errorf("%q: quiet %v, want %v", reason, got, quiet)
+		}
+		if d := Gate(m, DefaultPolicy(), noon); d.Code != Hold {
+			t.Errorf("%q: %s", reason, d.Code)
+		}
+	}
+}
+
 func TestWhatIsKnownIsTold(t *testing.T) {
 	m := sample()
 	const says = "libvirt 9.0 cannot restore what"

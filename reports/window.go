@@ -80,7 +80,7 @@ func (w Window) words(now time.Time) string {
 	case closes.IsZero():
 		return ""
 	case out.Equal(now):
-		return fmt.Sprintf("tagged now, it goes out with today's push: the mirrors take packages until %s", closes.Format(layout))
+		return fmt.Sprintf("tagged now, it goes out with the next push: the mirrors take packages until %s", closes.Format(layout))
 	}
 	return fmt.Sprintf("tagged now, it goes out on %s: until then the mirrors take no packages", out.Format(layout))
 }

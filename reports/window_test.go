@@ -92,7 +92,7 @@ func TestAShipSaysWhenUsersHaveIt(t *testing.T) {
 	m := judged("PASS")
 	for at, want := range map[time.Time]string{
 		friday:                      "tagged now, it goes out on Monday 2026-11-30 11:00 UTC: until then the mirrors take no packages",
-		friday.Add(-48 * time.Hour): "tagged now, it goes out with today's push: the mirrors take packages until Thursday 2026-11-26 09:00 UTC",
+		friday.Add(-48 * time.Hour): "tagged now, it goes out with the next push: the mirrors take packages until Thursday 2026-11-26 09:00 UTC",
 	} {
 		d := Gate(m, DefaultPolicy(), at)
 		if d.Code != Ship || d.Reasons[1] != want {

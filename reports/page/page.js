@@ -148,7 +148,7 @@
     });
     grid.addEventListener("mouseleave", () => { for (const t of hot) t.classList.remove("hot"); hot = []; });
   }
-  document.querySelector(".body").addEventListener("click", (e) => {
+  document.addEventListener("click", (e) => {
     const b = e.target.closest("button[data-i]");
     if (b && !panel.contains(b)) open(+b.dataset.i, true);
   });

@@ -30,7 +30,7 @@ func TestAPassCarriesEverythingAVerdictIsAbout(t *testing.T) {
 	want := journal.Record{
 		Plan: "plan-hash", Cell: b.Cell.ID, Check: "IK-BOOT", Verdict: matrix.Pass, Attempts: 1,
 		Notes: []string{"kernel 6.1.0-fake"}, Repeat: "bin/virtmatrix repro " + b.Cell.ID + " IK-BOOT",
-		Harness: "v0", Accelerators: map[string]string{"L1": "tcg", "L2": "kvm"}, Emulator: "qemu 7.2",
+		Harness: "v0", Epoch: journal.Epoch, Accelerators: map[string]string{"L1": "tcg", "L2": "kvm"}, Emulator: "qemu 7.2",
 		Quirks: []string{"a quirk"}, PackageSets: map[string]string{"userland-kvm": "set-1"},
 	}
 	if rec.Client == "" {

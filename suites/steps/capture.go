@@ -30,8 +30,9 @@ func (t *T) captured(cell *matrix.Cell, kind string) capture.Set {
 	return set
 }
 
-// shownFindings is how many findings an answer shows; all are in its evidence.
-const shownFindings = 20
+// shownFindings is how many findings an answer has; all are in its evidence. Known issues
+// are held against each line, so an answer that is cut off cannot be known.
+const shownFindings = 400
 
 // ExpectNothingGone compares what the cell's version has of a kind with what the older
 // one had: nothing that users could rely on may be gone, unless upstream has announced
