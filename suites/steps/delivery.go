@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 
@@ -20,6 +21,9 @@ type Packages interface {
 	Released(ctx context.Context) (matrix.PackageSet, error)
 	// Inspect reads what packages say and hold.
 	Inspect(ctx context.Context, set matrix.PackageSet) ([]source.Content, error)
+	// Signatures says of each index that an installation reads who answers for it, by
+	// the repository's keyring or another one.
+	Signatures(ctx context.Context, keyring string) ([]source.Signature, error)
 	// Plant has the candidate have a package more.
 	Plant(ctx context.Context, p source.Planted) error
 }
@@ -45,6 +49,8 @@ type Delivery struct {
 	at Deliveries
 	// spoil is what a control does in the root of a move.
 	spoil string
+	// keyring is a control's.
+	keyring string
 }
 
 // Delivery is that of the cell. What the solver refuses has its own check.
@@ -124,6 +130,16 @@ func (d *Delivery) Move(back bool, before, after string) source.Moved {
 	d.t.KeepText(name, moved.Log)
 	return moved
 }
+
+// Signatures says of each index that an installation reads who answers for it.
+func (d *Delivery) Signatures() []source.Signature {
+	all, err := d.at.Signatures(d.t.ctx, d.keyring)
+	d.t.must(err, "read signatures")
+	return all
+}
+
+// Distrust has only a keyring believed that holds no key, as a control.
+func (d *Delivery) Distrust() { d.keyring = os.DevNull }
 
 // SpoilRoot has a command run in the root of each move, as a control.
 func (d *Delivery) SpoilRoot(command string) { d.spoil = command }

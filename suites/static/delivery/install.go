@@ -19,8 +19,25 @@ func init() {
 		sabotage.PackageOf("a package that holds a file of another", func(t *steps.T) source.Planted {
 			return source.Planted{Name: planted, Version: "1", Files: []string{firstFile(t)}}
 		}), conflicts)
+	register("D-SIGN", "Each index of the release is signed by a key of its repository, beside the candidate as without it", sabotage.Distrusted(), signs)
 	register("D-REPLACE", "Nothing of the release is replaced, and nothing beside the component changed, without a package that says so",
 		plant("a package that holds a program of the base", source.Planted{Files: []string{"/usr/bin/env"}}), replaces)
+}
+
+// signs looks at each index. Files in a folder have no signature of their own in Debian:
+// who trusts them is said with each result.
+func signs(t *steps.T) {
+	d := t.Delivery()
+	t.Note("the candidate is %s", d.Candidate().Trust)
+	var bad []text
+	for _, s := range d.Signatures() {
+		if s.Problem != "" {
+			bad = append(bad, text(fmt.Sprintf("%s: %s", s.Index, s.Problem)))
+		} else {
+			t.Note("%s: by %s", s.Index, s.By)
+		}
+	}
+	finds(t, "indexes that no trusted key has signed", bad)
 }
 
 // closes resolves all packages at once, and each by itself where some of them are not
