@@ -58,8 +58,12 @@ func (m *Matrix) Between(was, now *Cell) Move {
 	return Move{Old: []string{was.ID}, New: []string{now.ID}, Differences: matrix.Differing(m.PackageSets, was.Images, now.Images)}
 }
 
-// addMove adds a move to those between which something else differs.
+// addMove adds a move to those between which something else differs. One without a
+// difference is none.
 func addMove(all []Move, old, new string, differences []matrix.Difference) []Move {
+	if len(differences) == 0 {
+		return all
+	}
 	move := Move{Old: []string{old}, New: []string{new}, Differences: differences}
 	for i := range all {
 		if all[i].text(0) == move.text(0) {
