@@ -124,6 +124,8 @@ func TestChecksAreAskedOfTheCellsThatCanAnswer(t *testing.T) {
 		case "S-":
 			layer = map[string]Layer{"static/kernel": LayerKernel, "static/qemu": LayerHypervisor, "static/xen": LayerHypervisor,
 				"static/libvirt": LayerManagement, "static/xml": LayerManagement}[k.Family]
+		case "D-":
+			layer = LayerDelivery
 		case "IK":
 			layer = LayerKernel
 			if strings.HasPrefix(k.ID, "IK-KVM") {

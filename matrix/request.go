@@ -116,7 +116,8 @@ func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, cells []Cell) (wa
 		cell.Stack, cell.Why = slices.Clone(cell.Stack), slices.Clone(cell.Why)
 		cell.Checks = c.planned(&cell, want[cell.ID], cells)
 		c.isolate(cell.Checks, cmp.Or(r.Isolation, profile.Isolation))
-		if len(cell.Checks) > 0 {
+		// What a delivery starts from is in the plan, whatever it is asked.
+		if len(cell.Checks) > 0 || r.Candidate != nil && cell.Candidate() == "" {
 			plan.Cells = append(plan.Cells, cell)
 		}
 	}

@@ -28,7 +28,7 @@ func (v *packagesVerb) Run(a *app) error {
 		return err
 	}
 	if len(moves) == 0 {
-		fmt.Fprintln(a.stdout, "no cell has a baseline: name two cells, or two runs")
+		fmt.Fprintln(a.stdout, "no package differs: of these cells, or because no cell has a baseline; name two cells, or two runs")
 	}
 	d, err := a.driver(nil)
 	if err != nil {

@@ -35,6 +35,7 @@ Examples:
   virtmatrix run -profile containers            # each pair of qemu and libvirt, without booting a host
   virtmatrix run -profile ci -cells container   # only what runs in a container
   virtmatrix run -changed libvirt=9.0..11.3     # the cells in which it can matter, before and after
+  virtmatrix run -profile containers -candidate libvirt=/srv/rebuild   # packages of a folder, before they are released
   virtmatrix run -plan plan.json
   virtmatrix run -resume latest`
 }

@@ -39,7 +39,7 @@ func Clashes(mine, others []source.Content) (all []Clash, err error) {
 			for _, i := range holders[merged(f)] {
 				o := others[i]
 				// Of two that clash, one is told of.
-				key, turned := c.Name+" "+o.Name+" "+f, o.Name+" "+c.Name+" "+f
+				key, turned := c.Name+" "+o.Name+" "+merged(f), o.Name+" "+c.Name+" "+merged(f)
 				if c.Name == o.Name || slices.Contains(told, turned) {
 					continue
 				}

@@ -101,7 +101,11 @@ func refsOf(plan *matrix.Plan) []matrix.ImageRef {
 	needed := map[string]bool{}
 	for _, c := range plan.Cells {
 		for _, p := range c.Checks {
-			for _, id := range p.Others() {
+			others := p.Others()
+			if p.Layer() == matrix.LayerDelivery {
+				others = append(others, c.Baseline)
+			}
+			for _, id := range others {
 				needed[id] = needed[id] || p.Asked()
 			}
 		}

@@ -77,6 +77,11 @@ func (d *Delivery) Inspect(ctx context.Context, set matrix.PackageSet) ([]source
 	return d.from.Inspect(ctx, set)
 }
 
+// Signatures says of each index that an installation reads who answers for it.
+func (d *Delivery) Signatures(ctx context.Context, keyring string) ([]source.Signature, error) {
+	return d.from.Signatures(ctx, d.candidate.Release, keyring)
+}
+
 // Plant has the candidate have a package more, which is asked for with what the cell's
 // hosts have.
 func (d *Delivery) Plant(ctx context.Context, p source.Planted) error {

@@ -70,6 +70,9 @@ type Moved struct {
 	Log, Complaint, Output string
 }
 
+// Signature says who answers for an index, or what is wrong with that.
+type Signature struct{ Index, By, Problem string }
+
 // Deliverer is a source that shows how packages come to a host.
 type Deliverer interface {
 	Source
@@ -82,6 +85,9 @@ type Deliverer interface {
 	// Move takes a throw-away root from one set to another, whose files are fetched, with
 	// the package manager in it and the packages' own scripts.
 	Move(ctx context.Context, m Move) (Moved, error)
+	// Signatures says of each index that an installation of the release reads who answers
+	// for it; keyring is another one than the repository's own, if it is not empty.
+	Signatures(ctx context.Context, release, keyring string) ([]Signature, error)
 	// Plant returns a candidate that has one package more.
 	Plant(ctx context.Context, c matrix.Candidate, p Planted) (matrix.Candidate, error)
 }

@@ -79,6 +79,11 @@ func Root(name, command string) *Control {
 	return &Control{Name: name, apply: func(t *steps.T) func() error { t.Delivery().SpoilRoot(command); return nil }}
 }
 
+// Distrusted has no key believed.
+func Distrusted() *Control {
+	return &Control{Name: "a keyring without a key", apply: func(t *steps.T) func() error { t.Delivery().Distrust(); return nil }}
+}
+
 // Planted gives the older one of two compared versions something that no image has.
 func Planted() *Control {
 	return &Control{Name: "an older version that had one thing more", apply: func(t *steps.T) func() error { t.PlantOlder(); return nil }}

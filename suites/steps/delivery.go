@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 
@@ -20,6 +21,9 @@ type Packages interface {
 	Released(ctx context.Context) (matrix.PackageSet, error)
 	// Inspect reads what packages say and hold.
 	Inspect(ctx context.Context, set matrix.PackageSet) ([]source.Content, error)
+	// Signatures says of each index that an installation reads who answers for it, by
+	// the repository's keyring or another one.
+	Signatures(ctx context.Context, keyring string) ([]source.Signature, error)
 	// Plant has the candidate have a package more.
 	Plant(ctx context.Context, p source.Planted) error
 }
@@ -45,6 +49,8 @@ type Delivery struct {
 	at Deliveries
 	// spoil is what a control does in the root of a move.
 	spoil string
+	// keyring is a control's.
+	keyring string
 }
 
 // Delivery is that of the cell. What the solver refuses has its own check.
@@ -68,12 +74,28 @@ func (d *Delivery) Candidate() matrix.Candidate { return d.at.Candidate() }
 // against it.
 func (d *Delivery) TryResolve(names ...string) (set matrix.PackageSet, refused string) {
 	set, err := d.at.Resolve(d.t.ctx, names...)
+	if refused = refusal(err); refused == "" {
+		d.t.must(err, "resolve "+strings.Join(names, ", "))
+	}
+	return set, refused
+}
+
+// refusal is what the solver says; empty when it is not the solver's error.
+func refusal(err error) string {
 	var e *source.Error
 	if errors.As(err, &e) && (e.Kind == source.Unsatisfiable || e.Kind == source.NoSuchPackage) {
-		return set, e.Err.Error()
+		return e.Err.Error()
 	}
-	d.t.must(err, "resolve "+strings.Join(names, ", "))
-	return set, ""
+	return ""
+}
+
+// solved ends the attempt where the solver refuses, which is the product's, and where
+// something else went wrong.
+func (d *Delivery) solved(err error, op string) {
+	if words := refusal(err); words != "" {
+		d.t.Fail(d.t.Layer, "cannot %s: %s", op, words)
+	}
+	d.t.must(err, op)
 }
 
 // Released are the packages of the component that the release below has, but those with
@@ -90,18 +112,13 @@ func (d *Delivery) Released() matrix.PackageSet {
 // Offered are the candidate's packages.
 func (d *Delivery) Offered() matrix.PackageSet {
 	c := d.at.Candidate()
-	return matrix.PackageSet{Source: d.released().Source, Release: c.Release, Packages: slices.Clone(c.Packages)}
-}
-
-func (d *Delivery) released() matrix.PackageSet {
-	was, _ := d.Sets()
-	return was
+	return matrix.PackageSet{Source: d.Released().Source, Release: c.Release, Packages: slices.Clone(c.Packages)}
 }
 
 // Sets are what a host's root has without the candidate, and with it.
 func (d *Delivery) Sets() (was, now matrix.PackageSet) {
 	was, now, err := d.at.Sets(d.t.ctx)
-	d.t.must(err, "resolve the roots")
+	d.solved(err, "resolve the roots")
 	return was, now
 }
 
@@ -116,7 +133,7 @@ func (d *Delivery) Inspect(set matrix.PackageSet) []source.Content {
 // packages' own scripts. What is said is kept as evidence.
 func (d *Delivery) Move(back bool, before, after string) source.Moved {
 	moved, err := d.at.Move(d.t.ctx, back, before+"\n"+d.spoil, after)
-	d.t.must(err, "move packages")
+	d.solved(err, "move packages")
 	name := "upgrade.log"
 	if back {
 		name = "downgrade.log"
@@ -124,6 +141,16 @@ func (d *Delivery) Move(back bool, before, after string) source.Moved {
 	d.t.KeepText(name, moved.Log)
 	return moved
 }
+
+// Signatures says of each index that an installation reads who answers for it.
+func (d *Delivery) Signatures() []source.Signature {
+	all, err := d.at.Signatures(d.t.ctx, d.keyring)
+	d.t.must(err, "read signatures")
+	return all
+}
+
+// Distrust has only a keyring believed that holds no key, as a control.
+func (d *Delivery) Distrust() { d.keyring = os.DevNull }
 
 // SpoilRoot has a command run in the root of each move, as a control.
 func (d *Delivery) SpoilRoot(command string) { d.spoil = command }

@@ -2,6 +2,7 @@ package apt
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -52,13 +53,33 @@ func (s *Source) Inspect(ctx context.Context, set matrix.PackageSet) ([]source.C
 	}
 	var all []source.Content
 	for _, p := range set.Packages {
-		c, err := s.inspect(ctx, p)
+		c, err := s.contentOf(ctx, p)
 		if err != nil {
 			return nil, s.fail(source.Failed, op, set.Release, "", fmt.Errorf("%s: %w", p.Name, err))
 		}
 		all = append(all, c)
 	}
 	return all, nil
+}
+
+// contentOf returns what a package file says and holds, as it was read once: a file of
+// some digest never changes, and there are hundreds in a root.
+func (s *Source) contentOf(ctx context.Context, p matrix.Package) (c source.Content, err error) {
+	kept := filepath.Join(s.opts.Home, "packages", "contents", p.SHA256+".json")
+	if text, err := os.ReadFile(kept); err == nil && json.Unmarshal(text, &c) == nil && c.Package == p {
+		return c, nil
+	}
+	if c, err = s.inspect(ctx, p); err != nil {
+		return c, err
+	}
+	text, err := json.Marshal(c)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(kept), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(kept, text, 0o644)
+	}
+	return c, err
 }
 
 func (s *Source) inspect(ctx context.Context, p matrix.Package) (source.Content, error) {

@@ -41,7 +41,7 @@ set -- "$5" root/packages/*.deb
 if [ -e "$2" ] && [ $moved = 0 ]; then
 	in_root sh -c 'exec dpkg --force-unsafe-io --auto-deconfigure --install /packages/*.deb' || moved=$?
 fi
-[ $moved != 0 ] || in_root dpkg --audit
+[ $moved != 0 ] || in_root dpkg --audit || true
 echo "@@moved $moved"
 echo "@@installed"
 in_root dpkg-query --show --showformat='${Package} ${Version} ${Architecture} ${db:Status-Abbrev}\n'
@@ -79,11 +79,20 @@ func (s *Source) Move(ctx context.Context, m source.Move) (source.Moved, error) 
 	if err != nil {
 		return fail(err)
 	}
-	var log strings.Builder
+	// A file: both of what a program prints are written to it at once.
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return fail(err)
+	}
+	defer log.Close()
 	out, _, err := tool.Run(ctx, tool.Command{
 		Argv: []string{"unshare", "--net", "sh", "-ec", moveScript, "move", m.Image, debs, root, m.Before, m.After, strings.Join(removed, " ")},
-		Log:  &log, Isolated: true,
+		Log:  log, Isolated: true,
 	})
+	if err != nil {
+		return fail(err)
+	}
+	said, err := os.ReadFile(log.Name())
 	if err != nil {
 		return fail(err)
 	}
@@ -93,7 +102,7 @@ func (s *Source) Move(ctx context.Context, m source.Move) (source.Moved, error) 
 	if !complete {
 		return fail(fmt.Errorf("it ended without a word after: %.200s", out))
 	}
-	moved := source.Moved{Log: log.String(), Output: after}
+	moved := source.Moved{Log: string(said), Output: after}
 	if code != "0" {
 		moved.Complaint = fmt.Sprintf("dpkg ends with status %s", code)
 	} else if strings.Contains(before, "The following packages") { // of dpkg --audit

@@ -19,39 +19,52 @@ func init() {
 		sabotage.PackageOf("a package that holds a file of another", func(t *steps.T) source.Planted {
 			return source.Planted{Name: planted, Version: "1", Files: []string{firstFile(t)}}
 		}), conflicts)
+	register("D-SIGN", "Each index of the release is signed by a key of its repository, beside the candidate as without it", sabotage.Distrusted(), signs)
 	register("D-REPLACE", "Nothing of the release is replaced, and nothing beside the component changed, without a package that says so",
 		plant("a package that holds a program of the base", source.Planted{Files: []string{"/usr/bin/env"}}), replaces)
 }
 
-// closes resolves all packages at once, and each by itself where some of them are not
-// meant to be together.
+// signs looks at each index. Files in a folder have no signature of their own in Debian:
+// who trusts them is said with each result.
+func signs(t *steps.T) {
+	d := t.Delivery()
+	t.Note("the candidate is %s", d.Candidate().Trust)
+	var bad []text
+	for _, s := range d.Signatures() {
+		if s.Problem != "" {
+			bad = append(bad, text(fmt.Sprintf("%s: %s", s.Index, s.Problem)))
+		} else {
+			t.Note("%s: by %s", s.Index, s.By)
+		}
+	}
+	finds(t, "indexes that no trusted key has signed", bad)
+}
+
+// closes resolves all packages. That some of them are not meant to be together is no fault.
 func closes(t *steps.T) {
 	if t.Cell.Refused != "" {
 		t.Fail(t.Layer, "%s: the solver refuses the candidate: %s", t.Cell.ID, t.Cell.Refused)
 	}
+	finds(t, "the solver does not install these packages", unclosed(t, names(t.Delivery().Offered())))
+}
+
+// unclosed are those of the packages that cannot be installed. Where all of them can be
+// at once, each of them can.
+func unclosed(t *steps.T, names []string) []text {
 	d := t.Delivery()
-	offered := d.Offered()
-	took := func(set matrix.PackageSet) {
-		for _, p := range set.Packages {
-			c := d.Candidate()
-			same, named := c.Has(p)
-			t.Expect(same || !named).To(BeTrue(), "%s %s was taken from the release, and the candidate has one", p.Name, p.Version)
-		}
+	set, refused := d.TryResolve(names...)
+	switch n := len(names); {
+	case refused != "" && n == 1:
+		return []text{text(fmt.Sprintf("%s: %s", names[0], refused))}
+	case refused != "":
+		return append(unclosed(t, names[:n/2]), unclosed(t, names[n/2:])...)
 	}
-	if set, refused := d.TryResolve(names(offered)...); refused == "" {
-		took(set)
-		return
+	c := d.Candidate()
+	for _, p := range set.Packages {
+		same, named := c.Has(p)
+		t.Expect(same || !named).To(BeTrue(), "%s %s was taken from the release, and the candidate has one", p.Name, p.Version)
 	}
-	var bad []text
-	for _, name := range names(offered) {
-		set, refused := d.TryResolve(name)
-		if refused != "" {
-			bad = append(bad, text(fmt.Sprintf("%s: %s", name, refused)))
-			continue
-		}
-		took(set)
-	}
-	finds(t, "the solver does not install these packages", bad)
+	return nil
 }
 
 // firstFile is a file of the candidate.

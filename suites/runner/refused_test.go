@@ -1,0 +1,18 @@
+package runner
+
+import (
+	"testing"
+
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/steps"
+)
+
+func TestWhatTheSolverRefusesBlocksWhatNeedsThePackages(t *testing.T) {
+	b := newBench(t)
+	b.Cell.Refused = "libvirt-daemon : Depends: libfoo (>= 3) but it is not installable"
+	rec := b.answer(soon(t), "O-SAVE", func(*steps.T) { t.Error("the check was asked") })
+	b.wants(rec, matrix.Blocked, matrix.LayerDelivery, "requires packages that can be installed", "libfoo (>= 3)")
+	if rec.BlockedBy != matrix.RefusedCheck || b.booter.boots != 0 || rec.Attempts != 1 {
+		t.Errorf("it is blocked by %q, after %d boots and %d attempts", rec.BlockedBy, b.booter.boots, rec.Attempts)
+	}
+}
