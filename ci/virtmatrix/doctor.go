@@ -12,8 +12,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/machine"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/run"
-	"github.com/virtmatrix/virtmatrix/internal/source"
-	"github.com/virtmatrix/virtmatrix/internal/source/apt"
+	"github.com/virtmatrix/virtmatrix/internal/source/registry"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -38,8 +37,13 @@ func (v *doctorVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	tools := run.Tools(cat)
+	if v.Packages {
+		// Tests ask all kinds of sources, whichever the catalogue has.
+		tools = run.Tools(nil)
+	}
 	needs := machine.Needs{
-		Home: a.Home, Runs: a.Runs, Tools: run.Tools(),
+		Home: a.Home, Runs: a.Runs, Tools: tools,
 		Mirror: func(ctx context.Context) (string, error) { return a.mirror(ctx, cat) },
 		Fits:   func(ctx context.Context) (admit.Fit, error) { return run.Fits(ctx, a.Runtime) },
 
@@ -76,30 +80,22 @@ func diagnose(w io.Writer, findings []machine.Finding) {
 	}
 }
 
-// mirror finds the package mirror that plans would be resolved with.
+// mirror finds where plans would be resolved.
 func (a *app) mirror(ctx context.Context, cat *matrix.Catalog) (string, error) {
-	var releases []source.Release
-	for _, r := range cat.Releases {
-		releases = append(releases, source.Release{Name: r.Name, Suites: r.Suites})
-	}
-	s, err := apt.New(ctx, apt.Options{Home: a.Home, Mirror: a.Mirror, Releases: releases})
-	if err != nil {
-		return "", err
-	}
-	return s.Mirror(), nil
+	return registry.Mirrors(ctx, registry.Options{Home: a.Home, Mirror: a.Mirror}, cat)
 }
 
 // accelerator boots a kernel of the first cell of the default profile.
 func (a *app) accelerator(ctx context.Context) (string, error) {
-	if err := tool.Require(run.Tools()); err != nil {
-		return "", err
-	}
-	sink, done := progress.Show(a.stderr, nil)
-	defer done()
 	cat, err := a.catalog()
 	if err != nil {
 		return "", err
 	}
+	if err := tool.Require(run.Tools(cat)); err != nil {
+		return "", err
+	}
+	sink, done := progress.Show(a.stderr, nil)
+	defer done()
 	whole, err := matrix.New(cat, matrix.Request{Profile: matrix.DefaultProfile})
 	if err != nil {
 		return "", err

@@ -2,13 +2,15 @@ package apt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/cache"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 )
@@ -19,6 +21,7 @@ type private struct {
 	src     *Source
 	release source.Release
 	dir     string
+	index   cache.Index
 }
 
 // open locks the release's private apt and makes its indexes fresh enough.
@@ -27,7 +30,7 @@ func (s *Source) open(ctx context.Context, name string) (p *private, release fun
 	if err != nil {
 		return nil, nil, err
 	}
-	p = &private{src: s, release: r, dir: s.releaseDir(name)}
+	p = &private{src: s, release: r, dir: s.releaseDir(name), index: cache.Index{Dir: s.releaseDir(name)}}
 	release, err = disk.Lock(ctx, filepath.Join(s.opts.Home, "apt", name+".lock"))
 	if err != nil {
 		return nil, nil, s.fail(source.Failed, "open the index", name, "", err)
@@ -49,8 +52,8 @@ func (p *private) sources() string {
 		valid = " check-valid-until=no"
 	}
 	var b strings.Builder
-	for _, suite := range append(append([]string{}, p.release.Suites...), p.release.Parents...) {
-		fmt.Fprintf(&b, "deb [arch=%s signed-by=%s%s] %s %s main\n", arch, p.src.opts.Keyring, valid, p.src.opts.Mirror, suite)
+	for _, suite := range slices.Concat(p.release.Repositories, p.release.Parents) {
+		fmt.Fprintf(&b, "deb [arch=%s signed-by=%s%s] %s %s main\n", arch, p.src.opts.Keyring, valid, p.src.opts.Mirror, suite.Name)
 	}
 	return b.String()
 }
@@ -80,7 +83,7 @@ func (p *private) config(transport string) string {
 		fmt.Fprintf(&b, "%s %q;\n", kv[0], kv[1])
 	}
 	if len(p.release.Parents) > 0 {
-		fmt.Fprintf(&b, "APT::Default-Release %q;\n", p.release.Suites[0])
+		fmt.Fprintf(&b, "APT::Default-Release %q;\n", p.release.Repositories[0].Name)
 	}
 	return b.String() + transport
 }
@@ -88,7 +91,7 @@ func (p *private) config(transport string) string {
 // refresh writes the settings and updates the indexes, unless those on disk
 // are of the same sources and young enough.
 func (p *private) refresh(ctx context.Context) error {
-	if p.fresh() {
+	if p.index.Fresh(p.settings(), p.src.opts.MaxAge, p.src.since) {
 		return nil
 	}
 	transport, err := transportSettings(ctx)
@@ -102,38 +105,16 @@ func (p *private) refresh(ctx context.Context) error {
 		kind, cure := explainUpdate(err)
 		return p.src.fail(kind, "update the index", p.release.Name, cure, err)
 	}
-	// Written last: lists without a stamp are lists that may be half there.
-	if err := os.WriteFile(p.stamp(), []byte(p.settings()), 0o644); err != nil {
+	if err := p.index.Done(p.settings()); err != nil {
 		return p.src.fail(source.Failed, "stamp the index", p.release.Name, "", err)
 	}
 	return nil
 }
 
-func (p *private) stamp() string { return filepath.Join(p.dir, "updated") }
-
-func (p *private) fresh() bool {
-	text, err := os.ReadFile(p.stamp())
-	if err != nil || string(text) != p.settings() {
-		return false
-	}
-	info, err := os.Stat(p.stamp())
-	if err != nil {
-		return false
-	}
-	if p.src.opts.Fresh && info.ModTime().Before(p.src.started) {
-		return false
-	}
-	age := time.Since(info.ModTime())
-	return age >= 0 && age < p.src.opts.MaxAge
-}
-
 func (p *private) write(transport string) error {
-	// Answers of the old index go with its stamp, and temporary files that a kill
-	// left with them.
-	for _, old := range []string{p.stamp(), p.answers(), p.temporary()} {
-		if err := os.RemoveAll(old); err != nil {
-			return err
-		}
+	// Temporary files that a kill left go with the old index.
+	if err := errors.Join(p.index.Begin(), os.RemoveAll(p.temporary())); err != nil {
+		return err
 	}
 	for _, d := range []string{"state/lists/partial", "cache/archives/partial", "etc/empty", "log", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(p.dir, d), 0o755); err != nil {
