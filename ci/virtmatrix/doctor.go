@@ -19,6 +19,7 @@ import (
 
 type doctorVerb struct {
 	Boot     bool `help:"Boot a kernel to find out what runs hosts here: the images of one cell are built for that."`
+	Releases bool `help:"Ask the repositories of each release of the catalogue: do they answer, are they signed as it says, and do they hold what images are made of?"`
 	Packages bool `help:"Print only the Debian packages that are missing, for ci/setup."`
 }
 
@@ -28,7 +29,8 @@ func (*doctorVerb) Help() string {
 
 Examples:
   virtmatrix doctor
-  virtmatrix doctor -boot`
+  virtmatrix doctor -boot
+  virtmatrix --matrix matrix/centos doctor -releases`
 }
 
 // Run looks at the machine.
@@ -36,6 +38,9 @@ func (v *doctorVerb) Run(a *app) error {
 	cat, err := a.catalog()
 	if err != nil {
 		return err
+	}
+	if v.Releases {
+		return a.releases(cat)
 	}
 	tools := run.Tools(cat)
 	if v.Packages {
