@@ -34,6 +34,17 @@ type Origin struct {
 	Index    string `json:"index,omitempty"`
 }
 
+// String names the repository and what vouches for it.
+func (o Origin) String() string {
+	said := map[Trust]string{
+		TrustPackages: "packages signed", TrustMetadata: "index signed", TrustBoth: "index and packages signed", TrustNone: "not signed",
+	}[o.Trust]
+	for i, k := range o.Keys {
+		said += map[bool]string{true: " by ", false: " or "}[i == 0] + k
+	}
+	return fmt.Sprintf("%s (%s)", o.Name, said)
+}
+
 // PackageSet is what a verdict is about: the exact packages that realise one
 // version of one component, or of one image.
 type PackageSet struct {

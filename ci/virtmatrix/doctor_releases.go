@@ -44,7 +44,7 @@ func describeSet(set *matrix.PackageSet) string {
 	text := number(len(set.Packages), "package")
 	var from []string
 	for _, o := range set.Repositories {
-		from = append(from, fmt.Sprintf("%s (signed: %s)", o.Name, o.Trust))
+		from = append(from, o.String())
 	}
 	if len(from) > 0 {
 		text += " from " + strings.Join(from, ", ")
