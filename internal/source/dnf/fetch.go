@@ -22,7 +22,7 @@ func packageFiles(home string) cache.Files { return cache.Files{Home: home, Ext:
 // Fetch gets every package file of the set into the cache, once it is what the index
 // says and is signed as its repository promises.
 func (s *Source) Fetch(ctx context.Context, set matrix.PackageSet, progress source.Progress) error {
-	return s.files.Fetch(ctx, set, progress, func(ctx context.Context, batch []matrix.Package, dir string) error {
+	err := s.files.Fetch(ctx, set, progress, func(ctx context.Context, batch []matrix.Package, dir string) error {
 		p, unlock, err := s.open(ctx, set.Release)
 		if err != nil {
 			return err
@@ -33,8 +33,36 @@ func (s *Source) Fetch(ctx context.Context, set matrix.PackageSet, progress sour
 				return err
 			}
 		}
-		return p.verifySignatures(ctx, batch, dir)
+		return p.verifySignatures(ctx, batch, func(pkg matrix.Package) string { return filepath.Join(dir, pkg.SHA256) })
 	})
+	if err != nil {
+		return err
+	}
+	return s.verifyCached(ctx, set)
+}
+
+// verifyCached verifies what is in the cache already. Another repository, which promises
+// less, may have had the same file.
+func (s *Source) verifyCached(ctx context.Context, set matrix.PackageSet) error {
+	r, err := s.release(set.Release)
+	if err != nil {
+		return err
+	}
+	var unseen []matrix.Package
+	for _, pkg := range set.Packages {
+		if keyring := keyringOf(r, pkg.Repository); keyring != "" && !s.seen(pkg, keyring) {
+			unseen = append(unseen, pkg)
+		}
+	}
+	if len(unseen) == 0 {
+		return nil
+	}
+	p, unlock, err := s.open(ctx, set.Release)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return p.verifySignatures(ctx, unseen, s.files.Path)
 }
 
 // client reaches mirrors as the environment says, and folders of this machine.

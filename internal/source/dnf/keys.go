@@ -17,6 +17,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/cache"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -62,40 +63,62 @@ func pastDate(k *openpgp.Entity) string {
 // verifySignatures refuses packages that are not as their repositories promise.
 // rpmkeys finds wrong keys, missing signatures and altered files; not that a key has
 // expired, which is of no interest to rpm.
-func (p *private) verifySignatures(ctx context.Context, packages []matrix.Package, dir string) error {
+func (p *private) verifySignatures(ctx context.Context, packages []matrix.Package, file func(matrix.Package) string) error {
 	const op = "verify packages"
-	byKeyring := map[string][]matrix.Package{}
 	for _, pkg := range packages {
-		r, ok := p.repository(pkg.Repository)
-		if !ok {
+		if !slices.ContainsFunc(repositories(p.release), func(r matrix.Repository) bool { return r.Name == pkg.Repository }) {
 			return p.src.fail(source.Failed, op, p.release.Name, "plan again", fmt.Errorf("the release has no repository %q any more, which package %s came from", pkg.Repository, pkg.Name))
 		}
-		keyring := ""
-		if r.Trust.Packages() {
-			keyring = r.Keyring
+		keyring := keyringOf(p.release, pkg.Repository)
+		if err := p.verify(ctx, keyring, file(pkg)); err != nil {
+			return p.src.fail(source.BadSignature, op, p.release.Name,
+				"the package is not what the repository's keyring vouches for: try another mirror, or see what the repository signs (trust)",
+				fmt.Errorf("package %s %s of repository %s: %w", pkg.Name, pkg.Version, pkg.Repository, err))
 		}
-		byKeyring[keyring] = append(byKeyring[keyring], pkg)
-	}
-	for keyring, packages := range byKeyring {
-		for _, pkg := range packages {
-			err := p.verify(ctx, keyring, filepath.Join(dir, pkg.SHA256))
-			if err != nil {
-				return p.src.fail(source.BadSignature, op, p.release.Name,
-					"the package is not what the repository's keyring vouches for: try another mirror, or see what the repository signs (trust)",
-					fmt.Errorf("package %s %s of repository %s: %w", pkg.Name, pkg.Version, pkg.Repository, err))
-			}
+		if err := p.src.note(pkg, keyring); err != nil {
+			return p.src.fail(source.Failed, op, p.release.Name, "", err)
 		}
 	}
 	return nil
 }
 
-func (p *private) repository(name string) (matrix.Repository, bool) {
-	all := repositories(p.release)
-	i := slices.IndexFunc(all, func(r matrix.Repository) bool { return r.Name == name })
-	if i < 0 {
-		return matrix.Repository{}, false
+// keyringOf is what packages of a repository must be signed by, empty for nothing.
+func keyringOf(r source.Release, name string) string {
+	for _, repository := range repositories(r) {
+		if repository.Name == name && repository.Trust.Packages() {
+			return repository.Keyring
+		}
 	}
-	return all[i], true
+	return ""
+}
+
+// mark is the file that says whose signature a package was seen to have.
+func (s *Source) mark(p matrix.Package) string {
+	return filepath.Join(cache.Folder(s.opts.Home), "signed", p.SHA256)
+}
+
+// seen says whether the package was verified by the keys that are in the keyring now.
+func (s *Source) seen(p matrix.Package, keyring string) bool {
+	sum, _, err := disk.Digest(keyring)
+	if err != nil {
+		return false
+	}
+	text, err := os.ReadFile(s.mark(p))
+	return err == nil && string(text) == sum
+}
+
+func (s *Source) note(p matrix.Package, keyring string) error {
+	if keyring == "" {
+		return nil
+	}
+	sum, _, err := disk.Digest(keyring)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.mark(p)), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(s.mark(p), []byte(sum), 0o644)
 }
 
 // verify verifies a package file: its digests alone where there is no keyring.

@@ -144,6 +144,27 @@ func TestWhatARepositoryDoesNotPromiseIsNotAsked(t *testing.T) {
 	fetched(t, late, "app")
 }
 
+func TestAFileThatCameWithoutAPromiseIsVerifiedWhereThereIsOne(t *testing.T) {
+	t.Parallel()
+	m := newMirror(t)
+	m.Packages = nil
+	m.rebuild(t)
+	home := t.TempDir()
+	fetched(t, sharing(t, home, m.repository(matrix.TrustNone)), "app")
+	s := sharing(t, home, m.repository(matrix.TrustPackages))
+	set := resolve(t, s, "app")
+	wantKind(t, s.Fetch(t.Context(), set, nil), source.BadSignature, "package app", "it is not signed")
+}
+
+func sharing(t *testing.T, home string, r matrix.Repository) *Source {
+	t.Helper()
+	s, err := New(Options{Home: home, Releases: []source.Release{{Name: "el", Repositories: []matrix.Repository{r}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func TestARepositoryThatChangesUnderTheRun(t *testing.T) {
 	t.Parallel()
 	m := newMirror(t)
