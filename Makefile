@@ -10,7 +10,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -tags=libvirt_dlopen)
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$(PATH)")
 VIRTMATRIX := $(ROOT) bin/virtmatrix
 
-.PHONY: help setup build check checks costs test test-real selftest matrix report doctor bench clean
+.PHONY: help setup build check checks costs test test-real test-rpm selftest matrix report doctor bench clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,13 @@ test: setup build ## All tests: check, and the real cells of profile ci; ends in
 test-real: setup build ## The tests that boot machines and containers; a test that is skipped has failed
 	@$(VIRTMATRIX) build -profile ci
 	@$(ROOT) go run ./ci/virtmatrix/tally -real
+
+# Where the test distribution of RPMs is made.
+MADE ?= /var/cache/virtmatrix/rpmdist
+
+test-rpm: setup build ## A cell of RPMs and its twin of the same binaries, in containers
+	@$(ROOT) go run ./fixtures/rpmdist/make $(MADE)
+	@$(VIRTMATRIX) --matrix $(MADE)/matrix run -profile rpm
 
 selftest: setup build ## Does each check see what it exists to see? Each must fail under its control
 	@$(VIRTMATRIX) selftest

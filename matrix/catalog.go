@@ -23,6 +23,9 @@ type Catalog struct {
 //go:embed releases.yaml components.yaml axes.yaml constraints.yaml profiles.yaml
 var embedded embed.FS
 
+// Builtin are the files of that catalogue, for others that include them.
+func Builtin() fs.FS { return embedded }
+
 // Default returns the catalog that this virtmatrix was built with.
 func Default() (*Catalog, error) {
 	c, err := Load(embedded)

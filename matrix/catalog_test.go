@@ -25,7 +25,7 @@ func TestReleasesSayWhatTheirSourceReads(t *testing.T) {
 	}
 	want := &Release{
 		Name: "trixie-backports", Source: "apt", CheckValidUntil: true,
-		Suites: []string{"trixie-backports"}, Parents: []string{"trixie"},
+		Repositories: []Repository{{Name: "trixie-backports"}}, Parents: []string{"trixie"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -48,7 +48,9 @@ func TestLineageHasTheParents(t *testing.T) {
 	}
 	var suites []string
 	for _, r := range lineage {
-		suites = append(suites, r.Suites...)
+		for _, repository := range r.Repositories {
+			suites = append(suites, repository.Name)
+		}
 	}
 	if want := []string{"bookworm-backports", "bookworm", "bookworm-updates"}; !slices.Equal(suites, want) {
 		t.Errorf("got suites %q, want %q", suites, want)

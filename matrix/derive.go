@@ -40,10 +40,11 @@ type Record struct {
 func (c *Catalog) Derive(records []Record, kinds ...Kind) (*Catalog, error) {
 	byRelease := map[string][]*stated{}
 	for i := range records {
-		if _, err := c.Release(records[i].Release); err != nil {
+		release, err := c.Release(records[i].Release)
+		if err != nil {
 			return nil, fmt.Errorf("cannot derive constraints: %w", err)
 		}
-		s, err := parseRecord(&records[i])
+		s, err := parseRecord(&records[i], dialects[release.Source])
 		if err != nil {
 			return nil, fmt.Errorf("cannot derive constraints: %w", err)
 		}

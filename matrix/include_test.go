@@ -93,7 +93,7 @@ func TestMistakesBetweenFilesNameBothPlaces(t *testing.T) {
 		{"include of nothing", []string{"axes.yaml: include: []\naxes: []"}, `axes.yaml:1:10: the list is empty`},
 		{"file of other keys", []string{"axes.yaml: include: [profiles.yaml]\naxes: []"}, `profiles.yaml:1:1: unknown key "profiles"; there are include, axes`},
 		{"empty file", []string{"axes.yaml: include: [net.yaml]", "net.yaml: "}, `net.yaml:1:1: the file is empty`},
-		{"release", []string{"releases.yaml: include: [more.yaml]\n" + small["releases.yaml"], "more.yaml: releases: [{name: trixie, source: apt, suites: [trixie]}]"},
+		{"release", []string{"releases.yaml: include: [more.yaml]\n" + small["releases.yaml"], "more.yaml: releases: [{name: trixie, source: apt, repositories: [trixie]}]"},
 			`releases.yaml:6:11: duplicate release "trixie", first in more.yaml:1`},
 		{"version", []string{"components.yaml: include: [more.yaml]\n" + small["components.yaml"], "more.yaml: components: {qemu: {versions: {10.0: [bookworm]}}}"},
 			`components.yaml:4:38: duplicate version of qemu "10.0", first in more.yaml:1`},

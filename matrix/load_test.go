@@ -17,10 +17,10 @@ var small = map[string]string{
 	"releases.yaml": `releases:
   - name: bookworm
     source: apt
-    suites: [bookworm, bookworm-updates]
+    repositories: [bookworm, bookworm-updates]
   - name: trixie
     source: apt
-    suites: [trixie]
+    repositories: [trixie]
 `,
 	"components.yaml": `components:
   linux: {versions: {6.1: [bookworm], 6.12: [trixie]}}
@@ -101,30 +101,30 @@ func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
 	refuses(t, []mistake{
 		{"unknown top key", "releases.yaml", "releases:", "release:",
 			`releases.yaml:1:1: unknown key "release"; did you mean "releases"?`},
-		{"unknown key", "releases.yaml", "suites: [trixie]", "suits: [trixie]",
-			`releases.yaml:7:5: unknown key "suits"; did you mean "suites"?`},
-		{"missing key", "releases.yaml", "    suites: [trixie]\n", "",
-			`releases.yaml:5:5: the key "suites" is missing`},
-		{"duplicate key", "releases.yaml", "    suites: [trixie]", "    source: apt",
+		{"unknown key", "releases.yaml", "repositories: [trixie]", "repositorys: [trixie]",
+			`releases.yaml:7:5: unknown key "repositorys"; did you mean "repositories"?`},
+		{"missing key", "releases.yaml", "    repositories: [trixie]\n", "",
+			`releases.yaml:5:5: the key "repositories" is missing`},
+		{"duplicate key", "releases.yaml", "    repositories: [trixie]", "    source: apt",
 			`releases.yaml:7:5: duplicate key "source", first in line 6`},
 		{"duplicate release", "releases.yaml", "name: trixie", "name: bookworm",
 			`releases.yaml:5:11: duplicate release "bookworm", first in releases.yaml:2`},
-		{"duplicate suite", "releases.yaml", "bookworm-updates", "bookworm",
-			`releases.yaml:4:24: duplicate suite "bookworm"`},
+		{"duplicate repository", "releases.yaml", "bookworm-updates", "bookworm",
+			`releases.yaml:4:30: duplicate repository "bookworm"`},
 		{"unknown source", "releases.yaml", "source: apt", "source: atp",
-			`releases.yaml:3:13: unknown source "atp"; there are apt`},
-		{"unknown parent", "releases.yaml", "suites: [trixie]", "suites: [trixie]\n    parents: [bokworm]",
+			`releases.yaml:3:13: unknown source "atp"; there are apt, dnf`},
+		{"unknown parent", "releases.yaml", "repositories: [trixie]", "repositories: [trixie]\n    parents: [bokworm]",
 			`releases.yaml:8:15: unknown release "bokworm"; did you mean "bookworm"?`},
-		{"parent of itself", "releases.yaml", "suites: [trixie]", "suites: [trixie]\n    parents: [trixie]",
+		{"parent of itself", "releases.yaml", "repositories: [trixie]", "repositories: [trixie]\n    parents: [trixie]",
 			`releases.yaml:8:15: unknown release "trixie"; there are bookworm`},
-		{"no truth value", "releases.yaml", "suites: [trixie]", "suites: [trixie]\n    check_valid_until: never",
+		{"no truth value", "releases.yaml", "repositories: [trixie]", "repositories: [trixie]\n    check_valid_until: never",
 			`releases.yaml:8:24: want true or false here, found string`},
 		{"text instead of list", "releases.yaml", "[trixie]", "trixie",
-			`releases.yaml:7:13: want a list here, found string`},
+			`releases.yaml:7:19: want a list here, found string`},
 		{"empty list", "releases.yaml", "[trixie]", "[]",
-			`releases.yaml:7:13: the list is empty`},
+			`releases.yaml:7:19: the list is empty`},
 		{"nothing after a key", "releases.yaml", "[trixie]", "",
-			`releases.yaml:7:13: want a list here, found null`},
+			`releases.yaml:7:19: want a list here, found null`},
 		{"list instead of text", "releases.yaml", "name: trixie", "name: [trixie]",
 			`releases.yaml:5:11: want a text here, found sequence`},
 		{"empty text", "releases.yaml", "name: trixie", `name: ""`,
@@ -132,11 +132,11 @@ func TestBadInputNamesItsPlaceAndTheCure(t *testing.T) {
 		{"list instead of mapping", "releases.yaml", "releases:\n", "",
 			`releases.yaml:1:3: want a mapping here, found sequence`},
 		{"alias", "releases.yaml", "[trixie]", "*others",
-			`releases.yaml:7:13: want a list here, found alias`},
+			`releases.yaml:7:19: want a list here, found alias`},
 		{"second document", "releases.yaml", "[trixie]", "[trixie]\n---\nreleases: []",
 			`releases.yaml:8:1: a second document begins here; keep one`},
 		{"not YAML", "releases.yaml", "[trixie]", "[trixie",
-			`releases.yaml:7:13: sequence end token ']' not found`},
+			`releases.yaml:7:19: sequence end token ']' not found`},
 
 		{"unknown component", "components.yaml", "  qemu:", "  qemuu:",
 			`components.yaml:3:3: unknown component "qemuu"; did you mean "qemu"?`},

@@ -4,20 +4,21 @@ package matrix
 type Release struct {
 	// Name is how the matrix calls it: "bookworm-backports".
 	Name string
-	// Source is the kind of repository: "apt".
+	// Source is the kind of repository: "apt", "dnf".
 	Source string
-	// Suites are its own, as the repository names them.
-	Suites []string
+	// Repositories are its own, the leading one first.
+	Repositories []Repository
+	// Variables are the values of names in addresses of the repositories.
+	Variables map[string]string
+	// Modules are the modular streams that are taken: "virt:rhel".
+	Modules []string
 	// CheckValidUntil is false when the repository's index may be past its date.
 	CheckValidUntil bool
-	// Parents are the releases whose suites its packages need as well.
+	// Parents are the releases whose repositories its packages need as well.
 	Parents []string
 	// Candidate is what is laid over it; nil for a release as it is served.
 	Candidate *Candidate
 }
-
-// sources are the kinds of repository that a release can come from.
-var sources = []string{"apt"}
 
 func releaseName(r *Release) string { return r.Name }
 
@@ -53,8 +54,10 @@ func (c *loader) readReleases() []key {
 		r := Release{CheckValidUntil: true}
 		err := n.object(
 			required("name", c.fresh(&r.Name, "release")),
-			required("source", word(&r.Source, "source", sources)),
-			required("suites", texts(&r.Suites, "suite")),
+			required("source", word(&r.Source, "source", SourceKinds())),
+			required("repositories", readRepositories(&r.Repositories)),
+			optional("variables", readVariables(&r.Variables)),
+			optional("modules", texts(&r.Modules, "modular stream")),
 			optional("check_valid_until", boolean(&r.CheckValidUntil)),
 			// Only releases above: a lineage cannot run in a circle.
 			optional("parents", words(&r.Parents, "release", namesOf(c.Releases, releaseName))),

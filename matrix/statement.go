@@ -23,7 +23,7 @@ type group struct {
 	alternatives []relation
 }
 
-func parseRecord(r *Record) (*stated, error) {
+func parseRecord(r *Record, of dialect) (*stated, error) {
 	s := &stated{Record: r, offers: []offer{{r.Package, r.Version}}}
 	for _, f := range []struct {
 		to    *[]group
@@ -35,7 +35,7 @@ func parseRecord(r *Record) (*stated, error) {
 		{&s.bans, "Conflicts", r.Conflicts},
 	} {
 		for _, text := range f.texts {
-			alternatives, err := parseAlternatives(text)
+			alternatives, err := of.alternatives(text)
 			if err != nil {
 				return nil, fmt.Errorf("%s of %s: %w", f.name, r.name(), err)
 			}
@@ -43,11 +43,16 @@ func parseRecord(r *Record) (*stated, error) {
 		}
 	}
 	for _, text := range r.Provides {
-		p, err := parseRelation(text)
+		provided, err := of.alternatives(text)
+		if err == nil && len(provided) > 1 {
+			err = fmt.Errorf("cannot read relation %q", text)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("Provides of %s: %w", r.name(), err)
 		}
-		s.offers = append(s.offers, offer{p.name, p.version})
+		for _, p := range provided {
+			s.offers = append(s.offers, offer{p.name, p.version})
+		}
 	}
 	return s, nil
 }
@@ -70,7 +75,7 @@ type served struct {
 
 // meets returns the first of the alternatives that the component has.
 func (p *served) meets(alternatives []relation) (met relation, ok bool) {
-	compare := Order(p.source)
+	compare := dialects[p.source].relate
 	for _, r := range alternatives {
 		for _, s := range p.all {
 			if slices.ContainsFunc(s.offers, func(o offer) bool { return r.metBy(o, compare) }) {

@@ -9,15 +9,6 @@ import (
 	rpmversion "github.com/knqyf263/go-rpm-version"
 )
 
-// Order returns the order of versions in repositories of a kind: RPM's for
-// "dnf", Debian's for all others.
-func Order(source string) func(a, b string) int {
-	if source == "dnf" {
-		return CompareRPM
-	}
-	return Compare
-}
-
 // Compare orders two versions by Debian's rules (deb-version(7)): epochs
 // first, numbers as numbers, "~" before everything. It returns -1, 0 or +1.
 //

@@ -117,6 +117,9 @@ func (e explainer) stack(m *Matrix, c *Cell, r *Result) {
 	e.line("baseline", oneline(c.Baseline, 200))
 	for _, i := range m.images(c, r) {
 		e.line("image", oneline(fmt.Sprintf("%s from %s: %s, set %.12s", i.Role, i.Release, number(i.Count, "package"), i.Key), 200))
+		for _, o := range i.From {
+			e.line("", "of "+o)
+		}
 		for _, p := range i.Leading {
 			e.line("", oneline(p.Name+" "+p.Version, 200))
 		}

@@ -90,10 +90,10 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // leadingNames are the packages that carry a component, by the beginnings of
 // their names: what a maintainer looks for first in a package set.
 var leadingNames = []string{
-	"linux-image-", "linux-binary-", "kernel-core", "kernel-ml", "kernel-lt",
-	"qemu-system-x86", "qemu-kvm", "seabios",
+	"linux-image-", "linux-binary-", "kernel", "kernel-core", "kernel-ml", "kernel-lt",
+	"qemu-system-x86", "qemu-kvm", "qemu-kvm-ev", "qemu-kvm-core", "seabios",
 	"libvirt-daemon", "libvirt0", "libvirt-libs",
-	"xen-hypervisor-", "xen-utils-", "libxenmisc",
+	"xen-hypervisor", "xen-hypervisor-", "xen-runtime", "xen-utils-", "libxenmisc",
 }
 
 // leading returns the packages of a set that carry a component.
@@ -119,6 +119,8 @@ type image struct {
 	Key     string           `json:"key"`
 	Count   int              `json:"count"`
 	Leading []matrix.Package `json:"leading,omitempty"`
+	// From are the repositories with what vouches for them, where these are declared.
+	From []string `json:"from,omitempty"`
 }
 
 // images returns what a cell's host is made of. The record's own package sets
@@ -131,7 +133,11 @@ func (m *Matrix) images(c *Cell, r *Result) []image {
 			key = r.Record.PackageSets[ref.Role]
 		}
 		set := m.PackageSets[key]
-		out = append(out, image{ref.Role, ref.Release, key, len(set.Packages), leading(set)})
+		shown := image{Role: ref.Role, Release: ref.Release, Key: key, Count: len(set.Packages), Leading: leading(set)}
+		for _, o := range set.Repositories {
+			shown.From = append(shown.From, oneline(o.String(), 200))
+		}
+		out = append(out, shown)
 	}
 	return out
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // moved is a judged change whose two candidates differ alike from their baselines.
-func moved() *Matrix {
+func repackaged() *Matrix {
 	set := func(version, sum string) matrix.PackageSet {
 		return matrix.PackageSet{Source: "apt", Packages: []matrix.Package{{Name: "libvirt0", Version: version, SHA256: sum}, {Name: "libc6", Version: "2", SHA256: "c"}}}
 	}
@@ -24,7 +24,7 @@ func moved() *Matrix {
 }
 
 func TestWhatMovesIsToldOnceForAllCells(t *testing.T) {
-	moves := moved().Moves()
+	moves := repackaged().PackageDiffs()
 	if len(moves) != 1 || len(moves[0].New) != 2 || moves[0].Title() != "1 different package of 2 cells against the baseline" {
 		t.Fatalf("the moves are %+v", moves)
 	}
@@ -42,14 +42,14 @@ func TestWhatMovesIsToldOnceForAllCells(t *testing.T) {
 }
 
 func TestPackagesOfOneSourceTellTheirChangesOnce(t *testing.T) {
-	mv := Move{Differences: []matrix.Difference{{Name: "a", Way: matrix.Up}, {Name: "b", Way: matrix.Up}}, Entries: map[string][]string{"a": {"x (2)"}, "b": {"x (2)"}}}
+	mv := PackageDiff{Differences: []matrix.Difference{{Name: "a", Way: matrix.Up}, {Name: "b", Way: matrix.Up}}, Entries: map[string][]string{"a": {"x (2)"}, "b": {"x (2)"}}}
 	if text := mv.Text(); strings.Count(text, "x (2)") != 1 || !strings.Contains(text, "b: as a") {
 		t.Errorf("the text is\n%s", text)
 	}
 }
 
 func TestTwoRunsAreComparedCellByCell(t *testing.T) {
-	earlier, later := moved(), moved()
+	earlier, later := repackaged(), repackaged()
 	later.Cells = []Cell{{ID: "one", Images: []matrix.ImageRef{{Role: "userland-kvm", Packages: "now"}}}, {ID: "other"}}
 	moves := later.Since(earlier, "tuesday", "monday")
 	if len(moves) != 1 || moves[0].Old[0] != "monday one" || moves[0].New[0] != "tuesday one" || len(moves[0].Differences) != 1 {

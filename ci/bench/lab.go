@@ -39,11 +39,11 @@ type lab struct {
 
 // openLab plans the subject, makes sure of its images, and prepares to boot it.
 func openLab(ctx context.Context, o options) (_ *lab, err error) {
-	if err := tool.Require(run.Tools()); err != nil {
-		return nil, err
-	}
 	l := &lab{options: o, measure: "preparing", home: store.Home()}
 	if l.catalog, err = run.Catalog(os.Getenv(run.MatrixEnv), l.home); err != nil {
+		return nil, err
+	}
+	if err := tool.Require(run.Tools(l.catalog)); err != nil {
 		return nil, err
 	}
 	if l.driver, err = run.Open(run.Config{Home: l.home}); err != nil {

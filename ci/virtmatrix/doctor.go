@@ -12,14 +12,14 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/machine"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/run"
-	"github.com/virtmatrix/virtmatrix/internal/source"
-	"github.com/virtmatrix/virtmatrix/internal/source/apt"
+	"github.com/virtmatrix/virtmatrix/internal/source/registry"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
 type doctorVerb struct {
 	Boot     bool `help:"Boot a kernel to find out what runs hosts here: the images of one cell are built for that."`
+	Releases bool `help:"Ask the repositories of each release of the catalogue: do they answer, are they signed as it says, and do they hold what images are made of?"`
 	Packages bool `help:"Print only the Debian packages that are missing, for ci/setup."`
 }
 
@@ -29,7 +29,8 @@ func (*doctorVerb) Help() string {
 
 Examples:
   virtmatrix doctor
-  virtmatrix doctor -boot`
+  virtmatrix doctor -boot
+  virtmatrix --matrix matrix/centos doctor -releases`
 }
 
 // Run looks at the machine.
@@ -38,8 +39,16 @@ func (v *doctorVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if v.Releases {
+		return a.releases(cat)
+	}
+	tools := run.Tools(cat)
+	if v.Packages {
+		// Tests ask all kinds of sources, whichever the catalogue has.
+		tools = run.Tools(nil)
+	}
 	needs := machine.Needs{
-		Home: a.Home, Runs: a.Runs, Tools: run.Tools(),
+		Home: a.Home, Runs: a.Runs, Tools: tools,
 		Mirror: func(ctx context.Context) (string, error) { return a.mirror(ctx, cat) },
 		Fits:   func(ctx context.Context) (admit.Fit, error) { return run.Fits(ctx, a.Runtime) },
 
@@ -76,30 +85,22 @@ func diagnose(w io.Writer, findings []machine.Finding) {
 	}
 }
 
-// mirror finds the package mirror that plans would be resolved with.
+// mirror finds where plans would be resolved.
 func (a *app) mirror(ctx context.Context, cat *matrix.Catalog) (string, error) {
-	var releases []source.Release
-	for _, r := range cat.Releases {
-		releases = append(releases, source.Release{Name: r.Name, Suites: r.Suites})
-	}
-	s, err := apt.New(ctx, apt.Options{Home: a.Home, Mirror: a.Mirror, Releases: releases})
-	if err != nil {
-		return "", err
-	}
-	return s.Mirror(), nil
+	return registry.Mirrors(ctx, registry.Options{Home: a.Home, Mirror: a.Mirror}, cat)
 }
 
 // accelerator boots a kernel of the first cell of the default profile.
 func (a *app) accelerator(ctx context.Context) (string, error) {
-	if err := tool.Require(run.Tools()); err != nil {
-		return "", err
-	}
-	sink, done := progress.Show(a.stderr, nil)
-	defer done()
 	cat, err := a.catalog()
 	if err != nil {
 		return "", err
 	}
+	if err := tool.Require(run.Tools(cat)); err != nil {
+		return "", err
+	}
+	sink, done := progress.Show(a.stderr, nil)
+	defer done()
 	whole, err := matrix.New(cat, matrix.Request{Profile: matrix.DefaultProfile})
 	if err != nil {
 		return "", err

@@ -244,12 +244,13 @@ func (g *collector) packages() error {
 	for _, p := range plans {
 		for _, set := range p.PackageSets {
 			for _, pkg := range set.Packages {
-				used[pkg.SHA256+".deb"] = true
+				used[pkg.SHA256] = true
 			}
 		}
 	}
 	dir := filepath.Join(g.Home, "packages")
-	files, err := filepath.Glob(filepath.Join(dir, "*.deb"))
+	// A file is named by its digest and the kind of package; folders beside have no dot.
+	files, err := filepath.Glob(filepath.Join(dir, "*.*"))
 	if err != nil || len(files) == 0 {
 		return err
 	}
@@ -263,7 +264,7 @@ func (g *collector) packages() error {
 	defer release()
 	var gone, bytes int64
 	for _, f := range files {
-		if used[filepath.Base(f)] {
+		if used[strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))] {
 			continue
 		}
 		gone++

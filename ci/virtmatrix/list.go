@@ -109,7 +109,11 @@ func listProfiles(cat *matrix.Catalog, row table) error {
 
 func listReleases(cat *matrix.Catalog, row table) error {
 	for _, r := range cat.Releases {
-		row(r.Name, r.Source, strings.Join(r.Suites, ","))
+		var names []string
+		for _, repository := range r.Repositories {
+			names = append(names, repository.Name)
+		}
+		row(r.Name, r.Source, strings.Join(names, ","))
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
-	"github.com/virtmatrix/virtmatrix/internal/source/apt"
+	"github.com/virtmatrix/virtmatrix/internal/source/registry"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/store"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
@@ -187,8 +187,9 @@ func (d *Driver) subject(image store.Image, component matrix.Component) (string,
 // kernelConfig is the configuration of an image's kernel, which only its packages have:
 // in /boot, or beside the modules from 7.x on.
 func (d *Driver) kernelConfig(ctx context.Context, image store.Image) (string, error) {
-	for _, p := range image.Meta.Spec.Packages.Packages {
-		text, err := apt.Text(ctx, d.config.Home, p, "./boot/config-*", "*/lib/modules/*/config")
+	set := image.Meta.Spec.Packages
+	for _, p := range set.Packages {
+		text, err := registry.Text(ctx, d.config.Home, &set, p, "./boot/config-*", "*/lib/modules/*/config")
 		if err != nil {
 			return "", fmt.Errorf("%w; remove image %s (virtmatrix gc -images %s), and it and its packages come again", err, image.Name, image.Name)
 		}

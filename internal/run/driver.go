@@ -21,7 +21,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/snapshot"
 	"github.com/virtmatrix/virtmatrix/internal/source"
-	"github.com/virtmatrix/virtmatrix/internal/source/apt"
+	"github.com/virtmatrix/virtmatrix/internal/source/registry"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/store"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
@@ -144,35 +144,13 @@ func (d *Driver) tell(e progress.Event) {
 
 // sources makes the sources of a catalogue's releases.
 func (d *Driver) sources(ctx context.Context, cat *matrix.Catalog) (source.Sources, error) {
-	var releases []source.Release
-	for _, r := range cat.Releases {
-		if r.Source != apt.Kind {
-			return nil, fault.Infraf("use release "+r.Name, "there is no source of kind %q", r.Source)
-		}
-		lineage, err := cat.Lineage(r.Name)
-		if err != nil {
-			return nil, err
-		}
-		var parents []string
-		for _, p := range lineage[1:] {
-			parents = append(parents, p.Suites...)
-		}
-		releases = append(releases, source.Release{Name: r.Name, Suites: r.Suites, Parents: parents, CheckValidUntil: r.CheckValidUntil, Candidate: r.Candidate})
-	}
-	src, err := apt.New(ctx, apt.Options{Home: d.config.Home, Releases: releases, Mirror: d.config.Mirror, Fresh: d.config.Fresh})
-	if err != nil {
-		return nil, err
-	}
-	sources := source.Sources{}
-	for _, r := range releases {
-		sources[r.Name] = src
-	}
-	return sources, nil
+	return registry.Open(ctx, registry.Options{Home: d.config.Home, Mirror: d.config.Mirror, Fresh: d.config.Fresh}, cat)
 }
 
-// Tools lists the programs that a driver needs on the machine.
-func Tools() []tool.Tool {
-	return slices.Concat(fixtures.Tools(), (*apt.Source)(nil).Tools(), host.Tools())
+// Tools lists the programs that a driver needs on the machine for a catalogue, of nil
+// for any.
+func Tools(cat *matrix.Catalog) []tool.Tool {
+	return slices.Concat(fixtures.Tools(), registry.Tools(cat), host.Tools())
 }
 
 // Plan freezes what is asked for: cells and checks from the catalogue, exact

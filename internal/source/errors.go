@@ -21,6 +21,8 @@ const (
 	NoSuchPackage Kind = "no such package"
 	// Unsatisfiable: the packages exist but cannot be installed together.
 	Unsatisfiable Kind = "unsatisfiable"
+	// BadScriptlet: what a package runs when it is installed failed.
+	BadScriptlet Kind = "a package's scriptlet failed"
 	// Failed: anything else.
 	Failed Kind = "failed"
 )

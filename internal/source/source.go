@@ -18,12 +18,16 @@ import (
 // Release is a distribution release as the matrix declares it.
 type Release struct {
 	Name string
-	// Suites are the release's own repositories, the leading one first.
-	Suites []string
+	// Repositories are the release's own, the leading one first.
+	Repositories []matrix.Repository
 	// Parents are repositories of other releases that it needs as well. A
 	// package that is in the leading suite too is taken from there, whichever
 	// is newer.
-	Parents []string
+	Parents []matrix.Repository
+	// Variables are the values of names in addresses, Modules the modular streams that
+	// are taken.
+	Variables map[string]string
+	Modules   []string
 	// CheckValidUntil says whether metadata past its date is refused. It is
 	// false for releases whose mirrors are known to lag.
 	CheckValidUntil bool

@@ -44,7 +44,11 @@ func Open(process int) (_ *Suite, err error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("cannot boot hosts: mount namespaces and package installation need root; run with sudo")
 	}
-	if err := tool.Require(run.Tools()); err != nil {
+	cat, err := run.Catalog(os.Getenv(run.MatrixEnv), "")
+	if err != nil {
+		return nil, err
+	}
+	if err := tool.Require(run.Tools(cat)); err != nil {
 		return nil, err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -55,10 +59,6 @@ func Open(process int) (_ *Suite, err error) {
 			s.Close()
 		}
 	}()
-	cat, err := run.Catalog(os.Getenv(run.MatrixEnv), "")
-	if err != nil {
-		return nil, err
-	}
 	var events progress.Sink
 	if os.Getenv(rundir.Env) == "" {
 		events, err = s.prepare(ctx, cat)

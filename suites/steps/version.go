@@ -47,9 +47,13 @@ func UpstreamVersion(pkg string) string {
 var rebuild = regexp.MustCompile(`\+b\d+$`)
 
 // NamesPackage says whether a vendor's words about a program ("Debian
-// 1:7.2+dfsg-7") name the package's version.
+// 1:7.2+dfsg-7", "qemu-kvm-ev-2.12.0-18.el7") name the package's version. RPMs are
+// named with their version, and without its epoch.
 func NamesPackage(words, pkg string) bool {
 	said := words[strings.LastIndexByte(words, ' ')+1:]
+	if _, plain, ok := strings.Cut(pkg, ":"); ok && strings.HasSuffix(said, "-"+plain) {
+		return true
+	}
 	return said != "" && rebuild.ReplaceAllString(said, "") == rebuild.ReplaceAllString(pkg, "")
 }
 

@@ -48,6 +48,9 @@ func TestVendorsNamePackagesWithoutRebuilds(t *testing.T) {
 		{"Debian 1:7.2+dfsg-7+deb12u17", "1:7.2+dfsg-7+deb12u18", false},
 		{"1:7.2-1", "1:7.2-1", true},
 		{"", "1:7.2-1", false},
+		{"qemu-kvm-ev-2.12.0-18.el7", "10:2.12.0-18.el7", true},
+		{"qemu-kvm-ev-2.12.0-18.el7", "10:12.0-18.el7", false},
+		{"qemu-kvm-ev-2.10.0-21.el7", "10:2.12.0-18.el7", false},
 	} {
 		if got := NamesPackage(tc.words, tc.pkg); got != tc.want {
 			t.Errorf("NamesPackage(%q, %q) = %v", tc.words, tc.pkg, got)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/cache"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -59,8 +60,9 @@ type Options struct {
 type Source struct {
 	opts     Options
 	releases map[string]source.Release
-	// started decides, with Options.Fresh, which indexes are older than this run.
-	started time.Time
+	files    cache.Files
+	// since is when an index must have been made at the earliest.
+	since time.Time
 }
 
 var _ source.Source = (*Source)(nil)
@@ -76,13 +78,17 @@ func New(ctx context.Context, opts Options) (*Source, error) {
 	if opts.Mirror == "" {
 		opts.Mirror = os.Getenv(MirrorEnv)
 	}
-	s := &Source{opts: opts, releases: map[string]source.Release{}, started: time.Now()}
+	s := &Source{opts: opts, releases: map[string]source.Release{}, files: packageFiles(opts.Home)}
+	s.files.Fail = s.fail
+	if opts.Fresh {
+		s.since = time.Now()
+	}
 	if err := tool.Require(s.Tools()); err != nil {
 		return nil, err
 	}
 	for _, r := range opts.Releases {
-		if len(r.Suites) == 0 {
-			return nil, fmt.Errorf("cannot use release %q: it has no suites", r.Name)
+		if len(r.Repositories) == 0 {
+			return nil, fmt.Errorf("cannot use release %q: it has no repositories", r.Name)
 		}
 		s.releases[r.Name] = r
 	}

@@ -186,7 +186,7 @@ func TestTheLeadingSuiteWinsAndParentsServeTheRest(t *testing.T) {
 	a.add(t, "app", "1:0.9", "Depends: libapp", "usr/bin/app")
 	a.publish(t)
 	set := resolve(t, a.source(t, func(o *Options) {
-		o.Releases[0].Suites, o.Releases[0].Parents = []string{"next"}, []string{"stable"}
+		o.Releases[0].Repositories, o.Releases[0].Parents = suites("next"), suites("stable")
 	}))
 	if app, lib := set.Version("app"), set.Version("libapp"); app != "1:0.9" || lib != "2.0-1+b1" {
 		t.Errorf("resolved app %q and libapp %q", app, lib)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
 // archive is a small signed Debian archive in a folder.
@@ -133,12 +134,19 @@ func read(t *testing.T, path string) []byte {
 	return text
 }
 
+func suites(names ...string) (of []matrix.Repository) {
+	for _, name := range names {
+		of = append(of, matrix.Repository{Name: name})
+	}
+	return of
+}
+
 // source makes a source of the archive with a cold cache. change may adapt the options.
 func (a *archive) source(t *testing.T, change func(*Options)) *Source {
 	t.Helper()
 	opts := Options{
 		Home: t.TempDir(), Mirror: "file:" + a.dir, Keyring: a.keyring,
-		Releases: []source.Release{{Name: "test", Suites: []string{"stable"}, CheckValidUntil: true}},
+		Releases: []source.Release{{Name: "test", Repositories: suites("stable"), CheckValidUntil: true}},
 	}
 	if change != nil {
 		change(&opts)

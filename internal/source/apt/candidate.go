@@ -120,7 +120,7 @@ const elsewhere = "elsewhere"
 func (s *Source) elsewhere(mirror, suite, keyring string, unsigned bool) *Source {
 	out := *s
 	out.opts.Mirror, out.opts.Keyring, out.opts.Unsigned = mirror, keyring, unsigned
-	out.releases = map[string]source.Release{elsewhere: {Name: elsewhere, Suites: []string{suite}, CheckValidUntil: true}}
+	out.releases = map[string]source.Release{elsewhere: {Name: elsewhere, Repositories: []matrix.Repository{{Name: suite}}, CheckValidUntil: true}}
 	out.opts.Releases = []source.Release{out.releases[elsewhere]}
 	return &out
 }
@@ -169,14 +169,14 @@ func (s *Source) take(ctx context.Context, file string) (offered, error) {
 	// From the copy: the file may be written to meanwhile.
 	f, err := s.describe(ctx, kept)
 	if err != nil {
-		err = errors.Join(err, os.Remove(s.path(kept)))
+		err = errors.Join(err, os.Remove(s.files.Path(kept)))
 	}
 	return f, err
 }
 
 // describe reads what a package file in the cache is.
 func (s *Source) describe(ctx context.Context, kept matrix.Package) (offered, error) {
-	out, _, err := tool.Run(ctx, tool.Command{Argv: []string{"dpkg-deb", "--field", s.path(kept)}})
+	out, _, err := tool.Run(ctx, tool.Command{Argv: []string{"dpkg-deb", "--field", s.files.Path(kept)}})
 	if err != nil {
 		return offered{}, err
 	}
@@ -216,7 +216,7 @@ func (s *Source) keepCopy(file string) (matrix.Package, error) {
 	if err != nil {
 		return p, err
 	}
-	return p, s.keep(to.Name(), p)
+	return p, s.files.Keep(to.Name(), p)
 }
 
 // distinct refuses what nobody can lay over a release: two files of one name, or files of

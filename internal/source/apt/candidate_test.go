@@ -31,7 +31,7 @@ func (f folder) laid(t *testing.T, a *archive) (*Source, *matrix.Candidate) {
 		t.Fatal(err)
 	}
 	c := &matrix.Candidate{Component: "app", Over: "test", Release: "test-candidate", Index: offer.Index, Packages: offer.Packages}
-	s.releases["test-candidate"] = source.Release{Name: "test-candidate", Suites: []string{"stable"}, CheckValidUntil: true, Candidate: c}
+	s.releases["test-candidate"] = source.Release{Name: "test-candidate", Repositories: []matrix.Repository{{Name: "stable"}}, CheckValidUntil: true, Candidate: c}
 	return s, c
 }
 

@@ -19,13 +19,13 @@ var entryHead = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]* \(([^()\s]+)\) `)
 // Changelog returns the entries of a fetched package's changelog that are newer than a
 // version, the newest first; none where the package has no changelog of its own.
 func (s *Source) Changelog(ctx context.Context, p matrix.Package, since string) ([]string, error) {
-	there, err := s.verify(p)
+	there, err := s.files.Verify(p)
 	if err != nil || !there {
 		return nil, err
 	}
 	// Native packages have only the second one (policy 12.7).
 	const script = `dpkg-deb --fsys-tarfile "$1" | { tar --extract --to-stdout --wildcards './usr/share/doc/*/changelog.Debian.gz' 2>/dev/null || true; } | gzip --decompress --stdout 2>/dev/null || true`
-	out, _, err := tool.Run(ctx, tool.Command{Argv: []string{"sh", "-c", script, "sh", s.path(p)}})
+	out, _, err := tool.Run(ctx, tool.Command{Argv: []string{"sh", "-c", script, "sh", s.files.Path(p)}})
 	if err != nil {
 		return nil, err
 	}

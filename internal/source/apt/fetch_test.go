@@ -28,7 +28,7 @@ func TestFetchGetsEachFileOnceAndVerifiesIt(t *testing.T) {
 		t.Errorf("progress was %q, want %q", seen, want)
 	}
 	for _, p := range set.Packages {
-		if info, err := os.Lstat(s.path(p)); err != nil || !info.Mode().IsRegular() {
+		if info, err := os.Lstat(s.files.Path(p)); err != nil || !info.Mode().IsRegular() {
 			t.Errorf("%s is not a file in the cache: %v", p.Name, err)
 		}
 	}
@@ -102,7 +102,7 @@ func TestAPackageThatIsNotWhatTheIndexSaysIsRefused(t *testing.T) {
 	text[len(text)-1] ^= 1
 	write(t, deb, string(text))
 	wantKind(t, s.Fetch(t.Context(), set, nil), source.BadDigest)
-	if _, err := os.Stat(s.path(set.Packages[0])); err == nil {
+	if _, err := os.Stat(s.files.Path(set.Packages[0])); err == nil {
 		t.Error("the bad file is in the cache")
 	}
 }
@@ -123,7 +123,7 @@ func TestAPackageThatWasChangedInTheCacheIsRefused(t *testing.T) {
 	if err := s.Fetch(t.Context(), set, nil); err != nil {
 		t.Fatal(err)
 	}
-	path := s.path(set.Packages[0])
+	path := s.files.Path(set.Packages[0])
 	write(t, path, "something else")
 	wantKind(t, s.Fetch(t.Context(), set, nil), source.BadDigest, path, "remove the file")
 	wantKind(t, s.Unpack(t.Context(), set, filepath.Join(t.TempDir(), "tree")), source.BadDigest, path)

@@ -48,7 +48,7 @@ func (s *Source) Belonging(ctx context.Context, release string, patterns []strin
 // Inspect reads what the files of a fetched set say and hold.
 func (s *Source) Inspect(ctx context.Context, set matrix.PackageSet) ([]source.Content, error) {
 	const op = "inspect packages"
-	if err := s.ready(set, op); err != nil {
+	if err := s.files.Ready(set, op); err != nil {
 		return nil, err
 	}
 	var all []source.Content
@@ -84,7 +84,7 @@ func (s *Source) contentOf(ctx context.Context, p matrix.Package) (c source.Cont
 
 func (s *Source) inspect(ctx context.Context, p matrix.Package) (source.Content, error) {
 	c := source.Content{Package: p}
-	out, _, err := tool.Run(ctx, tool.Command{Argv: []string{"dpkg-deb", "--field", s.path(p)}})
+	out, _, err := tool.Run(ctx, tool.Command{Argv: []string{"dpkg-deb", "--field", s.files.Path(p)}})
 	if err != nil {
 		return c, err
 	}
@@ -99,7 +99,7 @@ func (s *Source) inspect(ctx context.Context, p matrix.Package) (source.Content,
 	// Names as bytes: tar would write some of them in its own way.
 	const script = `dpkg-deb --fsys-tarfile "$1" | tar --list --quoting-style=literal --show-transformed-names
 dpkg-deb --info "$1" conffiles 2>/dev/null | sed 's,^,conffile ,' || true`
-	out, _, err = tool.Run(ctx, tool.Command{Argv: []string{"sh", "-ec", script, "sh", s.path(p)}})
+	out, _, err = tool.Run(ctx, tool.Command{Argv: []string{"sh", "-ec", script, "sh", s.files.Path(p)}})
 	for line := range strings.Lines(string(out)) {
 		line = strings.TrimSuffix(line, "\n")
 		if path, ok := strings.CutPrefix(line, "conffile "); ok {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
+	"github.com/virtmatrix/virtmatrix/internal/source/tree"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -44,10 +45,10 @@ func (s *Source) Install(ctx context.Context, set matrix.PackageSet, root string
 	if err != nil {
 		return err
 	}
-	if err := s.ready(set, op); err != nil {
+	if err := s.files.Ready(set, op); err != nil {
 		return err
 	}
-	if err := emptyDir(root); err != nil {
+	if err := tree.Empty(root); err != nil {
 		return fmt.Errorf("cannot install packages of %s: %w", set.Release, err)
 	}
 	repo, err := os.MkdirTemp(filepath.Dir(root), "repository-")
@@ -55,7 +56,7 @@ func (s *Source) Install(ctx context.Context, set matrix.PackageSet, root string
 		return s.fail(source.Failed, op, set.Release, "", err)
 	}
 	defer os.RemoveAll(repo)
-	if err := s.makeRepository(ctx, set, r.Suites[0], repo); err != nil {
+	if err := s.makeRepository(ctx, set, r.Repositories[0].Name, repo); err != nil {
 		return s.fail(source.Failed, op, set.Release, "", err)
 	}
 	if err := s.bootstrap(ctx, r, set, repo, root); err != nil {
@@ -64,7 +65,7 @@ func (s *Source) Install(ctx context.Context, set matrix.PackageSet, root string
 	if err := checkInstalled(ctx, set, root); err != nil {
 		return s.fail(source.Failed, op, set.Release, "", err)
 	}
-	if err := checkMerged(root); err != nil {
+	if err := tree.CheckMerged(root); err != nil {
 		return s.fail(source.Failed, op, set.Release, "", err)
 	}
 	if err := forgetMirror(root); err != nil {
@@ -94,12 +95,12 @@ func (s *Source) makeRepository(ctx context.Context, set matrix.PackageSet, suit
 	for _, p := range set.Packages {
 		// dpkg-deb unpacks the control files to read one: into our folder, which
 		// is removed when a kill leaves it behind.
-		control, _, err := tool.Run(ctx, tool.Command{Argv: []string{"dpkg-deb", "--field", s.path(p)}, Env: []string{"TMPDIR=" + dir}})
+		control, _, err := tool.Run(ctx, tool.Command{Argv: []string{"dpkg-deb", "--field", s.files.Path(p)}, Env: []string{"TMPDIR=" + dir}})
 		if err != nil {
 			return fmt.Errorf("cannot read package %s: %w", p.Name, err)
 		}
 		name := fmt.Sprintf("%s_%s.deb", p.Name, p.Arch)
-		if err := os.Symlink(s.path(p), filepath.Join(dir, name)); err != nil {
+		if err := os.Symlink(s.files.Path(p), filepath.Join(dir, name)); err != nil {
 			return err
 		}
 		fmt.Fprintf(&index, "%s\nFilename: ./%s\nSize: %d\nSHA256: %s\n\n", bytes.TrimSpace(unsized.ReplaceAll(control, nil)), name, p.Size, p.SHA256)
@@ -140,7 +141,7 @@ func (s *Source) bootstrap(ctx context.Context, r source.Release, set matrix.Pac
 	for _, o := range dpkgOptions {
 		argv = append(argv, "--dpkgopt="+o)
 	}
-	argv = append(argv, r.Suites[0], root, "deb [trusted=yes] copy://"+repo+" ./")
+	argv = append(argv, r.Repositories[0].Name, root, "deb [trusted=yes] copy://"+repo+" ./")
 	_, _, err = tool.Run(ctx, tool.Command{
 		Argv: argv, Log: log, Isolated: true,
 		// Its own temporary files are ours to clean up.

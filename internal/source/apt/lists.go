@@ -2,13 +2,16 @@ package apt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/cache"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -23,6 +26,7 @@ type private struct {
 	// pulled are packages of the candidate's place that do not belong to it, and which it
 	// cannot do without.
 	pulled []string
+	index  cache.Index
 }
 
 // open locks the release's private apt and makes its indexes fresh enough.
@@ -31,7 +35,7 @@ func (s *Source) open(ctx context.Context, name string) (p *private, release fun
 	if err != nil {
 		return nil, nil, err
 	}
-	p = &private{src: s, release: r, dir: s.releaseDir(name)}
+	p = &private{src: s, release: r, dir: s.releaseDir(name), index: cache.Index{Dir: s.releaseDir(name)}}
 	if r.Candidate != nil {
 		// What is below comes first: a candidate is judged by the same lists.
 		_, release, err := s.open(ctx, matrix.Below(name))
@@ -61,15 +65,15 @@ func (p *private) sources() string {
 		valid = " check-valid-until=no"
 	}
 	var b strings.Builder
-	for _, suite := range append(append([]string{}, p.release.Suites...), p.release.Parents...) {
+	for _, suite := range slices.Concat(p.release.Repositories, p.release.Parents) {
 		trust, part := "signed-by="+p.src.opts.Keyring, " main"
 		if p.src.opts.Unsigned {
 			trust = "trusted=yes"
 		}
-		if strings.HasSuffix(suite, "/") {
+		if strings.HasSuffix(suite.Name, "/") {
 			part = "" // a folder has none
 		}
-		fmt.Fprintf(&b, "deb [arch=%s %s%s] %s %s%s\n", arch, trust, valid, p.src.opts.Mirror, suite, part)
+		fmt.Fprintf(&b, "deb [arch=%s %s%s] %s %s%s\n", arch, trust, valid, p.src.opts.Mirror, suite.Name, part)
 	}
 	return p.candidateSource() + b.String()
 }
@@ -99,7 +103,7 @@ func (p *private) config(transport string) string {
 		fmt.Fprintf(&b, "%s %q;\n", kv[0], kv[1])
 	}
 	if len(p.release.Parents) > 0 {
-		fmt.Fprintf(&b, "APT::Default-Release %q;\n", p.release.Suites[0])
+		fmt.Fprintf(&b, "APT::Default-Release %q;\n", p.release.Repositories[0].Name)
 	}
 	if p.release.Candidate != nil {
 		fmt.Fprintf(&b, "Dir::Etc::preferences \"preferences\";\n")
@@ -110,7 +114,7 @@ func (p *private) config(transport string) string {
 // refresh writes the settings and updates the indexes, unless those on disk
 // are of the same sources and young enough.
 func (p *private) refresh(ctx context.Context) error {
-	if p.fresh() {
+	if since, below := p.since(); below && p.index.Fresh(p.settings(), p.src.opts.MaxAge, since) {
 		return nil
 	}
 	transport, err := transportSettings(ctx)
@@ -131,44 +135,30 @@ func (p *private) refresh(ctx context.Context) error {
 		kind, cure := explainUpdate(err)
 		return p.src.fail(kind, "update the index", p.release.Name, cure, err)
 	}
-	// Written last: lists without a stamp are lists that may be half there.
-	if err := os.WriteFile(p.stamp(), []byte(p.settings()), 0o644); err != nil {
+	if err := p.index.Done(p.settings()); err != nil {
 		return p.src.fail(source.Failed, "stamp the index", p.release.Name, "", err)
 	}
 	return nil
 }
 
-func (p *private) stamp() string { return filepath.Join(p.dir, "updated") }
-
-func (p *private) fresh() bool {
-	text, err := os.ReadFile(p.stamp())
-	if err != nil || string(text) != p.settings() {
-		return false
+// since is how old the index may be at most, unless it is zero. That of a candidate's release
+// is no older than the one below.
+func (p *private) since() (time.Time, bool) {
+	since := p.src.since
+	if p.release.Candidate == nil {
+		return since, true
 	}
-	info, err := os.Stat(p.stamp())
-	if err != nil {
-		return false
+	below, made := cache.Index{Dir: p.src.releaseDir(matrix.Below(p.release.Name))}.Made()
+	if below.After(since) {
+		since = below
 	}
-	if p.src.opts.Fresh && info.ModTime().Before(p.src.started) {
-		return false
-	}
-	if p.release.Candidate != nil {
-		below, err := os.Stat((&private{dir: p.src.releaseDir(matrix.Below(p.release.Name))}).stamp())
-		if err != nil || below.ModTime().After(info.ModTime()) {
-			return false
-		}
-	}
-	age := time.Since(info.ModTime())
-	return age >= 0 && age < p.src.opts.MaxAge
+	return since, made
 }
 
 func (p *private) write(transport string) error {
-	// Answers of the old index go with its stamp, and temporary files that a kill
-	// left with them.
-	for _, old := range []string{p.stamp(), p.answers(), p.temporary()} {
-		if err := os.RemoveAll(old); err != nil {
-			return err
-		}
+	// Temporary files that a kill left go with the old index.
+	if err := errors.Join(p.index.Begin(), os.RemoveAll(p.temporary())); err != nil {
+		return err
 	}
 	for _, d := range []string{"state/lists/partial", "cache/archives/partial", "etc/empty", "log", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(p.dir, d), 0o755); err != nil {

@@ -70,7 +70,9 @@ const keptFile = "pkgcache.bin"
 func pickMirror(targets string, releases []source.Release) string {
 	var suites []string
 	for _, r := range releases {
-		suites = append(suites, r.Suites...)
+		for _, repository := range r.Repositories {
+			suites = append(suites, repository.Name)
+		}
 	}
 	var guess string
 	for line := range strings.Lines(targets) {

@@ -10,7 +10,7 @@ import (
 )
 
 func TestTheMirrorIsTheDebianArchiveOfTheMachinesSources(t *testing.T) {
-	releases := []source.Release{{Name: "bookworm", Suites: []string{"bookworm", "bookworm-updates"}}}
+	releases := []source.Release{{Name: "bookworm", Repositories: suites("bookworm", "bookworm-updates")}}
 	for name, tc := range map[string]struct{ targets, want string }{
 		"security is another archive": {
 			"http://m/debian-security/\tbookworm-security\tDebian\tDebian-Security\nhttp://m/debian/\tbookworm\tDebian\tDebian\n", "http://m/debian"},

@@ -63,7 +63,7 @@ func (s *Source) Move(ctx context.Context, m source.Move) (source.Moved, error) 
 	fail := func(err error) (source.Moved, error) {
 		return source.Moved{}, s.fail(source.Failed, op, m.To.Release, "", err)
 	}
-	if err := s.ready(changed, op); err != nil {
+	if err := s.files.Ready(changed, op); err != nil {
 		return source.Moved{}, err
 	}
 	dir, err := os.MkdirTemp(filepath.Join(s.opts.Home, "packages"), ".move-")
@@ -74,7 +74,7 @@ func (s *Source) Move(ctx context.Context, m source.Move) (source.Moved, error) 
 	debs, root := filepath.Join(dir, "debs"), filepath.Join(dir, "root")
 	err = errors.Join(os.Mkdir(debs, 0o755), os.Mkdir(root, 0o755))
 	for _, p := range changed.Packages {
-		err = errors.Join(err, os.Symlink(s.path(p), filepath.Join(debs, p.Name+".deb")))
+		err = errors.Join(err, os.Symlink(s.files.Path(p), filepath.Join(debs, p.Name+".deb")))
 	}
 	if err != nil {
 		return fail(err)

@@ -37,12 +37,12 @@ func (s *Source) Records(ctx context.Context, release string, patterns []string)
 	// No package has a colon in its name: no other question is like it.
 	question := append([]string{"records:"}, patterns...)
 	var records []matrix.Record
-	if p.recall(question, &records) {
+	if p.index.Recall(question, &records) {
 		return records, nil
 	}
 	records, err = p.records(ctx, patterns)
 	if err == nil {
-		err = p.note(question, records)
+		err = p.index.Note(question, records)
 	}
 	if err != nil {
 		return nil, s.fail(source.Failed, op, release, "", err)

@@ -83,7 +83,7 @@ func TestRecordsAreInTheVersionThatWouldBeInstalled(t *testing.T) {
 	a.add(t, "manager", "8.0-1", "Source: manage", "usr/bin/manager")
 	a.publish(t)
 	s := a.source(t, func(o *Options) {
-		o.Releases[0].Suites, o.Releases[0].Parents = []string{"next"}, []string{"stable"}
+		o.Releases[0].Repositories, o.Releases[0].Parents = suites("next"), suites("stable")
 	})
 	var got []string
 	for _, r := range records(t, s) {

@@ -2,14 +2,9 @@ package apt
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"sort"
@@ -46,7 +41,7 @@ func (s *Source) Resolve(ctx context.Context, req source.Request) (matrix.Packag
 		names = append(names, base)
 	}
 	var set matrix.PackageSet
-	if p.recall(names, &set) {
+	if p.index.Recall(names, &set) {
 		return set, nil
 	}
 	out, err := p.solve(ctx, names)
@@ -59,10 +54,12 @@ func (s *Source) Resolve(ctx context.Context, req source.Request) (matrix.Packag
 		return matrix.PackageSet{}, s.fail(source.Failed, op, req.Release, "", err)
 	}
 	set = matrix.PackageSet{Source: Kind, Release: req.Release}
+	addresses := map[string]string{}
 	for _, f := range files {
 		set.Packages = append(set.Packages, f.pkg)
+		addresses[f.pkg.SHA256] = f.uri
 	}
-	if err := errors.Join(s.remember(files), p.note(names, set)); err != nil {
+	if err := errors.Join(s.files.Remember(addresses), p.index.Note(names, set)); err != nil {
 		return matrix.PackageSet{}, s.fail(source.Failed, op, req.Release, "", err)
 	}
 	return set, nil
@@ -91,32 +88,6 @@ func (p *private) solve(ctx context.Context, names []string) (out string, err er
 func unsatisfiable(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "unmet dependencies") || strings.Contains(text, "Unable to correct problems")
-}
-
-// answers is where answers of the present index are noted: apt takes the
-// better part of a second for each, and the same index gives the same answer.
-func (p *private) answers() string { return filepath.Join(p.dir, "answers") }
-
-func (p *private) answer(question []string) string {
-	key := sha256.Sum256([]byte(strings.Join(question, " ")))
-	return filepath.Join(p.answers(), hex.EncodeToString(key[:])+".json")
-}
-
-// recall reads the noted answer. One that cannot be read is none.
-func (p *private) recall(question []string, to any) bool {
-	text, err := os.ReadFile(p.answer(question))
-	return err == nil && json.Unmarshal(text, to) == nil
-}
-
-func (p *private) note(question []string, answer any) error {
-	text, err := json.Marshal(answer)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(p.answers(), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(p.answer(question), text, 0o644)
 }
 
 var (
@@ -185,30 +156,10 @@ func parseURIs(text string) ([]file, error) {
 	return files, nil
 }
 
-// remember keeps where a package file is served, by digest: a plan made today
-// is fetched from there also when the index has moved on.
-func (s *Source) remember(files []file) error {
-	dir := filepath.Join(s.opts.Home, "packages", "addresses")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("cannot make folder for addresses: %w", err)
-	}
-	for _, f := range files {
-		path := filepath.Join(dir, f.pkg.SHA256)
-		if old, err := os.ReadFile(path); err == nil && string(old) == f.uri {
-			continue
-		}
-		if err := os.WriteFile(path, []byte(f.uri), 0o644); err != nil {
-			return fmt.Errorf("cannot remember address of %s: %w", f.pkg.Name, err)
-		}
-	}
-	return nil
-}
-
 // address returns where a package file is served.
 func (p *private) address(ctx context.Context, pkg matrix.Package) (string, error) {
-	known, err := os.ReadFile(filepath.Join(p.src.opts.Home, "packages", "addresses", pkg.SHA256))
-	if err == nil {
-		return string(known), nil
+	if known, ok := p.src.files.Address(pkg.SHA256); ok {
+		return known, nil
 	}
 	out, err := p.run(ctx, "apt-cache", "show", pkg.Name+"="+pkg.Version)
 	if err != nil {

@@ -1,0 +1,113 @@
+# Asks dnf's own library. It reads a request on standard input and answers on standard
+# output, both JSON: dnf's command says neither the digests of packages nor, by its exit
+# code, whether something went wrong.
+import hashlib
+import json
+import logging
+import os
+import sys
+
+import dnf
+import dnf.exceptions
+import dnf.module.module_base
+import hawkey
+
+request = json.load(sys.stdin)
+
+# What dnf says of each mirror that did not do; the exception says only that none did.
+said = []
+
+
+class Listener(logging.Handler):
+    def emit(self, record):
+        said.append(record.getMessage())
+
+
+logging.getLogger("dnf").addHandler(Listener(logging.WARNING))
+
+
+def base():
+    b = dnf.Base()
+    b.conf.read(request["config"])
+    b.conf.substitutions.clear()
+    b.conf.substitutions.update(request["variables"])
+    b.read_all_repos()
+    b.fill_sack(load_system_repo=False)
+    if request["modules"]:
+        dnf.module.module_base.ModuleBase(b).enable(request["modules"])
+    return b
+
+
+def describe(p):
+    kind, digest = p.chksum or (0, b"")
+    return {
+        "name": p.name, "version": p.evr, "arch": p.arch, "repository": p.repoid,
+        "size": p.downloadsize, "address": p.remote_location() or "",
+        "sha256": digest.hex() if hawkey.chksum_name(kind) == "sha256" else "",
+    }
+
+
+# indexes name what each repository's index was, so that an older one can be told.
+def indexes(b):
+    found = {}
+    for r in b.repos.iter_enabled():
+        with open(os.path.join(r._repo.getCachedir(), "repodata", "repomd.xml"), "rb") as f:
+            found[r.id] = {"revision": r._repo.getRevision(), "sha256": hashlib.sha256(f.read()).hexdigest()}
+    return found
+
+
+def load(b):
+    return {"indexes": indexes(b)}
+
+
+def resolve(b):
+    for name in request["names"]:
+        b.install(name)
+    b.resolve()
+    return {"packages": [describe(p) for p in b.transaction.install_set], "indexes": indexes(b)}
+
+
+# find tells where packages of these names are, in all their versions.
+def find(b):
+    return {"packages": [describe(p) for p in b.sack.query().filterm(name=request["names"])]}
+
+
+def names(b):
+    # Also those that modular streams hide.
+    return {"names": sorted({p.name for p in b.sack.query(flags=hawkey.IGNORE_MODULAR_EXCLUDES)})}
+
+
+def source(p):
+    return p.source_name or p.name
+
+
+def record(p):
+    return {"package": p.name, "version": p.evr, "source": source(p)} | {
+        field: [str(r) for r in getattr(p, field)] for field in ("provides", "requires", "conflicts")}
+
+
+def records(b):
+    latest = b.sack.query().available().latest().run()
+    matched = set(b.sack.query().available().filterm(name__glob=request["names"]).latest().run())
+    sources = {source(p) for p in matched}
+    needed = {str(r).split(" ")[0] for p in matched for r in p.requires}
+    needs = [p for p in latest if source(p) in sources and (p.name in needed or any(str(r).split(" ")[0] in needed for r in p.provides))]
+    return {"records": [record(p) for p in sorted(matched | set(needs), key=lambda p: p.name)]}
+
+
+def answer():
+    try:
+        return {"load": load, "resolve": resolve, "find": find, "names": names, "records": records}[request["ask"]](base())
+    except dnf.exceptions.MarkingError as e:
+        return {"trouble": "name", "name": e.pkg_spec or "", "text": str(e)}
+    except dnf.exceptions.MarkingErrors as e:
+        return {"trouble": "module", "text": str(e)}
+    except dnf.exceptions.DepsolveError as e:
+        return {"trouble": "unsatisfiable", "text": str(e)}
+    except dnf.exceptions.RepoError as e:
+        return {"trouble": "repository", "text": "\n".join([str(e)] + said)}
+    except dnf.exceptions.Error as e:
+        return {"trouble": "other", "text": "\n".join([str(e)] + said)}
+
+
+json.dump(answer(), sys.stdout)
