@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -127,6 +128,9 @@ func Run(ctx context.Context, c Command) (stdout, stderr []byte, err error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 10 * time.Second
+	if c.Log != nil {
+		c.Log = &shared{to: c.Log}
+	}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = tee(&out, c.Log), tee(&errs, c.Log)
 	if c.Stdout != nil {
@@ -144,6 +148,19 @@ func Run(ctx context.Context, c Command) (stdout, stderr []byte, err error) {
 		said = out.Bytes()
 	}
 	return out.Bytes(), errs.Bytes(), &ExitError{Argv: c.Argv, Output: tail(said), Err: err}
+}
+
+// shared is a log that standard output and standard error are written to at once.
+type shared struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+// Write writes to the log.
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.to.Write(p)
 }
 
 func tee(buf *bytes.Buffer, log io.Writer) io.Writer {
