@@ -1,6 +1,12 @@
 package source
 
-import "fmt"
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/virtmatrix/virtmatrix/internal/store/disk"
+)
 
 // Kind says what is wrong between us and a repository.
 type Kind string
@@ -49,3 +55,14 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Fail makes the one kind of error that leaves a source for trouble with a repository.
+// Cancellation and a full disk of the cache folder stay what they are.
+func Fail(home string, e Error) error {
+	e.Err = disk.Explain(e.Err, home)
+	var full *disk.FullError
+	if errors.As(e.Err, &full) || errors.Is(e.Err, context.Canceled) || errors.Is(e.Err, context.DeadlineExceeded) {
+		return fmt.Errorf("cannot %s of %s: %w", e.Op, e.Release, e.Err)
+	}
+	return &e
+}

@@ -8,7 +8,9 @@ package source
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"path"
 	"slices"
 
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
@@ -164,8 +166,24 @@ type Sources map[string]Source
 
 // For returns the source of a release.
 func (s Sources) For(release string) (Source, error) {
-	if src, ok := s[release]; ok {
-		return src, nil
+	return Find(s, release)
+}
+
+// Find returns what there is of a release, by its name.
+func Find[T any](releases map[string]T, name string) (of T, err error) {
+	of, ok := releases[name]
+	if !ok {
+		err = matrix.Unknown("release", name, slices.Sorted(maps.Keys(releases)))
 	}
-	return nil, matrix.Unknown("release", release, slices.Sorted(maps.Keys(s)))
+	return of, err
+}
+
+// CheckPatterns names the first that path.Match cannot read.
+func CheckPatterns(patterns []string) error {
+	for _, g := range patterns {
+		if _, err := path.Match(g, ""); err != nil {
+			return fmt.Errorf("pattern %q: %w", g, err)
+		}
+	}
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/cache"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -121,7 +122,6 @@ func (s *Source) elsewhere(mirror, suite, keyring string, unsigned bool) *Source
 	out := *s
 	out.opts.Mirror, out.opts.Keyring, out.opts.Unsigned = mirror, keyring, unsigned
 	out.releases = map[string]source.Release{elsewhere: {Name: elsewhere, Repositories: []matrix.Repository{{Name: suite}}, CheckValidUntil: true}}
-	out.opts.Releases = []source.Release{out.releases[elsewhere]}
 	return &out
 }
 
@@ -193,7 +193,7 @@ func (s *Source) describe(ctx context.Context, kept matrix.Package) (offered, er
 
 // keepCopy copies a file into the cache, under its digest.
 func (s *Source) keepCopy(file string) (matrix.Package, error) {
-	dir := filepath.Join(s.opts.Home, "packages")
+	dir := cache.Folder(s.opts.Home)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return matrix.Package{}, err
 	}

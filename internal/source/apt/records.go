@@ -24,10 +24,8 @@ import (
 // would take.
 func (s *Source) Records(ctx context.Context, release string, patterns []string) ([]matrix.Record, error) {
 	const op = "read package records"
-	for _, g := range patterns {
-		if _, err := path.Match(g, ""); err != nil {
-			return nil, fmt.Errorf("cannot %s of %s: pattern %q: %w", op, release, g, err)
-		}
+	if err := source.CheckPatterns(patterns); err != nil {
+		return nil, fmt.Errorf("cannot %s of %s: %w", op, release, err)
 	}
 	p, unlock, err := s.open(ctx, release)
 	if err != nil {

@@ -8,8 +8,6 @@
 package dnf
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,8 +17,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/internal/source/cache"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
-	"github.com/virtmatrix/virtmatrix/internal/store/disk"
-	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
 const (
@@ -122,27 +118,10 @@ func (s *Source) Mirror() string {
 	return strings.Join(all, ", ")
 }
 
-func (s *Source) release(name string) (source.Release, error) {
-	r, ok := s.releases[name]
-	if !ok {
-		var names []string
-		for _, r := range s.opts.Releases {
-			names = append(names, r.Name)
-		}
-		return source.Release{}, matrix.Unknown("release", name, names)
-	}
-	return r, nil
-}
+func (s *Source) release(name string) (source.Release, error) { return source.Find(s.releases, name) }
 
-// fail makes the one kind of error that leaves this package for trouble with a
-// repository. Cancellation and a full disk stay what they are.
 func (s *Source) fail(kind source.Kind, op, release, cure string, err error) error {
-	err = disk.Explain(err, s.opts.Home)
-	var full *disk.FullError
-	if errors.As(err, &full) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("cannot %s of %s: %w", op, release, err)
-	}
-	return &source.Error{Kind: kind, Op: op, Release: release, Mirror: s.mirrors(release), Cure: cure, Err: err}
+	return source.Fail(s.opts.Home, source.Error{Kind: kind, Op: op, Release: release, Mirror: s.mirrors(release), Cure: cure, Err: err})
 }
 
 func (s *Source) mirrors(release string) string {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"regexp"
 	"slices"
 
@@ -102,10 +101,8 @@ func addresses(packages []found) map[string]string {
 // sorted by name. Each is in the newest version.
 func (s *Source) Records(ctx context.Context, release string, patterns []string) ([]matrix.Record, error) {
 	const op = "read package records"
-	for _, g := range patterns {
-		if _, err := path.Match(g, ""); err != nil {
-			return nil, fmt.Errorf("cannot %s of %s: pattern %q: %w", op, release, g, err)
-		}
+	if err := source.CheckPatterns(patterns); err != nil {
+		return nil, fmt.Errorf("cannot %s of %s: %w", op, release, err)
 	}
 	p, unlock, err := s.open(ctx, release)
 	if err != nil {
