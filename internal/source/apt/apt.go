@@ -26,10 +26,7 @@ const (
 
 	arch           = "amd64"
 	archiveKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-	// defaultMaxAge is how long indexes are reused. Debian's archive changes
-	// four times a day.
-	defaultMaxAge = 6 * time.Hour
-	aptHelper     = "/usr/lib/apt/apt-helper"
+	aptHelper      = "/usr/lib/apt/apt-helper"
 )
 
 // Options configure a Source.
@@ -70,7 +67,7 @@ func New(ctx context.Context, opts Options) (*Source, error) {
 		opts.Keyring = archiveKeyring
 	}
 	if opts.MaxAge == 0 {
-		opts.MaxAge = defaultMaxAge
+		opts.MaxAge = cache.MaxAge
 	}
 	if opts.Mirror == "" {
 		opts.Mirror = os.Getenv(MirrorEnv)

@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// MaxAge is how long indexes are used as a rule. Debian's archive changes four times a day.
+const MaxAge = 6 * time.Hour
+
 // Index is the folder of the index of a release: when it was made and by which
 // settings, and what it was asked. Resolvers take the better part of a second for
 // each question, and the same index gives the same answer.

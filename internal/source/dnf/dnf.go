@@ -28,8 +28,6 @@ const (
 	// first in PATH.
 	python  = "/usr/bin/python3"
 	library = "/usr/lib/python3/dist-packages/dnf/__init__.py"
-	// defaultMaxAge is how long indexes are reused, as for archives.
-	defaultMaxAge = 6 * time.Hour
 )
 
 // Options configure a Source.
@@ -59,7 +57,7 @@ var _ source.Source = (*Source)(nil)
 // New makes a source. It asks no repository yet.
 func New(opts Options) (*Source, error) {
 	if opts.MaxAge == 0 {
-		opts.MaxAge = defaultMaxAge
+		opts.MaxAge = cache.MaxAge
 	}
 	s := &Source{opts: opts, releases: map[string]source.Release{}, files: packageFiles(opts.Home)}
 	s.files.Fail = s.fail

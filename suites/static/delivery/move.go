@@ -2,9 +2,9 @@ package delivery
 
 import (
 	"fmt"
-	. "github.com/onsi/gomega"
 	"strings"
 
+	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/internal/delivery"
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/matrix"
