@@ -29,7 +29,7 @@ func (c *Catalog) Estimate(p *Plan) Estimate {
 				continue
 			}
 			if !planned.Hosts.None {
-				families[planned.Family] = true
+				families[planned.Unit()] = true
 			}
 			check, err := c.Check(planned.ID)
 			seconds, ok := 0.0, false

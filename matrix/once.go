@@ -143,6 +143,29 @@ func (a *asker) tell() {
 // answers for it.
 func (p *PlannedCheck) Asked() bool { return p.Unsupported == "" && p.AskedIn == "" }
 
+// Unit names what one process works through in order, on hosts that nobody else has: a
+// family of the cell, or the check alone when it has hosts of its own anyway.
+func (p *PlannedCheck) Unit() string {
+	if p.Isolation == IsolateCheck && !p.Hosts.None {
+		return p.Family + "/" + p.ID
+	}
+	return p.Family
+}
+
+// Units counts what can be at work side by side.
+func (p *Plan) Units() int {
+	seen := map[[2]string]bool{}
+	for i := range p.Cells {
+		cell := &p.Cells[i]
+		for j := range cell.Checks {
+			if check := &cell.Checks[j]; check.Asked() {
+				seen[[2]string{cell.ID, check.Unit()}] = true
+			}
+		}
+	}
+	return len(seen)
+}
+
 // Asked counts the checks that the cell itself is asked. A cell that is asked none
 // has no host.
 func (c *Cell) Asked() int {

@@ -301,11 +301,11 @@ func (r *runner) checkTime(m *reports.Matrix) (under, own time.Duration) {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// processes is how many Ginkgo processes run the plan's cells.
+// processes is how many Ginkgo processes run the plan's families.
 func (r *runner) processes() int {
 	n := r.parallel
 	if n == 0 {
 		n = r.fits
 	}
-	return max(1, min(n, len(r.plan.Cells)))
+	return max(1, min(n, r.plan.Units()))
 }

@@ -18,7 +18,8 @@ import (
 // of their own.
 type Family struct {
 	Cell *matrix.Cell
-	// Name is the family's folder: "outbound/lifecycle".
+	// Name is the family's folder, "outbound/lifecycle", and the check's ID behind it if
+	// the check is alone.
 	Name string
 	run  *Run
 

@@ -257,7 +257,7 @@ func (s *Suite) Close() {
 func (s *Suite) Left() []string { return s.driver.Left() }
 
 // Unit is what one process works through in order: the checks that a cell is asked of
-// one family, on hosts of their own.
+// one family, or one that has hosts of its own anyway.
 type Unit struct {
 	*Family
 	Checks []matrix.PlannedCheck
@@ -289,11 +289,11 @@ func (s *Suite) units() []Unit {
 			if !p.Asked() {
 				continue
 			}
-			i, ok := of[p.Family]
+			i, ok := of[p.Unit()]
 			if !ok {
 				i = len(units)
-				of[p.Family] = i
-				units = append(units, Unit{Family: NewFamily(s.run, cell, p.Family, 0), cached: s.cached})
+				of[p.Unit()] = i
+				units = append(units, Unit{Family: NewFamily(s.run, cell, p.Unit(), 0), cached: s.cached})
 			}
 			if s.answered[cell.ID][p.ID] != "" {
 				units[i].done++

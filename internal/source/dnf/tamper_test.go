@@ -209,7 +209,11 @@ func TestAFetchThatIsCalledOffIsNoTrouble(t *testing.T) {
 	s := sourceOf(t, m.repository(matrix.TrustBoth))
 	set := resolve(t, s, "app")
 	ctx, stop := context.WithCancel(t.Context())
-	m.spoil = func(http.ResponseWriter, *http.Request) bool { stop(); return true }
+	m.spoil = func(_ http.ResponseWriter, r *http.Request) bool {
+		stop()
+		<-r.Context().Done() // an answer that is quicker than the call would be judged
+		return true
+	}
 	err := s.Fetch(ctx, set, nil)
 	if err == nil || !strings.Contains(fmt.Sprint(err), "context canceled") {
 		t.Errorf("got %v", err)
