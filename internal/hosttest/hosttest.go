@@ -79,8 +79,8 @@ func (h *Host) Schedule(ran, waited time.Duration) {
 	h.sched = h.sched.Sub(owner.Sched{Ran: -ran, Waited: -waited})
 }
 
-// Starve has the host wait a minute for a second of a processor.
-func (h *Host) Starve() { h.Schedule(time.Second, time.Minute) }
+// Starve has the host wait an hour for a second of a processor.
+func (h *Host) Starve() { h.Schedule(time.Second, time.Hour) }
 
 // FallSilent has the host answer no command any more, while L0's scheduler does this
 // to it for each of them.

@@ -214,11 +214,11 @@ func (g *Guest) ExpectSameBoot(before l2.Tick) l2.Tick {
 
 // ExpectTicks asserts that the guest's pulse goes on.
 func (g *Guest) ExpectTicks(from l2.Tick) {
-	start := time.Now()
-	since := g.t.Host().Sched()
+	g.t.Host()
+	since := g.t.s.now()
 	for g.Tick().Count <= from.Count {
-		if time.Since(start) > g.t.Limit(guestAnswer) {
-			g.t.late(matrix.LayerL2, since, "wait until the guest ticks on: not so after "+time.Since(start).Round(time.Second).String())
+		if time.Since(since.at) > g.t.Limit(guestAnswer) {
+			g.t.late(matrix.LayerL2, since, "wait until the guest ticks on: not so after "+time.Since(since.at).Round(time.Second).String())
 		}
 	}
 }

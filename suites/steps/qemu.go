@@ -197,7 +197,8 @@ func (q *QEMU) answered(op string, err error) *qmp.Error {
 // Quit tells the emulator to end, and asserts that it does so with status 0.
 func (q *QEMU) Quit() {
 	q.Do("quit", nil, nil)
-	since := q.t.Host().Sched()
+	q.t.Host()
+	since := q.t.s.now()
 	if !q.over(emulatorLimit) {
 		q.t.late(q.t.Layer, since, "wait for the emulator to end after it agreed to quit")
 	}

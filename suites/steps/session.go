@@ -33,7 +33,7 @@ type Session struct {
 	consoleAt int64
 	// began is what the host's emulator had of L0's scheduler then, samples what it
 	// had since, the latest last.
-	began   owner.Sched
+	began   sample
 	mu      sync.Mutex
 	samples []sample
 	// used says that an attempt was made here before.
@@ -46,6 +46,8 @@ type sample struct {
 	sched owner.Sched
 }
 
+func (s *Session) now() sample { return sample{time.Now(), s.Host.Sched()} }
+
 // NewSession takes a host that has just come up: what its boot printed belongs to the
 // first attempt on it.
 func NewSession(h Host) *Session { return &Session{Host: h} }
@@ -54,7 +56,7 @@ func (s *Session) begin() {
 	if s.used {
 		s.consoleAt = s.Host.Console().Size()
 	}
-	s.used, s.began = true, s.Host.Sched()
+	s.used, s.began = true, s.now()
 	s.mu.Lock()
 	s.samples = nil
 	s.mu.Unlock()
@@ -68,9 +70,9 @@ const window = 40 * time.Second
 func (s *Session) sample() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	s.samples = append(s.samples, sample{now, s.Host.Sched()})
-	for len(s.samples) > 1 && now.Sub(s.samples[1].at) >= window {
+	now := s.now()
+	s.samples = append(s.samples, now)
+	for len(s.samples) > 1 && now.at.Sub(s.samples[1].at) >= window {
 		s.samples = s.samples[1:]
 	}
 }
@@ -80,7 +82,7 @@ func (s *Session) sample() {
 func (s *Session) lately() owner.Sched {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	since := s.began
+	since := s.began.sched
 	if len(s.samples) > 0 && time.Since(s.samples[0].at) >= window {
 		since = s.samples[0].sched
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
-	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -28,9 +27,9 @@ type patience struct {
 // meanwhile. The limit is stretched once by what the host waited for one. A call
 // that does not heed its context is left behind.
 func (t *T) await(p patience, call func(ctx context.Context) error) error {
-	vm := t.Host()
-	since, start := vm.Sched(), time.Now()
-	defer func() { t.spent += time.Since(start) }()
+	t.Host()
+	since := t.s.now()
+	defer func() { t.spent += time.Since(since.at) }()
 	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()
 	type outcome struct{ thrown, err error }
@@ -57,7 +56,7 @@ func (t *T) await(p patience, call func(ctx context.Context) error) error {
 				continue
 			}
 			t.must(t.s.Host.Alive(), p.op)
-			what := fmt.Sprintf("%s: %s did not answer within %s", p.op, p.who, time.Since(start).Round(time.Second))
+			what := fmt.Sprintf("%s: %s did not answer within %s", p.op, p.who, time.Since(since.at).Round(time.Second))
 			if p.last != nil {
 				what += p.last()
 			}
@@ -75,15 +74,16 @@ const untilPoll = 100 * time.Millisecond
 // that takes longer than the limit at scale 1; on a machine that starved the host
 // meanwhile, that is our fault and not the product's.
 func (t *T) Until(limit time.Duration, what string, holds func() bool) {
-	start := time.Now()
-	since, deadline := t.Host().Sched(), start.Add(t.Limit(limit))
+	t.Host()
+	since := t.s.now()
+	deadline := since.at.Add(t.Limit(limit))
 	granted := false
 	for !holds() {
 		if time.Now().After(deadline) && !granted {
 			deadline, granted = deadline.Add(t.lost(since, t.Limit(limit))), true
 		}
 		if time.Now().After(deadline) {
-			t.late(t.Layer, since, fmt.Sprintf("wait until %s: not so after %s", what, time.Since(start).Round(time.Second)))
+			t.late(t.Layer, since, fmt.Sprintf("wait until %s: not so after %s", what, time.Since(since.at).Round(time.Second)))
 		}
 		select {
 		case <-t.ctx.Done():
@@ -102,19 +102,24 @@ const standstill = 50
 // lost is what a limit that was reached may be stretched by, once: how long the
 // host waited for a processor, and all of it when it stood still. A machine with
 // much to do is slow, and says nothing about the product.
-func (t *T) lost(since owner.Sched, limit time.Duration) time.Duration {
-	got := t.s.Host.Sched().Sub(since)
+func (t *T) lost(since sample, limit time.Duration) time.Duration {
+	got := t.s.Host.Sched().Sub(since.sched)
 	if got.Ran < limit/standstill {
 		return limit
 	}
 	return min(got.Waited, limit)
 }
 
+// starving is the part of a wait that a host at least waits for a processor in, if that
+// is what the wait was for. One that was ready to run for a moment only was waiting for
+// something else: with more processors it would not have come sooner.
+const starving = 4
+
 // late ends the attempt because something took too long. Whose fault it is depends
 // on whether the host had a processor meanwhile.
-func (t *T) late(layer matrix.Layer, since owner.Sched, what string) {
-	got := t.s.Host.Sched().Sub(since)
-	if got.Starved() {
+func (t *T) late(layer matrix.Layer, since sample, what string) {
+	got := t.s.Host.Sched().Sub(since.sched)
+	if got.Starved() && got.Waited > time.Since(since.at)/starving {
 		t.must(fault.Infraf("work on a starved machine", "%s; %s %s", what, t.worker(), got), what)
 	}
 	t.Fail(layer, "%s (%s %s)", what, t.worker(), got)

@@ -44,4 +44,9 @@ func TestWhatTookTooLongIsTheMachinesWhenItStarvedTheHost(t *testing.T) {
 	on(t, ends(matrix.Fail, matrix.LayerManagement, "nothing came in 5 s (L1's emulator ran"), func(t *T, _ *hosttest.Host) { t.TookTooLong("nothing came in %d s", 5) })
 	on(t, ends(matrix.Fail, matrix.LayerManagement, "nothing came (L1's container ran"), func(t *T, _ *hosttest.Host) { t.TookTooLong("nothing came") }, contained)
 	on(t, infra("starved machine", "nothing came"), func(t *T, h *hosttest.Host) { h.Starve(); t.TookTooLong("nothing came") })
+	on(t, ends(matrix.Fail, matrix.LayerManagement, "nothing came"), func(t *T, h *hosttest.Host) {
+		t.s.began.at = time.Now().Add(-10 * time.Hour) // of which one is little
+		h.Starve()
+		t.TookTooLong("nothing came")
+	})
 }
