@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
+	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
 // selftestProfile is the profile whose cells are the cheapest for each control.
@@ -32,6 +33,7 @@ func (v *selftestVerb) Run(a *app) error {
 		return err
 	}
 	v.Profile = cmp.Or(v.Profile, selftestProfile)
+	v.Isolation = cmp.Or(v.Isolation, string(matrix.IsolateCheck)) // a host ends with its control
 	r := &runner{app: a, began: time.Now(), options: rundir.Options{Fresh: true, Selftest: true}, parallel: v.Parallel}
 	var err error
 	if r.plan, err = r.planned("", v.selection); err != nil {

@@ -25,7 +25,7 @@ var _ = check.Register("O-PERF", check.Spec{
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "1.2.12")},
 	Depends:  check.On(matrix.Libvirt, matrix.QEMU, matrix.XenHyp),
 	Control: sabotage.Command("clients that stay",
-		"(for i in 1 2 3 4 5 6 7 8; do sleep 0.5; virsh event --all --loop --timeout 60 & done) >/dev/null 2>&1 &"),
+		"(for i in $(seq 60); do sleep 2; virsh event --all --loop --timeout 600 & done) >/dev/null 2>&1 &"),
 }, func(t *steps.T) {
 	g := t.NewGuest()
 	xml := t.Marshal(t.Describe(g))

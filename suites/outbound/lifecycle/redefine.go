@@ -35,7 +35,7 @@ var _ = check.Register("O-T2P", check.Spec{
 	Asserts:  "A transient domain that is defined by its live XML runs on, and is there when it has ended",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "0.9.4")},
 	Depends:  check.On(matrix.Libvirt, matrix.QEMU, matrix.XenHyp),
-	Control:  sabotage.Swallow("virDomainDefineXMLFlags"),
+	Control:  sabotage.SetWord("virDomainIsPersistent", 0, 0),
 }, func(t *steps.T) {
 	d := t.Create()
 	mark := d.Guest().Mark()

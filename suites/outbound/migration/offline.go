@@ -14,7 +14,10 @@ var _ = check.Register("O-MIG-OFF", check.Spec{
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "1.1.1")},
 	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
 	Hosts:    matrix.Hosts{Count: 2},
-	Control:  sabotage.Alter("virDomainGetXMLDesc", "<vcpu ", "<vCPU "),
+	Control: sabotage.CommandOn("a target that changes what comes in", func(t *steps.T) string {
+		t.On(1).InstallHook("qemu", `case "$2" in migrate) sed "s/<on_crash>destroy/<on_crash>restart/";; *) cat >/dev/null;; esac`)
+		return "true"
+	}),
 }, func(t *steps.T) {
 	d, there := t.Define(), t.On(1)
 	t.Refuses("move a definition that does not persist", libvirt.ERR_OPERATION_INVALID, func() error {

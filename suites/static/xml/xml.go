@@ -4,6 +4,7 @@
 package xml
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,7 +51,8 @@ var controls = map[string]*sabotage.Control{
 	"volume":   sabotage.Alter("virStorageVolGetXMLDesc", "<compat>0.10<", "<compat>0.11<"),
 }
 
-// controlOf is the control of a group: as a rule, an emulator that refuses one file.
+// controlOf is the control of a group: as a rule, an emulator that refuses one file, the
+// one that most versions are to take.
 func controlOf(group string) *sabotage.Control {
 	if c := controls[group]; c != nil {
 		return c
@@ -59,9 +61,14 @@ func controlOf(group string) *sabotage.Control {
 	if err != nil {
 		panic(err) // as for a check that cannot be registered
 	}
-	i := slices.IndexFunc(files, func(f *corpus.File) bool { return f.Mode != corpus.Defined })
-	return sabotage.Wrap(layout.Emulator, "an emulator that refuses "+files[i].Path(),
-		fmt.Sprintf(`case "$*" in *"guest=%s,"*) echo "one feature is not supported" >&2; exit 1;; esac; exec $REAL "$@"`, files[i].ID()))
+	files = slices.DeleteFunc(files, func(f *corpus.File) bool {
+		return f.Mode == corpus.Defined || f.KVM || f.Program != "" || f.Libvirt.Until+f.QEMU.Until != ""
+	})
+	oldest := slices.MinFunc(files, func(a, b *corpus.File) int {
+		return cmp.Or(matrix.Compare(a.Libvirt.From, b.Libvirt.From), matrix.Compare(a.QEMU.From, b.QEMU.From))
+	})
+	return sabotage.Wrap(layout.Emulator, "an emulator that refuses "+oldest.Path(),
+		fmt.Sprintf(`case "$*" in *"guest=%s,"*) echo "one feature is not supported" >&2; exit 1;; esac; exec $REAL "$@"`, oldest.ID()))
 }
 
 // inquiry is what is asked about a group.
