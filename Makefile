@@ -30,8 +30,8 @@ checks: setup ## Write what is derived from the registered checks: matrix/checks
 costs: setup ## The same, with the costs of checks from runs: RUN="runs/latest ..."
 	@go run ./suites/families/generate -costs $(or $(RUN),runs/latest)
 
-test: setup build ## All tests: check, and the real cells of profile ci; ends in "N passed, N failed"
-	@go run ./ci/virtmatrix/tally -- $(VIRTMATRIX) run -profile ci
+test: setup build ## All tests: check, the real cells of profile ci and one of RPMs; ends in "N passed, N failed"
+	@go run ./ci/virtmatrix/tally -- $(VIRTMATRIX) run -profile ci -- $(MAKE) test-rpm
 
 test-real: setup build ## The tests that boot machines and containers; a test that is skipped has failed
 	@$(VIRTMATRIX) build -profile ci

@@ -1,5 +1,5 @@
 // Command tally runs the project's own tests: format, vet and the unit tests,
-// which boot nothing, and then the real cells that a command after "--" runs. With
+// which boot nothing, and then the real cells that each command after "--" runs. With
 // -real it runs the tests on real machines and nothing else.
 // Its last line is "N passed, N failed", the checks of the cells included. In CI,
 // and with -real, a test that is skipped is one that failed.
@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
@@ -23,7 +24,7 @@ func main() {
 	real := flag.Bool("real", false, "run the tests that boot machines and containers")
 	runs := flag.String("runs", rundir.Default, "the folder in which the command after -- leaves its run")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: tally [-real | [-runs DIR] [-- bin/virtmatrix run -profile ci]]")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: tally [-real | [-runs DIR] [-- bin/virtmatrix run -profile ci]...]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -37,8 +38,8 @@ func main() {
 		all := os.Getenv("CI") != "" && os.Geteuid() == 0
 		sum = sum.plus(tests(all, "-race", "-short", "-timeout=30m", "./..."))
 	}
-	if flag.NArg() > 0 {
-		sum = sum.plus(cells(*runs, flag.Args()))
+	for _, command := range commands(flag.Args()) {
+		sum = sum.plus(cells(*runs, command))
 	}
 	fmt.Printf("%d passed, %d failed\n", sum.passed, sum.failed)
 	if sum.failed > 0 || sum.passed == 0 {
@@ -88,6 +89,18 @@ func listen(all bool, argv ...string) count {
 		sum.failed++
 	}
 	return sum
+}
+
+// commands are those that "--" separates.
+func commands(args []string) (all [][]string) {
+	for len(args) > 0 {
+		n := slices.Index(args, "--")
+		if n < 0 {
+			return append(all, args)
+		}
+		all, args = append(all, args[:n]), args[n+1:]
+	}
+	return all
 }
 
 // cells runs the command and counts the checks of the run that it left.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -118,5 +119,16 @@ func TestARunOfEarlierIsNoAnswer(t *testing.T) {
 	}
 	if got := cells(runs, []string{"true"}); got != (count{failed: 1}) {
 		t.Errorf("with an earlier run: got %+v, want one failure", got)
+	}
+}
+
+func TestEachCommandLeavesARunOfItsOwn(t *testing.T) {
+	got := commands([]string{"virtmatrix", "run", "-profile", "ci", "--", "make", "test-rpm"})
+	want := [][]string{{"virtmatrix", "run", "-profile", "ci"}, {"make", "test-rpm"}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := commands(nil); got != nil {
+		t.Errorf("got %q without a command", got)
 	}
 }
