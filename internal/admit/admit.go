@@ -130,7 +130,7 @@ func (r *Room) try(ctx context.Context, c *Claim, anyway bool) (l lack, err erro
 		if err != nil {
 			return err
 		}
-		if n := before(others, c.number); n > 0 {
+		if n := before(others, c); n > 0 {
 			l = lack{of: turn, says: fmt.Sprintf("%d came before", n)}
 			return nil
 		}

@@ -31,6 +31,8 @@ type Claim struct {
 	Root int
 	// Held says that the claim was admitted; it waits otherwise.
 	Held bool
+	// EveryProcessor says that it waits for memory and disk alone.
+	EveryProcessor bool `json:",omitempty"`
 
 	room   *Room
 	number int
@@ -40,7 +42,7 @@ type Claim struct {
 
 // queue leaves a claim that waits, behind all others.
 func (r *Room) queue(ctx context.Context, need Need) (*Claim, error) {
-	c := &Claim{Need: need, Root: os.Getpid(), room: r, number: 1}
+	c := &Claim{Need: need, Root: os.Getpid(), EveryProcessor: r.everyProcessor, room: r, number: 1}
 	return c, r.locked(ctx, func() error {
 		others, err := r.claims(0)
 		if err != nil {
@@ -137,10 +139,12 @@ func (c *Claim) read(path string) (alive bool, err error) {
 	return true, nil
 }
 
-// before counts the claims that came earlier and still look for room.
-func before(others []*Claim, number int) (n int) {
+// before counts the claims that came earlier and still look for room. Whoever takes
+// every processor does not stand behind one that waits for an idle one: that may be
+// long, and both would wait for what only one of them needs.
+func before(others []*Claim, c *Claim) (n int) {
 	for _, o := range others {
-		if !o.Held && o.number < number && time.Since(o.looked) < silence {
+		if !o.Held && o.number < c.number && (o.EveryProcessor || !c.EveryProcessor) && time.Since(o.looked) < silence {
 			n++
 		}
 	}

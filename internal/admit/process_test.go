@@ -247,8 +247,19 @@ func TestOneThatIsStoppedHoldsUpNobody(t *testing.T) {
 		{number: 3, looked: now},
 		{number: 5, looked: now},
 	}
-	if n := before(queue, 4); n != 1 {
+	if n := before(queue, &Claim{number: 4}); n != 1 {
 		t.Errorf("%d are before it", n)
+	}
+}
+
+func TestWhoTakesEveryProcessorDoesNotWaitBehindOneThatDoesNot(t *testing.T) {
+	now := time.Now()
+	queue := []*Claim{{number: 2, looked: now}, {number: 3, looked: now, EveryProcessor: true}}
+	if n := before(queue, &Claim{number: 4, EveryProcessor: true}); n != 1 {
+		t.Errorf("%d are before it, and one of them is like it", n)
+	}
+	if n := before(queue, &Claim{number: 4}); n != 2 {
+		t.Errorf("%d are before one that waits for an idle processor too", n)
 	}
 }
 
