@@ -135,6 +135,7 @@ var _ = check.Register("O-SNAP-MIX", check.Spec{
 		t.Expect(steps.Code(err)).NotTo(Equal(libvirt.ERR_INTERNAL_ERROR), "what refuses the revert: %s", steps.Text(err))
 		want = three
 	}
+	t.Expect(d.State()).To(Equal(libvirt.DOMAIN_RUNNING), "state after the revert, which was done or refused")
 	g.WaitReady()
 	t.Expect(g.ReadAt(disk, 0, len(want))).To(Equal(want), "what the guest reads")
 	t.Expect(t.TextAt(over, 0, len(three))).To(Equal(three), "what the external snapshot's image holds")
