@@ -66,11 +66,11 @@ func (p *pair) verdict() string {
 	if len(bad) == 0 {
 		return ""
 	}
-	lines := []string{fmt.Sprintf("libvirt %s with qemu %s does not take: %s", p.libvirt, p.qemu, names(bad))}
+	lines := []string{fmt.Sprintf("libvirt %s with qemu %s does not take: %s (each must work, says the head of its file in fixtures/corpus: either a package lost it, or the head is wrong)", p.libvirt, p.qemu, names(bad))}
 	for _, e := range bad {
 		lines = append(lines, fmt.Sprintf("%s (%s) %s: %s", e.file.Path(), strings.TrimSuffix(e.file.Feature, "."), e.by, e.text))
 	}
-	return strings.Join(append(lines, "each must work, says the head of its file in fixtures/corpus: either a package lost it, or the head is wrong"), "\n")
+	return strings.Join(lines, "\n")
 }
 
 // notes tell what decides nothing.
