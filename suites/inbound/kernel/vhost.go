@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"net/netip"
 	"regexp"
 	"strings"
 
@@ -25,7 +26,8 @@ var _ = check.Register("IK-VHOST-TASK", check.Spec{
 		"<ip address='192.168.189.1' netmask='255.255.255.0'><dhcp><range start='192.168.189.10' end='192.168.189.20'/></dhcp></ip></network>")
 	const mac = "52:54:00:18:90:01"
 	d, g := t.Started(domain.WithNIC(domain.NIC{Network: "vmvhost", MAC: mac}))
-	g.Ping(g.DHCP(g.NIC(mac).Name).Router)
+	g.DHCP(g.NIC(mac).Name)
+	g.Ping(netip.MustParseAddr("192.168.189.1"))
 	pid := t.Sh("pgrep -f '[g]uest=" + d.Name + ",'")
 	workers := strings.Fields(t.Sh("ps -eLo tid,comm | awk '$2 == \"vhost-" + pid + "\" {print $1}'"))
 	t.Expect(workers).NotTo(BeEmpty(), "threads with the name vhost-%s", pid)
