@@ -130,22 +130,16 @@ func TestChecksAreAskedOfTheCellsThatCanAnswer(t *testing.T) {
 			layer = LayerDelivery
 		case "IK":
 			layer = LayerKernel
-			if strings.HasPrefix(k.ID, "IK-KVM") {
-				kinds = []Kind{KVM}
-			}
 		}
 		// What asks L1's own kernel needs a host that has one.
-		if k.ID[:2] == "IK" || k.ID[:2] == "IX" || k.ID == "IQ-CPU" || slices.Contains(k.Requires, OwnKernel) || slices.Contains(k.Requires, Privileged) {
-			tiers = []Tier{Nested}
-		}
-		if slices.Contains(k.Requires, OwnKernel) {
+		if k.ID[:2] == "IX" || k.ID == "IQ-CPU" || slices.ContainsFunc([]Requirement{OwnKernel, HostKVM, Privileged}, func(r Requirement) bool { return slices.Contains(k.Requires, r) }) {
 			tiers = []Tier{Nested}
 		}
 		if slices.Contains(k.Requires, SharedFolder) || slices.Contains(k.Requires, Contained) {
 			tiers = []Tier{Container}
 		}
 		switch {
-		case slices.Contains(k.Requires, KVMStack), slices.Contains(k.Requires, OwnQEMU):
+		case slices.Contains(k.Requires, KVMStack), slices.Contains(k.Requires, OwnQEMU), slices.Contains(k.Requires, HostKVM):
 			kinds = []Kind{KVM}
 		case slices.Contains(k.Requires, XenStack):
 			kinds, tiers = []Kind{Xen}, []Tier{Nested}
