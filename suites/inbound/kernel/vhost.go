@@ -49,7 +49,7 @@ var _ = check.Register("IK-VIRTIO", check.Spec{
 	Asserts:  "A guest of the kernel binds its drivers to virtio devices, modern and transitional, and they work",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "5.2.0")},
 	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt),
-	Control:  sabotage.Wrap("qemu-system-x86_64", "an emulator with another card", `exec $REAL "${@//virtio-net-pci/e1000e}"`),
+	Control:  sabotage.Wrap("qemu-system-x86_64", "an emulator with another card", `set -- "${@//virtio-net-pci-non-transitional/e1000e}"; exec $REAL "${@//virtio-net-pci-transitional/e1000}"`),
 }, func(t *steps.T) {
 	for _, model := range []string{"virtio-non-transitional", "virtio-transitional"} {
 		image := t.DiskImage(model, 1<<20)
