@@ -37,6 +37,8 @@ type app struct {
 	ctx context.Context
 	// stdout takes results, stderr what is being done. Both may be terminals.
 	stdout, stderr *os.File
+	// cat is the catalogue where that is not to be read; nil otherwise.
+	cat *matrix.Catalog
 }
 
 // globals are the flags of all verbs.
@@ -159,6 +161,9 @@ func dashes(args []string) []string {
 
 // catalog reads the catalogue.
 func (a *app) catalog() (*matrix.Catalog, error) {
+	if a.cat != nil {
+		return a.cat, nil
+	}
 	cat, err := run.Catalog(a.Matrix, a.Home)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use catalogue %s: %w", a.Matrix, err)

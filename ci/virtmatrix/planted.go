@@ -1,0 +1,334 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/internal/journal"
+	"github.com/virtmatrix/virtmatrix/internal/rundir"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/reports"
+)
+
+// planted is a fault in a run, and what the judge must make of it.
+type planted struct {
+	name  string
+	plant func(*site)
+	// verdict is that of the check that is looked at, or what moved where runs are
+	// compared; empty where nothing is judged.
+	verdict string
+	layer   matrix.Layer
+	code    reports.Code
+	// says is among the words for it.
+	says string
+}
+
+// site is a run of a change that ships, to plant a fault in. Plan, journal and folder are
+// made by the code that makes all of them.
+type site struct {
+	plan *matrix.Plan
+	// cell is a candidate, before its baseline; check is the one that is looked at, in look.
+	cell, before, look *matrix.Cell
+	check              string
+	answers            []journal.Record
+	// policy, issues and waivers are texts of files; empty for the built-in policy, and for none.
+	policy, issues, waivers string
+	options                 rundir.Options
+	// spoil does something to what was stored.
+	spoil func(*rundir.Dir) error
+	// verb is what judges; nil for gate.
+	verb func(run string, by ruling) verb
+}
+
+type verb interface{ Run(*app) error }
+
+// judgedAt is when planted runs are judged: on a Tuesday, as packages go out.
+var judgedAt = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// newSite plans a change that has all that a plan can have, and answers it.
+func newSite(cat *matrix.Catalog) (*site, error) {
+	change, err := matrix.ParseChange("libvirt=9.0..11.3")
+	if err != nil {
+		return nil, err
+	}
+	s := &site{check: "O-SAVE"}
+	s.plan, err = matrix.New(cat, matrix.Request{
+		Profile: matrix.ChangeProfile, Change: &change, Budget: 4,
+		Checks: []string{"IQ-QMP", "O-CONN", "O-START", "O-SUSP", "O-RESET", "O-SAVE"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.plan.PackageSets = map[string]matrix.PackageSet{}
+	for i := range s.plan.Cells {
+		c := &s.plan.Cells[i]
+		s.resolve(c)
+		if c.Kind == matrix.KVM && c.Baseline != "" {
+			s.cell, s.look, s.before = c, c, s.plan.Cell(c.Baseline)
+		}
+	}
+	if s.cell == nil || s.before == nil {
+		return nil, errors.New("cannot plant faults: the plan of a change has no candidate on KVM with its baseline")
+	}
+	if err := s.plan.Seal(); err != nil {
+		return nil, err
+	}
+	at := judgedAt.Add(-time.Hour)
+	for i := range s.plan.Cells {
+		c := &s.plan.Cells[i]
+		for _, p := range c.Checks {
+			if p.Asked() {
+				s.answers, at = append(s.answers, pass(s.plan, c, p, at)), at.Add(15*time.Second)
+			}
+		}
+	}
+	return s, nil
+}
+
+// resolve gives a cell packages that no mirror was asked for.
+func (s *site) resolve(c *matrix.Cell) {
+	for n := range c.Stack {
+		choice := &c.Stack[n]
+		choice.Package = choice.Upstream() + ".0-1"
+		set := matrix.PackageSet{Source: "apt", Release: choice.Release, Packages: []matrix.Package{{Name: string(choice.Component), Version: choice.Package, Arch: "amd64", SHA256: "00"}}}
+		s.plan.PackageSets[set.Key()] = set
+		if choice.Component == matrix.Libvirt {
+			c.Images = []matrix.ImageRef{{Role: "userland-" + string(c.Kind), Release: choice.Release, Packages: set.Key()}}
+		}
+	}
+}
+
+func pass(plan *matrix.Plan, c *matrix.Cell, p matrix.PlannedCheck, at time.Time) journal.Record {
+	r := journal.Ask(plan, c, p)
+	r.Started, r.Seconds, r.GuestSeconds, r.Attempts, r.Harness = at, 10, 8, 1, "v1"
+	r.Accelerators = map[string]string{"L1": "tcg", "L2": "kvm"}
+	r.End(nil)
+	return r
+}
+
+// answer is that of a check of a cell, which the plan must ask.
+func (s *site) answer(c *matrix.Cell, check string) *journal.Record {
+	for i := range s.answers {
+		if r := &s.answers[i]; r.Cell == c.ID && r.Check == check {
+			return r
+		}
+	}
+	panic("no planted run is asked " + check + " of " + c.ID) // The tests plant each fault.
+}
+
+// its is the answer that is looked at.
+func (s *site) its() *journal.Record { return s.answer(s.cell, s.check) }
+
+// planned is a check as the plan has it.
+func (s *site) planned(c *matrix.Cell, check string) *matrix.PlannedCheck {
+	for i := range c.Checks {
+		if c.Checks[i].ID == check {
+			return &c.Checks[i]
+		}
+	}
+	panic("no planted run has " + check + " of " + c.ID)
+}
+
+// lose drops the answers that some have.
+func (s *site) lose(those func(*journal.Record) bool) {
+	var kept []journal.Record
+	for i := range s.answers {
+		if !those(&s.answers[i]) {
+			kept = append(kept, s.answers[i])
+		}
+	}
+	s.answers = kept
+}
+
+// loses drops one answer.
+func (s *site) loses(c *matrix.Cell, check string) {
+	s.lose(func(r *journal.Record) bool { return r.Cell == c.ID && r.Check == check })
+}
+
+// store makes the run's folder.
+func (s *site) store(runs string) (*rundir.Dir, error) {
+	d, err := rundir.New(runs, s.plan.Profile)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.AddOptions(s.options); err != nil {
+		return nil, err
+	}
+	old := s.plan.Hash
+	if err := s.plan.Seal(); err != nil {
+		return nil, err
+	}
+	if err := d.WritePlan(s.plan); err != nil {
+		return nil, err
+	}
+	for i := range s.answers {
+		r := &s.answers[i]
+		if r.Plan == old {
+			r.Plan = s.plan.Hash
+		}
+		if r.Verdict == matrix.Fail {
+			r.Evidence = filepath.Join("cells", r.Cell, r.Check)
+			if err := errors.Join(os.MkdirAll(d.Path(r.Evidence), 0o755), os.WriteFile(d.Path(r.Evidence, "reason.txt"), []byte(r.Reason), 0o644)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	w, err := journal.Open(d.Path(), 1)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(w.AppendAll(s.answers), w.Close()); err != nil || s.spoil == nil {
+		return d, err
+	}
+	return d, s.spoil(d)
+}
+
+// rules stores what the run is judged by.
+func (s *site) rules(d *rundir.Dir) (by ruling, err error) {
+	by.At = judgedAt
+	for _, f := range []struct {
+		path       *string
+		name, text string
+	}{
+		{&by.Policy, "policy.yaml", s.policy}, {&by.Known, "known.yaml", "version: 1\nissues:\n" + s.issues}, {&by.Waivers, "waivers.yaml", "version: 1\nwaivers:\n" + s.waivers},
+	} {
+		if f.text != "" {
+			*f.path = d.Path(f.name)
+			err = errors.Join(err, os.WriteFile(*f.path, []byte(f.text), 0o644))
+		}
+	}
+	return by, err
+}
+
+// found is what the judge made of a fault.
+type found struct {
+	verdict string
+	layer   matrix.Layer
+	code    reports.Code
+	text    string
+}
+
+// right says whether it is what it must be.
+func (p *planted) right(f found) bool {
+	return f.verdict == p.verdict && f.layer == p.layer && f.code == p.code && bytes.Contains([]byte(f.text), []byte(p.says))
+}
+
+// case is a planted fault that is stored.
+type plantedRun struct {
+	*planted
+	site *site
+	dir  *rundir.Dir
+	by   ruling
+}
+
+// plantAll plants each fault into a run of its own.
+func plantAll(cat *matrix.Catalog, runs string) (all []plantedRun, err error) {
+	for i := range faults {
+		r := plantedRun{planted: &faults[i]}
+		if r.site, err = newSite(cat); err != nil {
+			return nil, err
+		}
+		r.plant(r.site)
+		if r.dir, err = r.site.store(runs); err != nil {
+			return nil, fmt.Errorf("cannot plant %s: %w", r.name, err)
+		}
+		if r.by, err = r.site.rules(r.dir); err != nil {
+			return nil, fmt.Errorf("cannot plant %s: %w", r.name, err)
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// judged has the command judge the run, and looks at what became of the fault.
+func (r *plantedRun) judged(ctx context.Context, cat *matrix.Catalog) (f found, err error) {
+	out, err := os.Create(r.dir.Path("said.txt"))
+	if err != nil {
+		return f, err
+	}
+	defer out.Close()
+	a := &app{ctx: ctx, cat: cat, stdout: out, stderr: out, globals: globals{Runs: filepath.Dir(r.dir.Path())}}
+	var by verb = &gateVerb{RunName: r.dir.Path(), ruling: r.by}
+	if r.site.verb != nil {
+		by = r.site.verb(r.dir.Path(), r.by)
+	}
+	f.code = reports.Code(complain(out, by.Run(a)))
+	if _, err := out.Seek(0, io.SeekStart); err != nil {
+		return f, err
+	}
+	text, err := io.ReadAll(out)
+	f.text = string(text)
+	if err != nil {
+		return f, err
+	}
+	if j, err := r.by.read(a); err == nil { // what cannot be judged has no verdict
+		if m, err := j.run(r.dir); err == nil {
+			f.verdict, f.layer = r.site.looked(m)
+		}
+	}
+	return f, nil
+}
+
+// looked is what became of the check that is looked at.
+func (s *site) looked(m *reports.Matrix) (string, matrix.Layer) {
+	r := m.Result(s.look.ID, s.check)
+	if r == nil {
+		return "", ""
+	}
+	if s.verb == nil {
+		return string(r.Verdict), r.Layer()
+	}
+	for _, moved := range m.Rebase.Moved {
+		if moved.Cell == s.look.ID && moved.Check == s.check {
+			return string(moved.Move), r.Layer()
+		}
+	}
+	return string(reports.Same), r.Layer()
+}
+
+// testGate plants each fault, judges it, and prints what came of it.
+func (a *app) testGate() error {
+	dir, err := os.MkdirTemp("", "virtmatrix-selftest-")
+	if err != nil {
+		return fmt.Errorf("cannot plant faults: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	cat, err := matrix.Default()
+	if err != nil {
+		return err
+	}
+	runs, err := plantAll(cat, dir)
+	if err != nil {
+		return err
+	}
+	wrong := 0
+	err = aligned(a.stdout, func(row table) error {
+		row("FAULT", "VERDICT", "LAYER", "EXIT")
+		for i := range runs {
+			r := &runs[i]
+			f, err := r.judged(a.ctx, cat)
+			if err != nil {
+				return err
+			}
+			if row(r.name, f.verdict, f.layer, int(f.code)); !r.right(f) {
+				wrong++
+				row("  WRONG, want", r.verdict, r.layer, int(r.code), r.says)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "\n%s planted, %d judged wrong\n", number(len(runs), "fault"), wrong)
+	if wrong > 0 {
+		return exit(1)
+	}
+	return nil
+}
