@@ -1,11 +1,7 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -32,6 +28,7 @@ type planted struct {
 // site is a run of a change that ships, to plant a fault in. Plan, journal and folder are
 // made by the code that makes all of them.
 type site struct {
+	cat  *matrix.Catalog
 	plan *matrix.Plan
 	// cell is a candidate, before its baseline; check is the one that is looked at, in look.
 	cell, before, look *matrix.Cell
@@ -42,7 +39,8 @@ type site struct {
 	options                 rundir.Options
 	// spoil does something to what was stored.
 	spoil func(*rundir.Dir) error
-	// verb is what judges; nil for gate.
+	// verb is what judges; nil for gate. With one, what moved is looked at, and nothing
+	// where look is nil.
 	verb func(run string, by ruling) verb
 }
 
@@ -57,7 +55,7 @@ func newSite(cat *matrix.Catalog) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{check: "O-SAVE"}
+	s := &site{cat: cat, check: "O-SAVE"}
 	s.plan, err = matrix.New(cat, matrix.Request{
 		Profile: matrix.ChangeProfile, Change: &change, Budget: 4,
 		Checks: []string{"IQ-QMP", "O-CONN", "O-START", "O-SUSP", "O-RESET", "O-SAVE"},
@@ -153,26 +151,36 @@ func (s *site) loses(c *matrix.Cell, check string) {
 
 // store makes the run's folder.
 func (s *site) store(runs string) (*rundir.Dir, error) {
-	d, err := rundir.New(runs, s.plan.Profile)
+	old := s.plan.Hash
+	if err := s.plan.Seal(); err != nil {
+		return nil, err
+	}
+	for i := range s.answers {
+		if r := &s.answers[i]; r.Plan == old {
+			r.Plan = s.plan.Hash
+		}
+	}
+	d, err := s.write(runs, s.plan, s.answers)
+	if err != nil || s.spoil == nil {
+		return d, err
+	}
+	return d, s.spoil(d)
+}
+
+// write makes the folder of a run of a plan.
+func (s *site) write(runs string, plan *matrix.Plan, answers []journal.Record) (*rundir.Dir, error) {
+	d, err := rundir.New(runs, plan.Profile)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := d.AddOptions(s.options); err != nil {
 		return nil, err
 	}
-	old := s.plan.Hash
-	if err := s.plan.Seal(); err != nil {
+	if err := errors.Join(d.WriteWhole(s.plan), d.WritePlan(plan)); err != nil {
 		return nil, err
 	}
-	if err := d.WritePlan(s.plan); err != nil {
-		return nil, err
-	}
-	for i := range s.answers {
-		r := &s.answers[i]
-		if r.Plan == old {
-			r.Plan = s.plan.Hash
-		}
-		if r.Verdict == matrix.Fail {
+	for i := range answers {
+		if r := &answers[i]; r.Verdict == matrix.Fail {
 			r.Evidence = filepath.Join("cells", r.Cell, r.Check)
 			if err := errors.Join(os.MkdirAll(d.Path(r.Evidence), 0o755), os.WriteFile(d.Path(r.Evidence, "reason.txt"), []byte(r.Reason), 0o644)); err != nil {
 				return nil, err
@@ -183,10 +191,7 @@ func (s *site) store(runs string) (*rundir.Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(w.AppendAll(s.answers), w.Close()); err != nil || s.spoil == nil {
-		return d, err
-	}
-	return d, s.spoil(d)
+	return d, errors.Join(w.AppendAll(answers), w.Close())
 }
 
 // rules stores what the run is judged by.
@@ -204,131 +209,4 @@ func (s *site) rules(d *rundir.Dir) (by ruling, err error) {
 		}
 	}
 	return by, err
-}
-
-// found is what the judge made of a fault.
-type found struct {
-	verdict string
-	layer   matrix.Layer
-	code    reports.Code
-	text    string
-}
-
-// right says whether it is what it must be.
-func (p *planted) right(f found) bool {
-	return f.verdict == p.verdict && f.layer == p.layer && f.code == p.code && bytes.Contains([]byte(f.text), []byte(p.says))
-}
-
-// case is a planted fault that is stored.
-type plantedRun struct {
-	*planted
-	site *site
-	dir  *rundir.Dir
-	by   ruling
-}
-
-// plantAll plants each fault into a run of its own.
-func plantAll(cat *matrix.Catalog, runs string) (all []plantedRun, err error) {
-	for i := range faults {
-		r := plantedRun{planted: &faults[i]}
-		if r.site, err = newSite(cat); err != nil {
-			return nil, err
-		}
-		r.plant(r.site)
-		if r.dir, err = r.site.store(runs); err != nil {
-			return nil, fmt.Errorf("cannot plant %s: %w", r.name, err)
-		}
-		if r.by, err = r.site.rules(r.dir); err != nil {
-			return nil, fmt.Errorf("cannot plant %s: %w", r.name, err)
-		}
-		all = append(all, r)
-	}
-	return all, nil
-}
-
-// judged has the command judge the run, and looks at what became of the fault.
-func (r *plantedRun) judged(ctx context.Context, cat *matrix.Catalog) (f found, err error) {
-	out, err := os.Create(r.dir.Path("said.txt"))
-	if err != nil {
-		return f, err
-	}
-	defer out.Close()
-	a := &app{ctx: ctx, cat: cat, stdout: out, stderr: out, globals: globals{Runs: filepath.Dir(r.dir.Path())}}
-	var by verb = &gateVerb{RunName: r.dir.Path(), ruling: r.by}
-	if r.site.verb != nil {
-		by = r.site.verb(r.dir.Path(), r.by)
-	}
-	f.code = reports.Code(complain(out, by.Run(a)))
-	if _, err := out.Seek(0, io.SeekStart); err != nil {
-		return f, err
-	}
-	text, err := io.ReadAll(out)
-	f.text = string(text)
-	if err != nil {
-		return f, err
-	}
-	if j, err := r.by.read(a); err == nil { // what cannot be judged has no verdict
-		if m, err := j.run(r.dir); err == nil {
-			f.verdict, f.layer = r.site.looked(m)
-		}
-	}
-	return f, nil
-}
-
-// looked is what became of the check that is looked at.
-func (s *site) looked(m *reports.Matrix) (string, matrix.Layer) {
-	r := m.Result(s.look.ID, s.check)
-	if r == nil {
-		return "", ""
-	}
-	if s.verb == nil {
-		return string(r.Verdict), r.Layer()
-	}
-	for _, moved := range m.Rebase.Moved {
-		if moved.Cell == s.look.ID && moved.Check == s.check {
-			return string(moved.Move), r.Layer()
-		}
-	}
-	return string(reports.Same), r.Layer()
-}
-
-// testGate plants each fault, judges it, and prints what came of it.
-func (a *app) testGate() error {
-	dir, err := os.MkdirTemp("", "virtmatrix-selftest-")
-	if err != nil {
-		return fmt.Errorf("cannot plant faults: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	cat, err := matrix.Default()
-	if err != nil {
-		return err
-	}
-	runs, err := plantAll(cat, dir)
-	if err != nil {
-		return err
-	}
-	wrong := 0
-	err = aligned(a.stdout, func(row table) error {
-		row("FAULT", "VERDICT", "LAYER", "EXIT")
-		for i := range runs {
-			r := &runs[i]
-			f, err := r.judged(a.ctx, cat)
-			if err != nil {
-				return err
-			}
-			if row(r.name, f.verdict, f.layer, int(f.code)); !r.right(f) {
-				wrong++
-				row("  WRONG, want", r.verdict, r.layer, int(r.code), r.says)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(a.stdout, "\n%s planted, %d judged wrong\n", number(len(runs), "fault"), wrong)
-	if wrong > 0 {
-		return exit(1)
-	}
-	return nil
 }

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"time"
+
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -37,6 +40,35 @@ func (s *site) inapplicable(c *matrix.Cell) {
 	s.planned(c, s.check).Unsupported = "since libvirt 11.0"
 }
 
+// stored has the check fail, and holds the run against a stored baseline whose runs ended
+// so, some days after they were made.
+func stored(days int, was ...error) func(*site) {
+	return func(s *site) {
+		s.its().End(badRestore)
+		s.look = nil
+		s.verb = func(run string, by ruling) verb {
+			return verbFunc(func(a *app) error {
+				for _, err := range was { // the oldest first
+					s.its().End(err)
+					for i := range s.answers {
+						s.answers[i].Started = s.answers[i].Started.Add(time.Minute)
+					}
+					d, err := s.write(a.Runs, s.plan, s.answers)
+					if err != nil {
+						return err
+					}
+					if err := (&saveVerb{Name: "before", RunName: d.Path()}).Run(a); err != nil {
+						return err
+					}
+				}
+				by.At = by.At.AddDate(0, 0, days)
+				err := (&diffVerb{Runs: []string{"before", run}, ruling: by, output: output{Format: "terminal"}}).Run(a)
+				return errors.Join(err, (&dropVerb{Name: "before"}).Run(a))
+			})
+		}
+	}
+}
+
 // sameWords is badRestore, on another layer.
 var sameWords = fault.Productf(matrix.LayerL2, "restore domain", "internal error: migration stream has unknown section")
 
@@ -69,4 +101,19 @@ var changeFaults = []planted{
 	{"a failure of the baseline, which the policy tolerates", tolerates(badRestore, nil), "PASS", "", 0, "STILL BROKEN (tolerated)"},
 	{"a regression under a tolerant policy", tolerates(nil, badRestore), "FAIL", matrix.LayerManagement, 1, "1 FAIL"},
 	{"another failure than the baseline's under a tolerant policy", tolerates(badExit, badRestore), "FAIL", matrix.LayerManagement, 1, "1 FAIL"},
+	{"a failure that one of three runs of the baseline had", stored(1, badRestore, nil, nil), "", "", 1, "1 REGRESSED"},
+	{"a failure that two of three runs of the baseline had", stored(1, badRestore, badRestore, nil), "", "", 0, "1 STILL BROKEN"},
+	{"a failure that two runs of the baseline had, before three that passed", stored(1, badRestore, badRestore, nil, nil, nil), "", "", 1, "1 REGRESSED"},
+	{"a failure that the only run of the baseline had", stored(1, badRestore), "", "", 2, "1 of 1 run failed so, and the policy wants 2"},
+	{"a baseline that is too old", stored(31, nil, nil), "", "", 2, "the policy allows 30 days"},
+	{"a stored baseline of another accelerator", func(s *site) {
+		stored(1, nil)(s)
+		judge := s.verb
+		s.verb = func(run string, by ruling) verb {
+			for i := range s.answers {
+				s.answers[i].Accelerators = map[string]string{"L1": "kvm", "L2": "kvm"}
+			}
+			return judge(run, by)
+		}
+	}, "", "", 2, "the baseline is of another accelerator"},
 }

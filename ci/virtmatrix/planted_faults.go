@@ -24,8 +24,8 @@ var (
 )
 
 // faults are all that are planted: first none, then what product and machine do, the
-// suites, journals and plans, rules, and what a baseline decides.
-var faults = slices.Concat(productFaults, ownFaults, journalFaults, ruleFaults, changeFaults)
+// suites, journals and plans, rules, what a baseline decides, and shards.
+var faults = slices.Concat(productFaults, ownFaults, journalFaults, ruleFaults, changeFaults, shardFaults)
 
 var productFaults = []planted{
 	{"nothing", func(*site) {}, "PASS", "", 0, "SHIP"},
@@ -117,6 +117,7 @@ var journalFaults = []planted{
 	{"an answer to what does not apply", strays(func(s *site, r *journal.Record) { s.planned(s.cell, s.check).Unsupported = "needs two hosts" }), "UNSUPPORTED", "", 2, "the plan says that the check does not apply"},
 	{"an answer that another cell was to give", strays(func(s *site, r *journal.Record) {
 		r.Cell, r.Check, s.check, s.look = s.before.ID, "IQ-QMP", "IQ-QMP", s.before
+		r.PackageSets = nil
 	}), "PASS", "", 2, "the plan asks this of"},
 	{"a question that was left to a cell which has no answer", func(s *site) {
 		s.check, s.look = "IQ-QMP", s.before
