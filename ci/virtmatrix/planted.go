@@ -39,6 +39,8 @@ type site struct {
 	options                 rundir.Options
 	// spoil does something to what was stored.
 	spoil func(*rundir.Dir) error
+	// slow has the run stored several times.
+	slow bool
 	// verb is what judges; nil for gate. With one, what moved is looked at, and nothing
 	// where look is nil.
 	verb func(run string, by ruling) verb

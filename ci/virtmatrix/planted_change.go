@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
@@ -45,7 +46,7 @@ func (s *site) inapplicable(c *matrix.Cell) {
 func stored(days int, was ...error) func(*site) {
 	return func(s *site) {
 		s.its().End(badRestore)
-		s.look = nil
+		s.look, s.slow = nil, true
 		s.verb = func(run string, by ruling) verb {
 			return verbFunc(func(a *app) error {
 				for _, err := range was { // the oldest first
@@ -69,15 +70,38 @@ func stored(days int, was ...error) func(*site) {
 	}
 }
 
-// sameWords is badRestore, on another layer.
-var sameWords = fault.Productf(matrix.LayerL2, "restore domain", "internal error: migration stream has unknown section")
+// sameWords is badRestore on another layer, badLook is other words on its layer, and unmet is
+// what blocks a check.
+var (
+	sameWords = fault.Productf(matrix.LayerL2, "restore domain", "internal error: migration stream has unknown section")
+	badLook   = fault.Productf(matrix.LayerManagement, "look up domain", "internal error: there is none")
+	unmet     = &fault.Unmet{What: "a running guest", Check: "D-NONE", Err: badExit}
+)
 
 var changeFaults = []planted{
 	{"a change that changes nothing", compares(func(*site) {}), "SAME", "", 0, "SAME"},
 	{"a regression", moves(nil, badRestore), "REGRESSED", matrix.LayerManagement, 1, "1 REGRESSED"},
 	{"a failure that the baseline has", moves(badRestore, badRestore), "STILL BROKEN", matrix.LayerManagement, 0, "1 STILL BROKEN"},
-	{"a failure in other words than the baseline's", moves(badExit, badRestore), "REGRESSED", matrix.LayerManagement, 1, "it failed before in another way"},
+	{"a failure in other words than the baseline's", moves(badLook, badRestore), "REGRESSED", matrix.LayerManagement, 1, "it failed before in another way"},
 	{"a failure in another layer than the baseline's", moves(sameWords, badRestore), "REGRESSED", matrix.LayerManagement, 1, "it failed before in another way"},
+	{"a check that the baseline's plan lacks", compares(func(s *site) {
+		s.loses(s.before, s.check)
+		s.before.Checks = slices.DeleteFunc(s.before.Checks, func(p matrix.PlannedCheck) bool { return p.ID == s.check })
+	}), "NEW", "", 0, "1 NEW"},
+	{"a check that the product blocks", moves(nil, unmet), "REGRESSED", matrix.LayerHypervisor, 1, "1 REGRESSED"},
+	{"a check that the harness blocks", compares(blockedByUs), "NO ANSWER", matrix.LayerHarness, 2, "1 NO ANSWER"},
+	{"a candidate whose result is missing", compares(func(s *site) { s.loses(s.cell, s.check) }), "NO ANSWER", "", 2, "1 NO ANSWER"},
+	{"a known issue that is fixed, held against the baseline", compares(ruled(nil)), "SAME", "", 0, "SAME"},
+	{"a fault of ours in what the change cannot touch", compares(func(s *site) {
+		s.check = "IQ-QMP"
+		s.its().End(fullDisk)
+	}), "NO ANSWER", matrix.LayerHarness, 2, "NO ANSWER"},
+	{"a change of which the run has nothing", func(s *site) {
+		s.look = nil
+		s.verb = func(run string, by ruling) verb {
+			return &diffVerb{Runs: []string{run, run}, Changed: "qemu=1.0..2.0", ruling: by, output: output{Format: "terminal"}}
+		}
+	}, "", "", 2, "nothing to compare"},
 	{"a failure of the baseline alone", moves(badRestore, nil), "FIXED", "", 0, "1 FIXED"},
 	{"a baseline without an answer", moves(fullDisk, badRestore), "NO ANSWER", matrix.LayerManagement, 2, "the baseline has no answer"},
 	{"a candidate without an answer", moves(nil, fullDisk), "NO ANSWER", matrix.LayerHarness, 2, "1 NO ANSWER"},
@@ -97,8 +121,13 @@ var changeFaults = []planted{
 	{"a failure that the baseline has, which the policy does not tolerate", func(s *site) {
 		moves(badRestore, badRestore)(s)
 		s.verb = nil
-	}, "FAIL", matrix.LayerManagement, 1, "2 FAIL"},
+	}, "FAIL", matrix.LayerManagement, 1, "2 FAIL, 1 finding"},
 	{"a failure of the baseline, which the policy tolerates", tolerates(badRestore, nil), "PASS", "", 0, "STILL BROKEN (tolerated)"},
+	{"a check that is blocked as in the baseline, which the policy tolerates", tolerates(unmet, unmet), "BLOCKED", matrix.LayerHypervisor, 0, "STILL BROKEN (tolerated)"},
+	{"a known failure that the baseline has, where the policy holds it", func(s *site) {
+		tolerates(badRestore, badRestore)(s)
+		s.issues, s.policy = issue, "block_on: [FAIL, KNOWN]\ntolerate_still_broken: true\n"
+	}, "KNOWN", matrix.LayerManagement, 1, "1 KNOWN"},
 	{"a regression under a tolerant policy", tolerates(nil, badRestore), "FAIL", matrix.LayerManagement, 1, "1 FAIL"},
 	{"another failure than the baseline's under a tolerant policy", tolerates(badExit, badRestore), "FAIL", matrix.LayerManagement, 1, "1 FAIL"},
 	{"a failure that one of three runs of the baseline had", stored(1, badRestore, nil, nil), "", "", 1, "1 REGRESSED"},

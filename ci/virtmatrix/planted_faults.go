@@ -28,7 +28,8 @@ var (
 var faults = slices.Concat(productFaults, ownFaults, journalFaults, ruleFaults, changeFaults, shardFaults)
 
 var productFaults = []planted{
-	{"nothing", func(*site) {}, "PASS", "", 0, "SHIP"},
+	{"nothing", func(*site) {}, "PASS", "", 0, "tagged now, it goes out"},
+	{"a plan that leaves combinations out", func(*site) {}, "PASS", "", 0, "the plan leaves out"},
 	{"an emulator that is broken", ends(badExit), "FAIL", matrix.LayerHypervisor, 1, "1 FAIL: O-SAVE on kvm_"},
 	{"a wrong error code", ends(fault.Productf(matrix.LayerManagement, "look up a domain that is gone", "want error 42, got 1")), "FAIL", matrix.LayerManagement, 1, "1 FAIL"},
 	{"a guest that does not come back", ends(fault.Productf(matrix.LayerL2, "restore domain", "its ticks stopped")), "FAIL", matrix.LayerL2, 1, "1 FAIL"},
@@ -37,16 +38,13 @@ var productFaults = []planted{
 		s.boot(fault.Productf(matrix.LayerKernel, "boot host", "its console says %q", "Kernel panic - not syncing"))
 	}, "BLOCKED", matrix.LayerKernel, 1, " BLOCKED: "},
 	{"packages that cannot be installed", ends(&fault.Unmet{What: "packages that can be installed", Check: matrix.RefusedCheck, Err: fault.Productf(matrix.LayerDelivery, "install", "libvirt0 is not there")}), "BLOCKED", matrix.LayerDelivery, 1, "1 BLOCKED: O-SAVE"},
-	{"a version that stalls its hosts", func(s *site) {
-		for i := range s.answers {
-			if r := &s.answers[i]; s.plan.Cell(r.Cell).Baseline != "" {
-				r.Attempts, r.Stalls = 2, 1
-			}
-		}
-	}, "PASS", "", 1, "libvirt 11.3"},
+	{"a version that stalls its hosts", stalls(accelerated(map[string]string{"L1": "tcg"})), "PASS", "", 1, "libvirt 11.3"},
 	{"a check that passes at the second try, too often", func(s *site) {
 		s.its().Attempts, s.policy = 2, "block_on: [FAIL]\nmax_retried: 0\n"
 	}, "PASS", "", 1, "1 passed only at a second try: O-SAVE on kvm_"},
+	{"a check that passes at the second try, as the policy allows", func(s *site) {
+		s.its().Attempts, s.policy = 2, "block_on: [FAIL]\nmax_retried: 1\n"
+	}, "PASS", "", 0, "1 passed only at a second try"},
 	{"a check that passes at the second try", func(s *site) { s.its().Attempts = 2 }, "PASS", "", 0, "1 passed only at a second try"},
 }
 
@@ -66,18 +64,23 @@ var ownFaults = []planted{
 		s.its().End(&fault.Unmet{What: "a running guest", Check: "O-START", Err: badExit})
 		s.answer(s.cell, "O-START").End(fullDisk)
 	}, "BLOCKED", matrix.LayerHypervisor, 2, "BLOCKED by what gave no answer itself"},
-	{"a check blocked by the harness", func(s *site) {
-		r := s.its()
-		r.Verdict, r.Layer, r.Reason = matrix.Blocked, matrix.LayerHarness, "called off"
-	}, "BLOCKED", matrix.LayerHarness, 2, "BLOCKED by what gave no answer itself"},
+	{"a check blocked by one that has no result", func(s *site) {
+		s.its().End(&fault.Unmet{What: "a running guest", Check: "O-START", Err: badExit})
+		s.loses(s.cell, "O-START")
+	}, "BLOCKED", matrix.LayerHypervisor, 2, "BLOCKED by what gave no answer itself"},
+	{"a check blocked by the harness", blockedByUs, "BLOCKED", matrix.LayerHarness, 2, "BLOCKED by what gave no answer itself"},
 	{"a machine that stalls its hosts", func(s *site) {
 		r := s.its()
 		r.Attempts, r.Stalls, s.policy = 2, 1, "block_on: [FAIL]\nmax_stalls: 0\n"
 	}, "PASS", "", 2, "stalled and no version explains it"},
+	{"a machine that stalls its hosts now and then", stalls(func(s *site, r *journal.Record) bool { return r.Check == "O-START" || r.Check == "O-RESET" }), "PASS", "", 0, "SHIP"},
+	{"stalls where L1 has KVM", stalls(accelerated(map[string]string{"L1": "kvm"})), "PASS", "", 0, "SHIP"},
+	{"stalls where L1 is a container", stalls(accelerated(nil)), "PASS", "", 0, "SHIP"},
 	{"a suite that skips a check by itself", func(s *site) {
 		s.its().Verdict, s.its().Reason = matrix.Unsupported, "not today"
 	}, "MISSING", "", 2, "1 MISSING: O-SAVE"},
 	{"a missing result", func(s *site) { s.loses(s.cell, s.check) }, "MISSING", "", 2, "1 MISSING: O-SAVE"},
+	{"a combination whose result is missing", func(s *site) { s.loses(s.cell, s.check) }, "MISSING", "", 2, "without an answer, counted by check"},
 	{"a cell that nobody asked", func(s *site) {
 		s.lose(func(r *journal.Record) bool { return r.Cell == s.cell.ID })
 	}, "MISSING", "", 2, "1 cell without any result"},
@@ -132,6 +135,15 @@ var journalFaults = []planted{
 		s.planned(s.cell, s.check).Unsupported = "needs two hosts"
 		s.loses(s.cell, s.check)
 	}, "MISSING", "", 2, "1 MISSING: IQ-QMP"},
+	{"two cells that leave a question to each other", func(s *site) {
+		s.check, s.look = "IQ-QMP", s.before
+		s.planned(s.cell, s.check).AskedIn = s.before.ID
+		s.loses(s.cell, s.check)
+	}, "MISSING", "", 2, "1 MISSING: IQ-QMP"},
+	{"a suite that says what does not apply", func(s *site) {
+		s.its().Verdict = matrix.Unsupported
+		s.planned(s.cell, s.check).Unsupported = "needs two hosts"
+	}, "UNSUPPORTED", "", 0, "1 do not apply"},
 	{"a clock that was set back", func(s *site) {
 		failed := *s.its()
 		failed.Started = failed.Started.AddDate(0, 0, -1)
@@ -152,6 +164,31 @@ var journalFaults = []planted{
 
 // ends has the check end with an error.
 func ends(err error) func(*site) { return func(s *site) { s.its().End(err) } }
+
+// blockedByUs has the check called off.
+func blockedByUs(s *site) {
+	r := s.its()
+	r.Verdict, r.Layer, r.Reason = matrix.Blocked, matrix.LayerHarness, "called off"
+}
+
+// stalls has some answers given at the second try, because the host stalled at the first.
+func stalls(those func(*site, *journal.Record) bool) func(*site) {
+	return func(s *site) {
+		for i := range s.answers {
+			if r := &s.answers[i]; those(s, r) {
+				r.Attempts, r.Stalls = 2, 1
+			}
+		}
+	}
+}
+
+// accelerated are the answers of candidates, where all hosts run so.
+func accelerated(by map[string]string) func(*site, *journal.Record) bool {
+	return func(s *site, r *journal.Record) bool {
+		r.Accelerators = by
+		return s.plan.Cell(r.Cell).Baseline != ""
+	}
+}
 
 // boot has the hosts of the candidate end at boot.
 func (s *site) boot(err error) {

@@ -71,6 +71,16 @@ var ruleFaults = []planted{
 	{"a rule of another check", ruled(badRestore, "O-SAVE]", "O-START]\n  intermittent: true"), "FAIL", matrix.LayerManagement, 1, "1 FAIL"},
 	{"a list of which a line is new", ruled(listed, byText, byLine), "FAIL", matrix.LayerManagement, 1, "1 FAIL"},
 	{"a list of which each line is known", ruled(listed, byText, "lines: [alpha is gone, beta is .*]"), "KNOWN", matrix.LayerManagement, 0, "SHIP"},
+	{"a line of which a rule knows the end", ruled(listed, byText, "lines: [is gone, beta is .*]"), "FAIL", matrix.LayerManagement, 1, "1 FAIL"},
+	{"a list in which a rule should have had a line", ruled(listed, byText, "lines: [gamma is gone]"), "FAIL", matrix.LayerManagement, 1, "known issue restore-section fires no more"},
+	{"a waived list in which a rule should have had a line", func(s *site) {
+		waived()(s)
+		ruled(listed, byText, "lines: [gamma is gone]")(s)
+	}, "FAIL", matrix.LayerManagement, 1, "known issue restore-section fires no more"},
+	{"a waived failure that may hide a known one", func(s *site) {
+		waived()(s)
+		ruled(badExit)(s)
+	}, "FAIL", matrix.LayerHypervisor, 0, "1 FAIL (waived)"},
 	{"a line that a rule knows in part", ruled(listed, byText, "lines: [alpha, beta is .*]"), "FAIL", matrix.LayerManagement, 1, "1 FAIL"},
 	{"a rule that fires no more", ruled(nil), "FIXED", "", 1, "known issue restore-section fires no more"},
 	{"a rule that fires no more, which the policy tolerates", func(s *site) {
@@ -94,6 +104,7 @@ var ruleFaults = []planted{
 		waived(s.cell.Images[0].Packages, strings.Repeat("5e7", 4))(s)
 	}, "FAIL", matrix.LayerManagement, 1, "1 FAIL: O-SAVE"},
 	{"a waiver of other packages as well", waived("packages: {", "packages: {kernel-cloud: 5e75e75e75e7, "), "FAIL", matrix.LayerManagement, 1, "1 FAIL: O-SAVE"},
+	{"a waiver of another image", waived("userland-kvm:", "qemu:"), "FAIL", matrix.LayerManagement, 1, "1 FAIL: O-SAVE"},
 	{"a waiver without a reason", waived("reason: nobody saves guests here", ""), "", "", 2, "the waiver lacks"},
 	{"a policy that ships failures", func(s *site) { s.policy = "block_on: [KNOWN]\n" }, "", "", 2, "block_on lacks FAIL"},
 	{"a policy that ships what has no answer", func(s *site) { s.policy = "block_on: [FAIL, MISSING]\n" }, "", "", 2, "MISSING is no verdict on the product"},
