@@ -58,6 +58,9 @@ type pageData struct {
 	Facts    []string
 	Totals   []pageTotal
 	Density  string
+	// Lazy has the script make the tiles of the rows that are seen, of Columns cells.
+	Lazy     bool
+	Columns  int
 	Header   []pageHeader
 	Areas    []pageArea
 	Problems []pageProblem
@@ -161,7 +164,8 @@ func newPageData(m *Matrix) pageData {
 			d.Totals = append(d.Totals, t)
 		}
 	}
-	d.Areas = pageAreas(m, index)
+	d.Lazy, d.Columns = len(m.Results) > lazily, len(m.Cells)
+	d.Areas = pageAreas(m, index, d.Lazy)
 	d.Rebase = newPageRebase(m, index)
 	for _, p := range problems(m) {
 		shown, finding := newPageProblem(p, index), m.finding(p)
@@ -170,6 +174,9 @@ func newPageData(m *Matrix) pageData {
 	}
 	return d
 }
+
+// lazily is from how many results on a browser takes seconds for all tiles at once.
+const lazily = 6000
 
 // density is the class of the grid: few cells have room for words.
 func density(cells int) string {
@@ -232,15 +239,15 @@ func headers(label string, cells []Cell, of func(Cell) pageHead) pageHeader {
 	return row
 }
 
-func pageAreas(m *Matrix, index map[*Result]int) []pageArea {
+func pageAreas(m *Matrix, index map[*Result]int, lazy bool) []pageArea {
 	g := newGrid(m)
 	var areas []pageArea
 	for _, a := range g.areas {
 		area := pageArea{Name: a.name, Span: len(m.Cells)}
 		for _, check := range a.checks {
 			row := pageRow{Check: oneline(check, 80)}
-			for _, c := range m.Cells {
-				row.Tiles = append(row.Tiles, newPageTile(g.at(c.ID, check), index))
+			for i := 0; i < len(m.Cells) && !lazy; i++ {
+				row.Tiles = append(row.Tiles, newPageTile(g.at(m.Cells[i].ID, check), index))
 			}
 			area.Rows = append(area.Rows, row)
 		}

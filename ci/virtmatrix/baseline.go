@@ -56,7 +56,7 @@ var baselineName = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*$`)
 
 // Run saves.
 func (v *saveVerb) Run(a *app) error {
-	if !baselineName.MatchString(v.Name) || v.Name == rundir.Latest || a.isRun(v.Name) {
+	if _, err := os.Lstat(filepath.Join(a.Runs, v.Name)); !baselineName.MatchString(v.Name) || !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("cannot save baseline %q: want a name of letters, digits, dots and hyphens that no run has", v.Name)
 	}
 	d, err := a.openRun(v.RunName)
@@ -113,7 +113,7 @@ func copyRun(d *rundir.Dir, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(to), ".new-")
+	tmp, err := os.MkdirTemp(filepath.Dir(filepath.Dir(to)), ".new-")
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func copyRun(d *rundir.Dir, to string) error {
 
 // baseline returns the runs of a baseline, the newest first; none if there is no such.
 func (a *app) baseline(name string) (runs []*rundir.Dir, err error) {
-	if !baselineName.MatchString(name) || a.isRun(name) {
+	if !baselineName.MatchString(name) {
 		return nil, nil
 	}
 	names, err := rundir.List(a.baselines(name))
@@ -160,7 +160,9 @@ func (a *app) baselineNames() (names []string, err error) {
 		return nil, fmt.Errorf("cannot list baselines: %w", err)
 	}
 	for _, e := range entries {
-		names = append(names, e.Name())
+		if baselineName.MatchString(e.Name()) { // and was not left by a kill
+			names = append(names, e.Name())
+		}
 	}
 	return names, nil
 }

@@ -11,20 +11,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/reports"
 )
 
-// TestPlantedFaultsAreJudgedRight is virtmatrix selftest -gate.
-func TestPlantedFaultsAreJudgedRight(t *testing.T) {
-	cat, runs := plantedRuns(t)
-	for i := range runs {
-		f, err := runs[i].judged(t.Context(), cat)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r := &runs[i]; !r.right(f) {
-			t.Errorf("%s: %q in %q, exit %d, want %q in %q, exit %d, and the words %q:\n%s", r.name, f.verdict, f.layer, f.code, r.verdict, r.layer, r.code, r.says, f.text)
-		}
-	}
-}
-
 func plantedRuns(t *testing.T) (*matrix.Catalog, []plantedRun) {
 	t.Helper()
 	cat, err := matrix.Default()

@@ -127,7 +127,7 @@ func runMutants(t *testing.T, rules *mutation) {
 	if err := os.WriteFile(overlay, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-v", "-vet=off", "-overlay", overlay, "-run", "^"+t.Name()+"$", ".")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-v", "-vet=off", "-timeout=30m", "-overlay", overlay, "-run", "^"+t.Name()+"$", ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as bin/virtmatrix is built
 	said, err := cmd.CombinedOutput()
 	if err != nil {

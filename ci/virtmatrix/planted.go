@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -51,53 +52,57 @@ type verb interface{ Run(*app) error }
 // judgedAt is when planted runs are judged: on a Tuesday, as packages go out.
 var judgedAt = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// newSite plans a change that has all that a plan can have, and answers it.
-func newSite(cat *matrix.Catalog) (*site, error) {
+// newPlan plans a change that has all that a plan can have.
+func newPlan(cat *matrix.Catalog) (*matrix.Plan, error) {
 	change, err := matrix.ParseChange("libvirt=9.0..11.3")
 	if err != nil {
 		return nil, err
 	}
-	s := &site{cat: cat, check: "O-SAVE"}
-	s.plan, err = matrix.New(cat, matrix.Request{
+	plan, err := matrix.New(cat, matrix.Request{
 		Profile: matrix.ChangeProfile, Change: &change, Budget: 4,
 		Checks: []string{"IQ-QMP", "O-CONN", "O-START", "O-SUSP", "O-RESET", "O-SAVE"},
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.plan.PackageSets = map[string]matrix.PackageSet{}
-	for i := range s.plan.Cells {
-		c := &s.plan.Cells[i]
-		s.resolve(c)
-		if c.Kind == matrix.KVM && c.Baseline != "" {
-			s.cell, s.look, s.before = c, c, s.plan.Cell(c.Baseline)
-		}
+	plan.PackageSets = map[string]matrix.PackageSet{}
+	for i := range plan.Cells {
+		resolve(plan, &plan.Cells[i])
 	}
-	if s.cell == nil || s.before == nil {
-		return nil, errors.New("cannot plant faults: the plan of a change has no candidate on KVM with its baseline")
-	}
-	if err := s.plan.Seal(); err != nil {
+	return plan, plan.Seal()
+}
+
+// newSite answers a plan that is stored.
+func newSite(cat *matrix.Catalog, plan []byte) (s *site, err error) {
+	s = &site{cat: cat, check: "O-SAVE"}
+	if s.plan, err = matrix.ReadPlan(bytes.NewReader(plan)); err != nil {
 		return nil, err
 	}
 	at := judgedAt.Add(-time.Hour)
 	for i := range s.plan.Cells {
 		c := &s.plan.Cells[i]
+		if c.Kind == matrix.KVM && c.Baseline != "" {
+			s.cell, s.look, s.before = c, c, s.plan.Cell(c.Baseline)
+		}
 		for _, p := range c.Checks {
 			if p.Asked() {
 				s.answers, at = append(s.answers, pass(s.plan, c, p, at)), at.Add(15*time.Second)
 			}
 		}
 	}
+	if s.cell == nil || s.before == nil {
+		return nil, errors.New("cannot plant faults: the plan of a change has no candidate on KVM with its baseline")
+	}
 	return s, nil
 }
 
 // resolve gives a cell packages that no mirror was asked for.
-func (s *site) resolve(c *matrix.Cell) {
+func resolve(plan *matrix.Plan, c *matrix.Cell) {
 	for n := range c.Stack {
 		choice := &c.Stack[n]
 		choice.Package = choice.Upstream() + ".0-1"
 		set := matrix.PackageSet{Source: "apt", Release: choice.Release, Packages: []matrix.Package{{Name: string(choice.Component), Version: choice.Package, Arch: "amd64", SHA256: "00"}}}
-		s.plan.PackageSets[set.Key()] = set
+		plan.PackageSets[set.Key()] = set
 		if choice.Component == matrix.Libvirt {
 			c.Images = []matrix.ImageRef{{Role: "userland-" + string(c.Kind), Release: choice.Release, Packages: set.Key()}}
 		}

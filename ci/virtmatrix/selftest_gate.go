@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -36,9 +37,17 @@ type plantedRun struct {
 
 // plantAll plants each fault into a run of its own.
 func plantAll(cat *matrix.Catalog, runs string) (all []plantedRun, err error) {
+	plan, err := newPlan(cat)
+	if err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	if err := plan.Write(&text); err != nil {
+		return nil, err
+	}
 	for i := range faults {
 		r := plantedRun{planted: &faults[i]}
-		if r.site, err = newSite(cat); err != nil {
+		if r.site, err = newSite(cat, text.Bytes()); err != nil {
 			return nil, err
 		}
 		r.plant(r.site)
