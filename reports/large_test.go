@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/virtmatrix/virtmatrix/internal/journal"
@@ -58,7 +59,7 @@ func chromium(t *testing.T, page, script string) string {
 	text := `<!doctype html><iframe id="page" width="1600" height="1000"></iframe><pre id="said"></pre><script>
 const frame = document.getElementById("page"), began = performance.now(), said = [];
 const say = (what, value) => { said.push(what + "=" + value); document.getElementById("said").textContent = said.join("\n"); };
-frame.onload = () => { const doc = frame.contentDocument; doc.body.offsetHeight; const opened = performance.now() - began; ` + script + ` };
+frame.onload = async () => { const doc = frame.contentDocument; doc.body.offsetHeight; const opened = performance.now() - began; ` + script + ` };
 frame.src = ` + fmt.Sprintf("%q", template.JSEscapeString("file://"+page)) + `;</script>`
 	if err := os.WriteFile(driver, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -89,8 +90,11 @@ func TestALargePageInABrowser(t *testing.T) {
 	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%.1f MB", float64(b.Len())/1e6)
-	t.Log(chromium(t, path, `
+	if b.Len() > 12<<20 {
+		t.Errorf("the page has %d bytes", b.Len())
+	}
+	said := chromium(t, path, `
+const later = () => new Promise((done) => setTimeout(done, 500));
 const timed = (what, f) => { const from = performance.now(); f(); doc.body.offsetHeight; say(what, Math.round(performance.now() - from) + " ms"); };
 const rows = () => [...doc.querySelectorAll("tr[data-check]")].filter((r) => r.offsetHeight > 0).length;
 say("opened", Math.round(opened) + " ms");
@@ -106,5 +110,27 @@ timed("all", () => doc.querySelector(".chip[data-verdict=FAIL]").click());
 timed("open", () => doc.querySelector("td button[data-v=FAIL]").click());
 say("panel", doc.querySelector("#panel pre").textContent.slice(0, 60));
 say("markup", doc.querySelectorAll("#panel pre b").length);
-`))
+const key = (name) => doc.activeElement.dispatchEvent(new frame.contentWindow.KeyboardEvent("keydown", { key: name, bubbles: true }));
+const at = () => doc.activeElement.title.replace(/ on .*/, "");
+doc.querySelector('td button[tabindex="0"]').focus();
+say("stop", at());
+for (let i = 0; i < 150; i++) key("ArrowDown");
+say("150 below", at());
+key("Escape");
+say("closed", doc.getElementById("panel").hidden);
+const box = doc.querySelector(".scroll");
+box.scrollTop = box.scrollHeight;
+await later();
+say("last", doc.querySelector('tr[data-check="O-X199"]').cells.length);
+box.scrollTop = 0;
+await later();
+say("tiles", doc.querySelectorAll("td button").length < 25000);
+`)
+	for _, want := range []string{"rows=200", "found=11", "failing=200", "panel=cannot save domain: internal error: &lt;b&gt;number 0&lt;/b&gt;", "markup=0",
+		"stop=FAIL O-X0", "150 below=FAIL O-X150", "closed=true", "last=201", "tiles=true"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the page does not show %s", want)
+		}
+	}
+	t.Logf("%.1f MB\n%s", float64(b.Len())/1e6, said)
 }
