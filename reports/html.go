@@ -2,9 +2,12 @@ package reports
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -38,13 +41,28 @@ func (p page) render(w io.Writer, m *Matrix) error {
 	sum := sha256.Sum256(script)
 	data.Policy = fmt.Sprintf("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-%s'; base-uri 'none'; form-action 'none'",
 		base64.StdEncoding.EncodeToString(sum[:]))
-	data.Detail = p.details(m)
+	if data.Detail = p.details(m); data.Lazy {
+		if data.Packed, err = packed(data.Detail); err != nil {
+			return fmt.Errorf("cannot render page: %w", err)
+		}
+	}
 	var b bytes.Buffer
 	if err := pageTemplate.Execute(&b, data); err != nil {
 		return fmt.Errorf("cannot render page: %w", err)
 	}
 	_, err = w.Write(b.Bytes())
 	return err
+}
+
+// packed is what the script knows where that is megabytes, most of them alike: gzip, in base64.
+func packed(d pageDetail) (template.HTML, error) {
+	var b bytes.Buffer
+	text := base64.NewEncoder(base64.StdEncoding, &b)
+	z := gzip.NewWriter(text)
+	if err := errors.Join(json.NewEncoder(z).Encode(d), z.Close(), text.Close()); err != nil {
+		return "", err
+	}
+	return template.HTML(b.String()), nil
 }
 
 // pageData is what the template shows without a script.
@@ -68,6 +86,8 @@ type pageData struct {
 	Packages []PackageDiff
 	// Detail is what the script shows about one result.
 	Detail pageDetail
+	// Packed is Detail in a lazy page.
+	Packed template.HTML
 }
 
 type pageDecision struct {

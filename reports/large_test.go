@@ -59,13 +59,15 @@ func chromium(t *testing.T, page, script string) string {
 	text := `<!doctype html><iframe id="page" width="1600" height="1000"></iframe><pre id="said"></pre><script>
 const frame = document.getElementById("page"), began = performance.now(), said = [];
 const say = (what, value) => { said.push(what + "=" + value); document.getElementById("said").textContent = said.join("\n"); };
-frame.onload = async () => { const doc = frame.contentDocument; doc.body.offsetHeight; const opened = performance.now() - began; ` + script + ` };
+frame.onload = async () => { const doc = frame.contentDocument, later = (ms) => new Promise((done) => setTimeout(done, ms));
+while (doc.body.dataset.ready === undefined) await later(1);
+doc.body.offsetHeight; const opened = performance.now() - began; ` + script + ` };
 frame.src = ` + fmt.Sprintf("%q", template.JSEscapeString("file://"+page)) + `;</script>`
 	if err := os.WriteFile(driver, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), browser, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
-		"--user-data-dir="+dir, "--virtual-time-budget=20000", "--timeout=60000", "--dump-dom", "file://"+driver).Output()
+		"--user-data-dir="+dir, "--virtual-time-budget=20000", "--timeout=240000", "--dump-dom", "file://"+driver).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,11 +92,10 @@ func TestALargePageInABrowser(t *testing.T) {
 	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if b.Len() > 12<<20 {
+	if b.Len() > 2<<20 {
 		t.Errorf("the page has %d bytes", b.Len())
 	}
 	said := chromium(t, path, `
-const later = () => new Promise((done) => setTimeout(done, 500));
 const timed = (what, f) => { const from = performance.now(); f(); doc.body.offsetHeight; say(what, Math.round(performance.now() - from) + " ms"); };
 const rows = () => [...doc.querySelectorAll("tr[data-check]")].filter((r) => r.offsetHeight > 0).length;
 say("opened", Math.round(opened) + " ms");
@@ -114,20 +115,20 @@ const key = (name) => doc.activeElement.dispatchEvent(new frame.contentWindow.Ke
 const at = () => doc.activeElement.title.replace(/ on .*/, "");
 doc.querySelector('td button[tabindex="0"]').focus();
 say("stop", at());
-for (let i = 0; i < 150; i++) key("ArrowDown");
-say("150 below", at());
 key("Escape");
 say("closed", doc.getElementById("panel").hidden);
+for (let i = 0; i < 50; i++) key("ArrowDown");
+say("50 below", at());
 const box = doc.querySelector(".scroll");
 box.scrollTop = box.scrollHeight;
-await later();
+await later(500);
 say("last", doc.querySelector('tr[data-check="O-X199"]').cells.length);
 box.scrollTop = 0;
-await later();
+await later(500);
 say("tiles", doc.querySelectorAll("td button").length < 25000);
 `)
 	for _, want := range []string{"rows=200", "found=11", "failing=200", "panel=cannot save domain: internal error: &lt;b&gt;number 0&lt;/b&gt;", "markup=0",
-		"stop=FAIL O-X0", "150 below=FAIL O-X150", "closed=true", "last=201", "tiles=true"} {
+		"stop=FAIL O-X0", "50 below=FAIL O-X50", "closed=true", "last=201", "tiles=true"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the page does not show %s", want)
 		}

@@ -1,6 +1,10 @@
 "use strict";
-(() => {
-  const data = JSON.parse(document.getElementById("detail").textContent);
+(async () => {
+  const detail = document.getElementById("detail");
+  const unpack = (text) => new Response(new ReadableStream({
+    start(s) { s.enqueue(Uint8Array.from(atob(text), (c) => c.charCodeAt(0))); s.close(); },
+  }).pipeThrough(new DecompressionStream("gzip"))).json();
+  const data = detail.type === "application/gzip" ? await unpack(detail.textContent) : JSON.parse(detail.textContent);
   const panel = document.getElementById("panel");
   const grid = document.querySelector(".grid");
   const lazy = grid && grid.classList.contains("lazy");
@@ -217,4 +221,5 @@
 
   const [cellID, check] = location.hash.slice(1).split("/").map((s) => { try { return decodeURIComponent(s); } catch { return s; } });
   if (check) open(data.results.findIndex((r) => data.cells[r.cell].id === cellID && r.check === check));
+  document.body.dataset.ready = "";
 })();
