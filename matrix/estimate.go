@@ -8,6 +8,8 @@ const (
 	containerSeconds = 3
 	restoredSeconds  = 4
 	coldSeconds      = 60
+	// unmeasuredSeconds is what a check without a measure counts where cells are weighed.
+	unmeasuredSeconds = 5
 )
 
 // Estimate is what a plan costs if one host runs at a time, without building images.
@@ -19,36 +21,42 @@ type Estimate struct {
 }
 
 // Estimate adds up what the checks of a plan were measured to cost, and their hosts.
-func (c *Catalog) Estimate(p *Plan) Estimate {
-	var e Estimate
-	var checks, hosts float64
+func (c *Catalog) Estimate(p *Plan) (all Estimate) {
 	for i := range p.Cells {
-		cell, families := &p.Cells[i], map[string]bool{}
-		for _, planned := range cell.Checks {
-			if !planned.Asked() {
-				continue
-			}
-			if !planned.Hosts.None {
-				families[planned.Unit()] = true
-			}
-			check, err := c.Check(planned.ID)
-			seconds, ok := 0.0, false
-			if err == nil {
-				seconds, ok = check.Seconds[planned.Tier]
-			}
-			if !ok {
-				e.Unmeasured++
-			}
-			checks += seconds
-		}
-		switch n := len(families); {
-		case cell.Tier == Container:
-			hosts += float64(containerSeconds * n)
-		case n > 0:
-			hosts += float64(coldSeconds + restoredSeconds*n)
-		}
-		e.Families += len(families)
+		e := c.estimate(&p.Cells[i])
+		all.Checks, all.Hosts = all.Checks+e.Checks, all.Hosts+e.Hosts
+		all.Families, all.Unmeasured = all.Families+e.Families, all.Unmeasured+e.Unmeasured
 	}
-	e.Checks, e.Hosts = time.Duration(checks*float64(time.Second)), time.Duration(hosts*float64(time.Second))
+	return all
+}
+
+// estimate is what a cell costs.
+func (c *Catalog) estimate(cell *Cell) (e Estimate) {
+	checks, hosts, families := 0.0, 0, map[string]bool{}
+	for _, planned := range cell.Checks {
+		if !planned.Asked() {
+			continue
+		}
+		if !planned.Hosts.None {
+			families[planned.Unit()] = true
+		}
+		check, err := c.Check(planned.ID)
+		seconds, ok := 0.0, false
+		if err == nil {
+			seconds, ok = check.Seconds[planned.Tier]
+		}
+		if !ok {
+			e.Unmeasured++
+		}
+		checks += seconds
+	}
+	switch n := len(families); {
+	case cell.Tier == Container:
+		hosts = containerSeconds * n
+	case n > 0:
+		hosts = coldSeconds + restoredSeconds*n
+	}
+	e.Families = len(families)
+	e.Checks, e.Hosts = time.Duration(checks*float64(time.Second)), time.Duration(hosts)*time.Second
 	return e
 }

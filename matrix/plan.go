@@ -25,6 +25,8 @@ type Plan struct {
 	Change *Change `json:"change,omitempty"`
 	// Candidate is what the change brings that no release has; nil if there is none.
 	Candidate *Candidate `json:"candidate,omitempty"`
+	// Shard says which part of which plan it is; nil for a whole one.
+	Shard *Shard `json:"shard,omitempty"`
 	// Coverage says for each kind whose cells were generated what they cover.
 	Coverage []Coverage `json:"coverage,omitempty"`
 	// Emulator is the image of the L0 emulator that runs every L1.

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -10,9 +11,20 @@ import (
 // pageDetail is what the page's script knows: it makes text of it, never
 // markup.
 type pageDetail struct {
-	Cells   []detailCell      `json:"cells"`
-	Results []detailResult    `json:"results"`
+	Cells   []detailCell   `json:"cells"`
+	Results []detailResult `json:"results"`
+	// Runs are the ways in which results were asked, each once: most have the same.
+	Runs    []detailRun       `json:"runs"`
 	Meaning map[string]string `json:"meaning"`
+	Glyphs  map[string]string `json:"glyphs"`
+}
+
+// detailRun is what many results have in common. Repeat has {cell} and {check} for theirs.
+type detailRun struct {
+	Accelerators map[string]string `json:"accelerators,omitempty"`
+	Emulator     string            `json:"emulator,omitempty"`
+	Harness      string            `json:"harness,omitempty"`
+	Repeat       string            `json:"repeat,omitempty"`
 }
 
 type detailCell struct {
@@ -30,39 +42,38 @@ type detailLayer struct {
 }
 
 type detailResult struct {
-	Cell         int               `json:"cell"`
-	Check        string            `json:"check"`
-	Verdict      string            `json:"verdict"`
-	Layer        string            `json:"layer,omitempty"`
-	Reason       string            `json:"reason,omitempty"`
-	Ruling       string            `json:"ruling,omitempty"`
-	BlockedBy    string            `json:"blockedBy,omitempty"`
-	Cached       string            `json:"cached,omitempty"`
-	AskedIn      string            `json:"askedIn,omitempty"`
-	Started      string            `json:"started,omitempty"`
-	Took         string            `json:"took,omitempty"`
-	Guest        string            `json:"guest,omitempty"`
-	Attempts     int               `json:"attempts,omitempty"`
-	Retried      bool              `json:"retried,omitempty"`
-	Earlier      []string          `json:"earlier,omitempty"`
-	Said         []string          `json:"said,omitempty"`
-	Notes        []string          `json:"notes,omitempty"`
-	Quirks       []string          `json:"quirks,omitempty"`
-	Accelerators map[string]string `json:"accelerators,omitempty"`
-	Emulator     string            `json:"emulator,omitempty"`
-	Harness      string            `json:"harness,omitempty"`
-	Images       []image           `json:"images,omitempty"`
-	Repeat       string            `json:"repeat,omitempty"`
-	Evidence     *evidence         `json:"evidence,omitempty"`
+	Cell      int      `json:"cell"`
+	Check     string   `json:"check"`
+	Verdict   string   `json:"verdict"`
+	Layer     string   `json:"layer,omitempty"`
+	Reason    string   `json:"reason,omitempty"`
+	Ruling    string   `json:"ruling,omitempty"`
+	BlockedBy string   `json:"blockedBy,omitempty"`
+	Cached    string   `json:"cached,omitempty"`
+	AskedIn   string   `json:"askedIn,omitempty"`
+	Started   string   `json:"started,omitempty"`
+	Took      string   `json:"took,omitempty"`
+	Guest     string   `json:"guest,omitempty"`
+	Attempts  int      `json:"attempts,omitempty"`
+	Retried   bool     `json:"retried,omitempty"`
+	Earlier   []string `json:"earlier,omitempty"`
+	Said      []string `json:"said,omitempty"`
+	Notes     []string `json:"notes,omitempty"`
+	Quirks    []string `json:"quirks,omitempty"`
+	// Run is the place in Runs; nil without a record.
+	Run      *int      `json:"run,omitempty"`
+	Images   []image   `json:"images,omitempty"`
+	Evidence *evidence `json:"evidence,omitempty"`
 }
 
 // details collects what is known of each result. The bundles of problems are
 // read first, so that it is not them that a full page leaves out.
 func (p page) details(m *Matrix) pageDetail {
-	d := pageDetail{Results: make([]detailResult, len(m.Results)), Meaning: map[string]string{}}
+	d := pageDetail{Results: make([]detailResult, len(m.Results)), Meaning: map[string]string{}, Glyphs: map[string]string{}}
 	for v, meaning := range meanings {
-		d.Meaning[string(v)] = meaning
+		d.Meaning[string(v)], d.Glyphs[string(v)] = meaning, glyphs[v]
 	}
+	runs := map[string]int{}
 	column := map[string]int{}
 	for i := range m.Cells {
 		c := &m.Cells[i]
@@ -72,6 +83,16 @@ func (p page) details(m *Matrix) pageDetail {
 	for i := range m.Results {
 		r := &m.Results[i]
 		d.Results[i] = newDetail(r, column[r.Cell])
+		if r.Record != nil {
+			run := newDetailRun(r)
+			key := fmt.Sprint(run) // maps are printed in the order of their keys
+			at, ok := runs[key]
+			if !ok {
+				at = len(d.Runs)
+				runs[key], d.Runs = at, append(d.Runs, run)
+			}
+			d.Results[i].Run = &at
+		}
 		if c := &m.Cells[column[r.Cell]]; differs(c, r) {
 			d.Results[i].Images = shownImages(m.images(c, r))
 		}
@@ -103,7 +124,13 @@ func newDetail(r *Result, cell int) detailResult {
 		d.Cached, d.Started, d.Took = origin(c)+", where it took "+duration(c.Seconds), "", ""
 	}
 	d.Said, d.Notes, d.Quirks = shownLines(rec.Said), shownLines(rec.Notes), shownLines(rec.Quirks)
-	d.Emulator, d.Harness, d.Repeat = oneline(rec.Emulator, 200), oneline(rec.Harness, 80), oneline(rec.Repeat, 1000)
+	return d
+}
+
+func newDetailRun(r *Result) detailRun {
+	rec := r.Record
+	d := detailRun{Emulator: oneline(rec.Emulator, 200), Harness: oneline(rec.Harness, 80)}
+	d.Repeat = strings.NewReplacer(oneline(r.Cell, 200), "{cell}", oneline(r.Check, 80), "{check}").Replace(oneline(rec.Repeat, 1000))
 	for layer, accelerator := range rec.Accelerators {
 		if d.Accelerators == nil {
 			d.Accelerators = map[string]string{}

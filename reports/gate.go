@@ -98,6 +98,9 @@ func summary(m *Matrix) string {
 
 // unfit says why a matrix allows no decision at all.
 func unfit(m *Matrix) []string {
+	if m.Run.Shard != "" {
+		return []string{"it is shard " + m.Run.Shard + " of a plan; judge what virtmatrix merge makes of all shards"}
+	}
 	if len(m.Cells) == 0 {
 		return []string{"the plan has no cells; an empty run proves nothing"}
 	}

@@ -2,9 +2,12 @@ package reports
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -38,13 +41,28 @@ func (p page) render(w io.Writer, m *Matrix) error {
 	sum := sha256.Sum256(script)
 	data.Policy = fmt.Sprintf("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-%s'; base-uri 'none'; form-action 'none'",
 		base64.StdEncoding.EncodeToString(sum[:]))
-	data.Detail = p.details(m)
+	if data.Detail = p.details(m); data.Lazy {
+		if data.Packed, err = packed(data.Detail); err != nil {
+			return fmt.Errorf("cannot render page: %w", err)
+		}
+	}
 	var b bytes.Buffer
 	if err := pageTemplate.Execute(&b, data); err != nil {
 		return fmt.Errorf("cannot render page: %w", err)
 	}
 	_, err = w.Write(b.Bytes())
 	return err
+}
+
+// packed is what the script knows where that is megabytes, most of them alike: gzip, in base64.
+func packed(d pageDetail) (template.HTML, error) {
+	var b bytes.Buffer
+	text := base64.NewEncoder(base64.StdEncoding, &b)
+	z := gzip.NewWriter(text)
+	if err := errors.Join(json.NewEncoder(z).Encode(d), z.Close(), text.Close()); err != nil {
+		return "", err
+	}
+	return template.HTML(b.String()), nil
 }
 
 // pageData is what the template shows without a script.
@@ -58,6 +76,9 @@ type pageData struct {
 	Facts    []string
 	Totals   []pageTotal
 	Density  string
+	// Lazy has the script make the tiles of the rows that are seen, of Columns cells.
+	Lazy     bool
+	Columns  int
 	Header   []pageHeader
 	Areas    []pageArea
 	Problems []pageProblem
@@ -65,6 +86,8 @@ type pageData struct {
 	Packages []PackageDiff
 	// Detail is what the script shows about one result.
 	Detail pageDetail
+	// Packed is Detail in a lazy page.
+	Packed template.HTML
 }
 
 type pageDecision struct {
@@ -161,7 +184,8 @@ func newPageData(m *Matrix) pageData {
 			d.Totals = append(d.Totals, t)
 		}
 	}
-	d.Areas = pageAreas(m, index)
+	d.Lazy, d.Columns = len(m.Results) > lazily, len(m.Cells)
+	d.Areas = pageAreas(m, index, d.Lazy)
 	d.Rebase = newPageRebase(m, index)
 	for _, p := range problems(m) {
 		shown, finding := newPageProblem(p, index), m.finding(p)
@@ -170,6 +194,9 @@ func newPageData(m *Matrix) pageData {
 	}
 	return d
 }
+
+// lazily is from how many results on a browser takes seconds for all tiles at once.
+const lazily = 6000
 
 // density is the class of the grid: few cells have room for words.
 func density(cells int) string {
@@ -232,15 +259,15 @@ func headers(label string, cells []Cell, of func(Cell) pageHead) pageHeader {
 	return row
 }
 
-func pageAreas(m *Matrix, index map[*Result]int) []pageArea {
+func pageAreas(m *Matrix, index map[*Result]int, lazy bool) []pageArea {
 	g := newGrid(m)
 	var areas []pageArea
 	for _, a := range g.areas {
 		area := pageArea{Name: a.name, Span: len(m.Cells)}
 		for _, check := range a.checks {
 			row := pageRow{Check: oneline(check, 80)}
-			for _, c := range m.Cells {
-				row.Tiles = append(row.Tiles, newPageTile(g.at(c.ID, check), index))
+			for i := 0; i < len(m.Cells) && !lazy; i++ {
+				row.Tiles = append(row.Tiles, newPageTile(g.at(m.Cells[i].ID, check), index))
 			}
 			area.Rows = append(area.Rows, row)
 		}

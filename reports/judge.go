@@ -26,6 +26,9 @@ func Judge(plan *matrix.Plan, records []journal.Record, damage journal.Damage) *
 		Coverage:    plan.Coverage,
 		PackageSets: plan.PackageSets,
 	}
+	if plan.Shard != nil {
+		m.Run.Shard = plan.Shard.String()
+	}
 	answers := m.sort(plan, records)
 	for _, c := range plan.Cells {
 		m.Cells = append(m.Cells, Cell{

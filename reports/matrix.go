@@ -51,6 +51,8 @@ type Run struct {
 	Profile string `json:"profile"`
 	// Plan is the hash of the plan.
 	Plan string `json:"plan"`
+	// Shard is the part of a plan that it is, if it is none of a whole one: "3/8".
+	Shard string `json:"shard,omitempty"`
 	// Harness holds the revisions of virtmatrix that gave answers. More than
 	// one means that a run was continued with another harness.
 	Harness []string `json:"harness,omitempty"`

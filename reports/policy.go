@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"io"
@@ -30,6 +31,8 @@ type Policy struct {
 	// TolerateStillBroken lets a change ship with failures that its baseline has in the same
 	// words, and with what fails in the baseline alone.
 	TolerateStillBroken bool `yaml:"tolerate_still_broken"`
+	// Baseline says when the runs of a stored baseline are a measure.
+	Baseline BaselinePolicy `yaml:"baseline"`
 	// Window is when packages go out.
 	Window Window `yaml:"release_window"`
 }
@@ -82,7 +85,7 @@ func parsePolicy(file string, r io.Reader) (Policy, error) {
 			return Policy{}, fmt.Errorf("%s: %s is %d, want 0 or more; leave it out for any number", file, key, *n)
 		}
 	}
-	if err := p.Window.check(); err != nil {
+	if err := cmp.Or(p.Baseline.check(), p.Window.check()); err != nil {
 		return Policy{}, fmt.Errorf("%s: %w", file, err)
 	}
 	return p, nil

@@ -62,7 +62,7 @@ type Rebase struct {
 // Rebased holds the candidates of a change against their baselines in the same run. It
 // is nil when the run is of no change.
 func Rebased(m *Matrix) *Rebase {
-	if m.Change == nil {
+	if m.Change == nil || m.Run.Shard != "" { // the other side may be in another shard
 		return nil
 	}
 	b := rebaser{old: m, new: m, rebase: &Rebase{Old: m.Change.Axis + " " + m.Change.From, New: m.Change.Axis + " " + m.Change.To}}

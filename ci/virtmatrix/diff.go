@@ -14,7 +14,7 @@ import (
 )
 
 type diffVerb struct {
-	Runs    []string `arg:"" optional:"" name:"run" help:"The run of before and the run of now; or one run of a change (the latest otherwise)."`
+	Runs    []string `arg:"" optional:"" name:"run" help:"What was before, a run or a stored baseline, and the run of now; or one run of a change (the latest otherwise)."`
 	Changed string   `placeholder:"AXIS=FROM..TO" help:"Hold each cell that has TO against the one that has FROM; otherwise against the cell of its name."`
 	ruling
 	output
@@ -29,6 +29,7 @@ Exit code 0: nothing is worse. 1: something is. 2: something cannot be told.
 Examples:
   virtmatrix diff                                  # the latest run, of a change
   virtmatrix diff 20261120-220000-ci latest        # two runs of the same cells
+  virtmatrix diff released latest                  # a baseline: virtmatrix baseline save released RUN
   virtmatrix diff 20261120-220000-ci latest -changed libvirt=9.0..11.3
   virtmatrix diff -format md >> rebase.md`
 }
@@ -45,30 +46,36 @@ func (v *diffVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	var sides []*reports.Matrix
 	names := slices.Clone(v.Runs)
 	if len(names) == 0 {
 		names = []string{""}
 	}
-	for i := range names {
-		d, err := a.openRun(names[i])
-		if err != nil {
-			return err
-		}
-		m, err := v.side(j, d)
-		if err != nil {
-			return err
-		}
-		sides, names[i] = append(sides, m), filepath.Base(d.Path())
+	now, err := v.open(a, j, &names[len(names)-1])
+	if err != nil {
+		return err
 	}
-	now := sides[len(sides)-1]
-	if err := v.compare(sides, names, now); err != nil {
+	if len(names) == 1 {
+		err = v.alone(now)
+	} else {
+		err = v.compare(a, j, names, now)
+	}
+	if err != nil {
 		return err
 	}
 	if err := v.render(a, now); err != nil {
 		return err
 	}
 	return leave(now.Rebase.Code())
+}
+
+// open judges a run, and replaces what it was called by its name.
+func (v *diffVerb) open(a *app, j judge, name *string) (*reports.Matrix, error) {
+	d, err := a.openRun(*name)
+	if err != nil {
+		return nil, err
+	}
+	*name = filepath.Base(d.Path())
+	return v.side(j, d)
 }
 
 // side judges a run. What was edited is no measure.
@@ -83,16 +90,19 @@ func (v *diffVerb) side(j judge, d *rundir.Dir) (*reports.Matrix, error) {
 	return m, nil
 }
 
-func (v *diffVerb) compare(sides []*reports.Matrix, names []string, now *reports.Matrix) error {
-	if len(sides) == 1 {
-		if v.Changed != "" {
-			return errors.New("cannot compare one run by -changed: a run of a change has its baseline; name two runs")
-		}
-		if now.Rebase == nil {
-			return errors.New("cannot compare one run that is of no change: name two runs, or make one with: virtmatrix run -changed AXIS=FROM..TO")
-		}
-		return nil
+// alone says why one run cannot be compared.
+func (v *diffVerb) alone(now *reports.Matrix) error {
+	switch {
+	case v.Changed != "":
+		return errors.New("cannot compare one run by -changed: a run of a change has its baseline; name two runs")
+	case now.Rebase == nil:
+		return errors.New("cannot compare one run that is of no change: name two runs, or make one with: virtmatrix run -changed AXIS=FROM..TO")
 	}
+	return nil
+}
+
+// compare holds the run against a stored baseline, or against another run.
+func (v *diffVerb) compare(a *app, j judge, names []string, now *reports.Matrix) error {
 	var change *matrix.Change
 	if v.Changed != "" {
 		c, err := matrix.ParseChange(v.Changed)
@@ -101,7 +111,21 @@ func (v *diffVerb) compare(sides []*reports.Matrix, names []string, now *reports
 		}
 		change = &c
 	}
-	now.Rebase = reports.Compare(sides[0], now, names[0], names[1], change)
+	stored, err := a.baseline(names[0])
+	if err != nil {
+		return err
+	}
+	var old *reports.Matrix
+	if len(stored) > 0 {
+		old, err = v.agreed(j, stored, now)
+		names[0] = fmt.Sprintf("%s (%s)", names[0], number(len(stored), "run"))
+	} else {
+		old, err = v.open(a, j, &names[0])
+	}
+	if err != nil {
+		return err
+	}
+	now.Rebase = reports.Compare(old, now, names[0], names[1], change)
 	return nil
 }
 

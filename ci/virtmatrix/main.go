@@ -37,6 +37,8 @@ type app struct {
 	ctx context.Context
 	// stdout takes results, stderr what is being done. Both may be terminals.
 	stdout, stderr *os.File
+	// cat is the catalogue where that is not to be read; nil otherwise.
+	cat *matrix.Catalog
 }
 
 // globals are the flags of all verbs.
@@ -58,6 +60,7 @@ type commandLine struct {
 	Plan     planVerb      `cmd:"" help:"Freeze what a run must answer: cells, checks, exact packages."`
 	Build    buildVerb     `cmd:"" help:"Make the images that a plan needs."`
 	Run      runVerb       `cmd:"" help:"Plan, build, run the checks, judge."`
+	Merge    mergeVerb     `cmd:"" help:"Make one run of the runs of all shards of a plan, and judge it."`
 	Report   reportVerb    `cmd:"" help:"Show a stored run again."`
 	Gate     gateVerb      `cmd:"" help:"May it be released? Exit 0 ship, 1 hold, 2 could not judge."`
 	Lint     lintVerb      `cmd:"" help:"What is wrong with policy, known issues and waivers."`
@@ -67,6 +70,7 @@ type commandLine struct {
 	Selftest selftestVerb  `cmd:"" help:"Does each check see what it exists to see?"`
 	Checks   checksVerb    `cmd:"" help:"What each check asserts, requires and depends on."`
 	Diff     diffVerb      `cmd:"" help:"What is worse than before: two runs, or a change and its baseline."`
+	Baseline baselineVerb  `cmd:"" help:"Runs that are stored by name, to hold others against."`
 	Image    diffImageVerb `cmd:"" name:"diff-image" help:"What of one image users miss in another, before anything boots."`
 	Packages packagesVerb  `cmd:"" help:"Package by package what differs between cells or runs, with changelogs."`
 	GC       gcVerb        `cmd:"" name:"gc" help:"Remove what killed runs left; the cache's size, and what may go."`
@@ -87,17 +91,7 @@ func execute(args []string) int {
 		return complain(os.Stderr, err)
 	}
 	var line commandLine
-	parser, err := kong.New(&line,
-		kong.Name("virtmatrix"),
-		kong.Description("A compatibility matrix for virtualization stacks: what stops working when kernel, qemu, Xen or libvirt move?\n\n"+
-			"RUN is the path or name of a run and may be left out for the latest. Cells and checks are selected by their names or parts of them: libvirt-9.0, O-SAVE, 'linux-6*'."),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.ExplicitGroups([]kong.Group{{Key: "all", Title: "Flags of all commands:"}}),
-		kong.Vars{
-			"homeEnv": store.HomeEnv, "home": store.DefaultHome, "runs": rundir.Default, "profile": matrix.DefaultProfile, "changeProfile": matrix.ChangeProfile,
-			"matrixEnv": run.MatrixEnv, "mirrorEnv": apt.MirrorEnv,
-			"runtimeEnv": run.RuntimeEnv, "runtime": run.DefaultRuntime,
-		})
+	parser, err := line.parser()
 	if err != nil {
 		return complain(os.Stderr, err)
 	}
@@ -112,6 +106,21 @@ func execute(args []string) int {
 	defer stop()
 	err = k.Run(&app{globals: line.globals, ctx: ctx, stdout: os.Stdout, stderr: os.Stderr})
 	return complain(os.Stderr, err)
+}
+
+// parser reads a command line into it.
+func (line *commandLine) parser() (*kong.Kong, error) {
+	return kong.New(line,
+		kong.Name("virtmatrix"),
+		kong.Description("A compatibility matrix for virtualization stacks: what stops working when kernel, qemu, Xen or libvirt move?\n\n"+
+			"RUN is the path or name of a run and may be left out for the latest. Cells and checks are selected by their names or parts of them: libvirt-9.0, O-SAVE, 'linux-6*'."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ExplicitGroups([]kong.Group{{Key: "all", Title: "Flags of all commands:"}}),
+		kong.Vars{
+			"homeEnv": store.HomeEnv, "home": store.DefaultHome, "runs": rundir.Default, "profile": matrix.DefaultProfile, "changeProfile": matrix.ChangeProfile,
+			"matrixEnv": run.MatrixEnv, "mirrorEnv": apt.MirrorEnv,
+			"runtimeEnv": run.RuntimeEnv, "runtime": run.DefaultRuntime,
+		})
 }
 
 // usage names the nearest verb when there is none of the name that was given.
@@ -159,6 +168,9 @@ func dashes(args []string) []string {
 
 // catalog reads the catalogue.
 func (a *app) catalog() (*matrix.Catalog, error) {
+	if a.cat != nil {
+		return a.cat, nil
+	}
 	cat, err := run.Catalog(a.Matrix, a.Home)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use catalogue %s: %w", a.Matrix, err)

@@ -77,42 +77,24 @@ func narrow(frozen *matrix.Plan, want selection) (*matrix.Plan, error) {
 		return nil, fmt.Errorf("cannot select cell: %w", err)
 	}
 	p := &matrix.Plan{Version: frozen.Version, Profile: frozen.Profile, Emulator: frozen.Emulator, PackageSets: map[string]matrix.PackageSet{}}
-	keep := func(ref matrix.ImageRef) { p.PackageSets[ref.Packages] = frozen.PackageSets[ref.Packages] }
-	keep(p.Emulator)
 	for _, id := range cells {
 		cell, err := narrowCell(frozen.Cell(id), want.Checks)
 		if err != nil {
 			return nil, fmt.Errorf("cannot select check of %s: %w", id, err)
 		}
+		cell.Baseline = "" // it is judged against nothing
+		p.Cells = append(p.Cells, cell)
+	}
+	p.KeepOthers(frozen)
+	keep := func(ref matrix.ImageRef) { p.PackageSets[ref.Packages] = frozen.PackageSets[ref.Packages] }
+	keep(p.Emulator)
+	for _, cell := range p.Cells {
 		for _, ref := range cell.Images {
 			keep(ref)
 		}
-		p.Cells = append(p.Cells, cell)
 	}
-	keepPeers(p, frozen, keep)
 	maps.DeleteFunc(p.PackageSets, func(_ string, s matrix.PackageSet) bool { return len(s.Packages) == 0 })
 	return p, p.Seal()
-}
-
-// keepPeers keeps the cells whose images the selected checks work on besides their own.
-// They are asked nothing.
-func keepPeers(p, frozen *matrix.Plan, keep func(matrix.ImageRef)) {
-	for _, cell := range p.Cells {
-		for _, check := range cell.Checks {
-			for _, id := range check.Others() {
-				other := frozen.Cell(id)
-				if other == nil || p.Cell(id) != nil {
-					continue
-				}
-				for _, ref := range other.Images {
-					keep(ref)
-				}
-				alone := *other
-				alone.Checks = nil
-				p.Cells = append(p.Cells, alone)
-			}
-		}
-	}
 }
 
 // narrowCell keeps the selected checks, which the cell then answers itself, and the

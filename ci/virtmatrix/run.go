@@ -19,6 +19,7 @@ type runVerb struct {
 	selection
 	ruling
 	Plan   string `placeholder:"FILE" help:"Run this frozen plan." xor:"what"`
+	Shard  string `placeholder:"K/N" help:"Run the K-th of N shards of the plan, whole cells of about the same cost: plan once (virtmatrix plan -o FILE), run each shard with -plan FILE, and make one run of them with virtmatrix merge. Exit code 0: the shard has all its answers, whatever they are."`
 	Resume string `placeholder:"RUN" help:"Go on with a run that was stopped or killed: only what its journal lacks. What was begun with -fresh or -keep goes on so." xor:"what"`
 	Keep   bool   `help:"Keep the evidence of passes too; nothing is answered from the cache then."`
 	// Parallel is 0 for as many as fit.
@@ -37,6 +38,7 @@ Examples:
   virtmatrix run -changed libvirt=9.0..11.3     # the cells in which it can matter, before and after
   virtmatrix run -profile containers -candidate libvirt=/srv/rebuild   # packages of a folder, before they are released
   virtmatrix run -plan plan.json
+  virtmatrix run -plan plan.json -shard 3/8
   virtmatrix run -resume latest`
 }
 
@@ -59,11 +61,13 @@ func (v *runVerb) Run(a *app) error {
 // prepare gets the runner its plan, and the folder of a run that goes on.
 func (v *runVerb) prepare(r *runner) (err error) {
 	if v.Resume == "" {
-		r.plan, err = r.planned(v.Plan, v.selection)
+		if r.plan, err = r.planned(v.Plan, v.selection); err == nil && v.Shard != "" {
+			err = r.cutTo(v.Shard)
+		}
 		return err
 	}
-	if v.narrows() || v.chooses() {
-		return errors.New("cannot resume a part: a run goes on with its own plan; leave out what selects profile, cells and checks")
+	if v.narrows() || v.chooses() || v.Shard != "" {
+		return errors.New("cannot resume a part: a run goes on with its own plan; leave out what selects profile, cells, checks and shard")
 	}
 	name := v.Resume
 	if name == rundir.Latest {
@@ -77,11 +81,31 @@ func (v *runVerb) prepare(r *runner) (err error) {
 	return err
 }
 
+// cutTo makes the plan a shard of it.
+func (r *runner) cutTo(text string) error {
+	shard, err := matrix.ParseShard(text)
+	if err != nil {
+		return err
+	}
+	if r.plan.Shard != nil {
+		return fmt.Errorf("cannot cut shard %s of a plan that is shard %s itself; name the whole plan", shard, r.plan.Shard)
+	}
+	cat, err := r.catalog()
+	if err != nil {
+		return err
+	}
+	r.whole = r.plan
+	r.plan, err = cat.Cut(r.whole, shard)
+	return err
+}
+
 // runner carries one run through its stages.
 type runner struct {
 	*app
 	plan *matrix.Plan
-	dir  *rundir.Dir
+	// whole is what plan was cut of, if it is a shard.
+	whole *matrix.Plan
+	dir   *rundir.Dir
 	// resumed is set when the run goes on with what an earlier one left.
 	resumed bool
 	// options are what is asked for now, and then also when the run was begun.
@@ -130,13 +154,22 @@ func (r *runner) execute(by ruling) (err error) {
 // open makes the folder of a new run, and stores what is asked for.
 func (r *runner) open() (err error) {
 	if r.dir == nil {
-		if r.dir, err = rundir.New(r.Runs, r.plan.Profile); err != nil {
+		name := r.plan.Profile
+		if r.plan.Shard != nil {
+			name = fmt.Sprintf("%s-shard-%d-of-%d", name, r.plan.Shard.Number, r.plan.Shard.Count)
+		}
+		if r.dir, err = rundir.New(r.Runs, name); err != nil {
 			return err
 		}
 	}
 	// The options come first: a folder without a plan is no run.
 	if r.options, err = r.dir.AddOptions(r.options); err != nil || r.resumed {
 		return err
+	}
+	if r.whole != nil {
+		if err := r.dir.WriteWhole(r.whole); err != nil {
+			return err
+		}
 	}
 	return r.dir.WritePlan(r.plan)
 }
@@ -241,6 +274,9 @@ func (r *runner) judge(by ruling) error {
 			fmt.Fprintf(r.stdout, "\n%s\n", r.cut)
 		}
 		fmt.Fprintf(r.stdout, "go on with: virtmatrix run -resume %s\n", short(r.dir.Path()))
+	}
+	if r.plan.Shard != nil && m.Totals[matrix.Missing] == 0 {
+		return nil // what the answers say is judged of the whole
 	}
 	return leave(m.Decision.Code)
 }

@@ -14,7 +14,8 @@ const selftestProfile = "selftest"
 type selftestVerb struct {
 	selection
 	ruling
-	Parallel int `placeholder:"N" help:"Run N families side by side (as many as fit on the machine)."`
+	Parallel int  `placeholder:"N" help:"Run N families side by side (as many as fit on the machine)."`
+	Gate     bool `help:"Does the judge see what it exists to see? Plants faults into runs and judges them; boots nothing."`
 }
 
 // Help is what virtmatrix selftest --help says beyond the flags.
@@ -24,11 +25,15 @@ func (*selftestVerb) Help() string {
 Examples:
   virtmatrix selftest                          # every check, on the cheapest tier
   virtmatrix selftest -cells container         # in minutes: what needs no machine
-  virtmatrix selftest -checks O-RESET`
+  virtmatrix selftest -checks O-RESET
+  virtmatrix selftest -gate                    # in seconds: each fault that a run may have, its verdict, layer and exit code`
 }
 
 // Run runs every check under its control and judges.
 func (v *selftestVerb) Run(a *app) error {
+	if v.Gate {
+		return a.testGate()
+	}
 	if _, err := v.ruling.read(a); err != nil {
 		return err
 	}

@@ -4,9 +4,11 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -91,11 +93,18 @@ func Ask(plan *matrix.Plan, c *matrix.Cell, check matrix.PlannedCheck) Record {
 	}
 }
 
-// Block makes the record that of a check which was not run, because one that it
-// needs ended in another verdict than PASS.
-func (r *Record) Block(need string, ended matrix.Verdict) {
-	r.Verdict, r.BlockedBy = matrix.Blocked, need
-	r.Reason = fmt.Sprintf("needs %s, which ended in %s", need, ended)
+// End makes the record that of a check which ended with an error, or held without one.
+func (r *Record) End(err error) {
+	r.Verdict, r.Layer = fault.Classify(err)
+	r.Reason = ""
+	if err == nil {
+		return
+	}
+	r.Reason = err.Error()
+	var unmet *fault.Unmet
+	if r.Verdict == matrix.Blocked && errors.As(err, &unmet) {
+		r.BlockedBy = unmet.Check
+	}
 }
 
 // Answers says whether the record is an answer of the plan that a resumed run

@@ -24,6 +24,7 @@ const (
 	Latest = "latest"
 
 	planName   = "plan.json"
+	wholeName  = "whole.json"
 	matrixName = "matrix.json"
 	ginkgoName = "ginkgo.log"
 	orderName  = "order.txt"
@@ -141,6 +142,9 @@ func (d *Dir) Path(elem ...string) string {
 // Plan is the path of the plan that the run answers.
 func (d *Dir) Plan() string { return d.Path(planName) }
 
+// Whole is the path of the plan that the run of a shard is a part of.
+func (d *Dir) Whole() string { return d.Path(wholeName) }
+
 // Matrix is the path of the judged run.
 func (d *Dir) Matrix() string { return d.Path(matrixName) }
 
@@ -161,6 +165,11 @@ func (d *Dir) WritePlan(p *matrix.Plan) error {
 		return fmt.Errorf("cannot store plan: %w", err)
 	}
 	return d.Write(planName, func(f *os.File) error { return p.Write(f) })
+}
+
+// WriteWhole stores the plan that the run's own was cut of.
+func (d *Dir) WriteWhole(p *matrix.Plan) error {
+	return d.Write(wholeName, func(f *os.File) error { return p.Write(f) })
 }
 
 // ReadPlan reads and verifies the run's plan.

@@ -1,10 +1,20 @@
 "use strict";
-(() => {
-  const data = JSON.parse(document.getElementById("detail").textContent);
+(async () => {
+  const detail = document.getElementById("detail");
+  const unpack = (text) => new Response(new ReadableStream({
+    start(s) { s.enqueue(Uint8Array.from(atob(text), (c) => c.charCodeAt(0))); s.close(); },
+  }).pipeThrough(new DecompressionStream("gzip"))).json();
+  const data = detail.type === "application/gzip" ? await unpack(detail.textContent) : JSON.parse(detail.textContent);
   const panel = document.getElementById("panel");
   const grid = document.querySelector(".grid");
-  const tiles = new Map();
-  if (grid) for (const b of grid.querySelectorAll("button[data-i]")) tiles.set(+b.dataset.i, b);
+  const lazy = grid && grid.classList.contains("lazy");
+  const results = data.results;
+  // The rows by check: where in results each cell's is, and which verdicts there are.
+  const rows = new Map();
+  if (grid) for (const tr of grid.querySelectorAll("tr[data-check]")) rows.set(tr.dataset.check, { tr, at: [], verdicts: new Set() });
+  results.forEach((r, i) => { const row = rows.get(r.check); row.at[r.cell] = i; row.verdicts.add(r.verdict); });
+  // stop is the one tile in the tab order, current the one whose detail is shown.
+  let stop = -1, current = -1;
 
   // Everything a guest printed reaches the page as text, never as markup.
   const el = (tag, attrs, ...kids) => {
@@ -16,7 +26,34 @@
     e.append(...kids.filter((k) => k !== null && k !== undefined && k !== ""));
     return e;
   };
-  const glyph = (i) => tiles.get(i).querySelector("i").textContent;
+  const label = (r) => `${r.verdict} ${r.check} on ${data.cells[r.cell].id}` + (r.cached ? ", from the cache" : "")
+    + (r.askedIn ? ", asked in " + r.askedIn : "") + (r.retried ? ", at the second try" : "");
+
+  // A browser takes seconds for the tiles of all rows of a large grid: those that are seen have theirs.
+  const fill = (row) => {
+    if (!lazy || row.tr.cells.length > 1) return;
+    row.tr.append(...data.cells.map((_, c) => {
+      const i = row.at[c], r = results[i];
+      return el("td", { role: "gridcell" }, r && el("button", {
+        type: "button", tabindex: i === stop ? 0 : -1, class: "v-" + r.verdict + (r.retried ? " retried" : ""), "data-i": i, "data-v": r.verdict,
+        title: label(r), "aria-label": label(r), "aria-current": i === current,
+      }, data.glyphs[r.verdict]));
+    }));
+  };
+  const empty = (row) => { if (!row.at.includes(stop) && !row.at.includes(current)) row.tr.replaceChildren(row.tr.cells[0]); };
+  const rowOf = (at) => rows.get(results[at].check);
+  const tile = (at) => {
+    if (!results[at]) return null;
+    fill(rowOf(at));
+    return rowOf(at).tr.querySelector(`button[data-i="${at}"]`);
+  };
+  if (lazy) {
+    const seen = new IntersectionObserver((entries) => {
+      for (const e of entries) (e.isIntersecting ? fill : empty)(rows.get(e.target.dataset.check));
+    }, { root: grid.closest(".scroll"), rootMargin: "300px" });
+    for (const row of rows.values()) seen.observe(row.tr);
+    addEventListener("beforeprint", () => rows.forEach(fill));
+  }
 
   const section = (title, ...kids) => {
     const shown = kids.filter(Boolean);
@@ -60,20 +97,17 @@
     el("ul", { class: "pk" }, ...(i.leading || []).map((p) => el("li", {}, `${p.name} ${p.version}`)))));
 
   // The same check on every cell: where else it went wrong is half the answer.
-  const elsewhere = (at) => {
-    const row = tiles.get(at).closest("tr").querySelectorAll("button[data-i]");
-    return el("div", { class: "row" }, ...[...row].map((b) => el("button", {
-      type: "button", class: "v-" + b.dataset.v, title: b.title, "aria-label": b.title,
-      "aria-current": +b.dataset.i === at ? "true" : false, onclick: () => open(+b.dataset.i),
-    }, glyph(+b.dataset.i))));
-  };
+  const elsewhere = (at) => el("div", { class: "row" }, ...rowOf(at).at.filter((i) => i !== undefined).map((i) => el("button", {
+    type: "button", class: "v-" + results[i].verdict, title: label(results[i]), "aria-label": label(results[i]),
+    "aria-current": i === at ? "true" : false, onclick: () => open(i),
+  }, data.glyphs[results[i].verdict])));
 
-  let current = -1;
   const open = (at, focus) => {
-    const r = data.results[at];
-    if (!r) return;
+    if (!results[at]) return;
+    const r = { ...data.runs[results[at].run], ...results[at] };
     const cell = data.cells[r.cell];
-    if (tiles.has(current)) tiles.get(current).removeAttribute("aria-current");
+    if (r.repeat) r.repeat = r.repeat.replaceAll("{cell}", cell.id).replaceAll("{check}", r.check);
+    tile(current)?.removeAttribute("aria-current");
     current = at;
     const tries = [r.attempts > 1 ? r.attempts + " attempts" : "", (r.earlier || []).length ? "earlier answers: " + r.earlier.join(", ") : ""].filter(Boolean).join("; ");
     panel.replaceChildren(
@@ -98,52 +132,53 @@
       ...section("package sets", ...packages(r.images || cell.images)));
     panel.hidden = false;
     panel.scrollTop = 0;
-    const tile = tiles.get(at);
-    if (tile) { tile.setAttribute("aria-current", "true"); tile.scrollIntoView({ block: "nearest", inline: "nearest" }); roam(tile); }
+    const shown = tile(at);
+    if (shown) { shown.setAttribute("aria-current", "true"); shown.scrollIntoView({ block: "nearest", inline: "nearest" }); roam(at); }
     if (focus) panel.focus({ preventScroll: true });
     history.replaceState(null, "", "#" + encodeURIComponent(cell.id) + "/" + encodeURIComponent(r.check));
   };
   const close = () => {
     panel.hidden = true;
-    const tile = tiles.get(current);
-    if (tile) { tile.removeAttribute("aria-current"); tile.focus(); }
+    const shown = tile(current);
+    if (shown) { shown.removeAttribute("aria-current"); shown.focus(); }
     current = -1;
     history.replaceState(null, "", location.pathname + location.search);
   };
 
   // One tile is in the tab order; arrow keys move it.
-  let stop = null;
-  const roam = (tile) => { if (stop) stop.tabIndex = -1; stop = tile; tile.tabIndex = 0; };
-  const step = (tile, dx, dy) => {
-    const row = tile.closest("tr"), column = tile.parentElement.cellIndex;
-    const rows = [...grid.querySelectorAll("tr[data-check]:not(.none)")];
-    let y = rows.indexOf(row), x = column;
+  const roam = (at) => {
+    const old = tile(stop), now = tile(at);
+    stop = at;
+    if (old) old.tabIndex = -1;
+    now.tabIndex = 0;
+  };
+  const step = (at, dx, dy) => {
+    const shown = [...rows.values()].filter((row) => !row.tr.classList.contains("none"));
+    let y = shown.indexOf(rowOf(at)), x = results[at].cell;
     for (;;) {
       x += dx; y += dy;
-      const cell = rows[y] && rows[y].cells[x];
-      if (!cell || x < 1) return null;
-      const b = cell.querySelector("button");
-      if (b) return b;
+      if (!shown[y] || x < 0 || x >= data.cells.length) return -1;
+      if (shown[y].at[x] !== undefined) return shown[y].at[x];
     }
   };
   const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  if (tiles.size) {
-    roam(tiles.get([...tiles.keys()].find((i) => data.results[i].verdict === "FAIL") ?? 0) || tiles.values().next().value);
+  if (results.length) {
+    roam(Math.max(results.findIndex((r) => r.verdict === "FAIL"), 0));
     grid.addEventListener("keydown", (e) => {
-      const move = arrows[e.key], tile = e.target.closest("td button");
-      if (!move || !tile) return;
+      const move = arrows[e.key], from = e.target.closest("td button");
+      if (!move || !from) return;
       e.preventDefault();
-      const next = step(tile, ...move);
-      if (!next) return;
-      roam(next); next.focus();
-      if (!panel.hidden) open(+next.dataset.i);
+      const next = step(+from.dataset.i, ...move);
+      if (next < 0) return;
+      roam(next); tile(next).focus();
+      if (!panel.hidden) open(next);
     });
     let hot = [];
     grid.addEventListener("mouseover", (e) => {
       const td = e.target.closest("td");
       for (const t of hot) t.classList.remove("hot");
       hot = td && td.parentElement.dataset.check !== undefined
-        ? [...grid.querySelectorAll("tr[data-check]")].map((r) => r.cells[td.cellIndex]).concat([...td.parentElement.querySelectorAll("td")]) : [];
+        ? [...rows.values()].map((row) => row.tr.cells[td.cellIndex]).filter(Boolean).concat([...td.parentElement.querySelectorAll("td")]) : [];
       for (const t of hot) t.classList.add("hot");
     });
     grid.addEventListener("mouseleave", () => { for (const t of hot) t.classList.remove("hot"); hot = []; });
@@ -158,15 +193,9 @@
   const chosen = new Set(), find = document.getElementById("find");
   const filter = () => {
     const text = find.value.trim().toLowerCase();
-    grid.classList.toggle("filtered", chosen.size > 0 || text !== "");
-    for (const row of grid.querySelectorAll("tr[data-check]")) {
-      let any = false;
-      for (const b of row.querySelectorAll("button")) {
-        const hit = !chosen.size || chosen.has(b.dataset.v);
-        b.classList.toggle("dim", !hit);
-        any = any || hit;
-      }
-      row.classList.toggle("none", !any || !row.dataset.check.toLowerCase().includes(text));
+    for (const v of Object.keys(data.glyphs)) grid.classList.toggle("dim-" + v, chosen.size > 0 && !chosen.has(v));
+    for (const [check, { tr, verdicts }] of rows) {
+      tr.classList.toggle("none", !check.toLowerCase().includes(text) || chosen.size > 0 && ![...chosen].some((v) => verdicts.has(v)));
     }
     for (const body of grid.tBodies) body.querySelector(".area").classList.toggle("none", !body.querySelector("tr[data-check]:not(.none)"));
     for (const p of document.querySelectorAll(".problem")) p.classList.toggle("none", chosen.size > 0 && !chosen.has(p.dataset.v));
@@ -192,4 +221,5 @@
 
   const [cellID, check] = location.hash.slice(1).split("/").map((s) => { try { return decodeURIComponent(s); } catch { return s; } });
   if (check) open(data.results.findIndex((r) => data.cells[r.cell].id === cellID && r.check === check));
+  document.body.dataset.ready = "";
 })();

@@ -66,15 +66,8 @@ func (f *Family) ask(ctx context.Context, p matrix.PlannedCheck, c *check.Check,
 		a := &attempt{Family: f, check: c, planned: p, stalled: rec.Stalls > 0}
 		err := a.run(ctx, rec)
 		rec.Notes = append(slices.Clone(earlier), a.notes...)
-		rec.Verdict, rec.Layer = fault.Classify(err)
-		if err == nil {
-			rec.Reason = ""
+		if rec.End(err); err == nil {
 			return
-		}
-		rec.Reason = err.Error()
-		var unmet *fault.Unmet
-		if rec.Verdict == matrix.Blocked && errors.As(err, &unmet) {
-			rec.BlockedBy = unmet.Check
 		}
 		// What a failed check left behind must not decide the next one.
 		f.Discard()
