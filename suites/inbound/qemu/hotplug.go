@@ -1,0 +1,156 @@
+package qemu
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/check"
+	"github.com/virtmatrix/virtmatrix/suites/sabotage"
+	"github.com/virtmatrix/virtmatrix/suites/steps"
+)
+
+// The network card that comes and goes, and what the guest sees of it and of an entropy
+// device, old names and new.
+const (
+	hotMAC     = "52:54:00:00:00:0a"
+	entropyPCI = "1af4:1005 1af4:1044"
+)
+
+// slots are the arguments of n places for devices that come, and says what to plug them
+// into: a q35 has none but root ports.
+func slots(t *steps.T, n int) (args []string, plug func(slot int, properties map[string]any) map[string]any) {
+	q35 := strings.HasPrefix(t.Machine(), "pc-q35-")
+	for i := range n {
+		if q35 {
+			args = append(args, "-device", fmt.Sprintf("pcie-root-port,id=slot%d,chassis=%d", i, i+1))
+		}
+	}
+	return args, func(slot int, properties map[string]any) map[string]any {
+		if q35 {
+			properties["bus"] = fmt.Sprint("slot", slot)
+		}
+		return properties
+	}
+}
+
+var _ = check.Register("IQ-HOTPLUG", check.Spec{
+	Asserts:  "A running guest gets network cards, disks, a processor and memory with typed arguments, sees them, and loses what is taken away",
+	Requires: []matrix.Requirement{matrix.KVMStack},
+	Depends:  guestRuns,
+	Control:  sabotage.SwallowQMP("device_del"),
+}, func(t *steps.T) {
+	args, plug := slots(t, 3)
+	q, g := t.StartGuest(append(args, "-device", "virtio-scsi-pci,id=scsi", "-smp", "1,maxcpus=2", "-m", "128,slots=2,maxmem=512M")...)
+	mark := g.Mark()
+	q.Plug("virtio-net-pci", "nic", plug(0, map[string]any{"mac": hotMAC, "mq": false, "vectors": 3}))
+	g.WaitNIC(hotMAC)
+	q.Unplug("nic")
+	g.WaitNoNIC(hotMAC)
+	stringly(t, q, plug)
+
+	for i, driver := range []string{"virtio-blk-pci", "scsi-hd"} {
+		serial, properties := fmt.Sprint("hot", i), map[string]any{"bus": "scsi.0"}
+		if driver != "scsi-hd" {
+			properties = plug(2, map[string]any{})
+		}
+		properties["drive"], properties["serial"] = serial, serial
+		q.Do("blockdev-add", map[string]any{"driver": "file", "node-name": serial, "filename": t.DiskImage(serial, mib)}, nil)
+		q.Plug(driver, serial, properties)
+		hot := g.WaitDisk(serial, steps.PlugLimit)
+		g.WriteAt(hot.Name, 0, one)
+		t.Expect(t.ReadFile(t.Scratch(serial+".img"), 0, len(one))).To(Equal(one), "what the disk %s holds", driver)
+		q.Unplug(serial)
+		g.WaitNoDisk(serial, steps.PlugLimit)
+		q.Do("blockdev-del", map[string]any{"node-name": serial}, nil)
+	}
+	grows(t, q, g)
+	g.ExpectGoesOn(mark)
+	q.Quit()
+})
+
+// stringly gives numbers and truths as strings, which was accepted until 9.2 (qemu's
+// docs/about/removed-features.rst).
+func stringly(t *steps.T, q *steps.QEMU, plug func(int, map[string]any) map[string]any) {
+	args := plug(1, map[string]any{"driver": "virtio-net-pci", "id": "stringly", "mq": "off", "vectors": "3"})
+	refusal := q.Try("device_add", args, nil)
+	t.Expect(refusal == nil).To(Equal(!t.AtLeast(matrix.QEMU, "9.2")), "a device whose numbers and truths are strings is accepted: %v", refusal)
+	if refusal == nil {
+		q.Unplug("stringly")
+	}
+}
+
+// grows gives the guest a processor and memory.
+func grows(t *steps.T, q *steps.QEMU, g *steps.Guest) {
+	type processor struct {
+		Type  string
+		Props map[string]any
+		Path  string `json:"qom-path"`
+	}
+	var processors []processor
+	q.Do("query-hotpluggable-cpus", nil, &processors)
+	i := slices.IndexFunc(processors, func(p processor) bool { return p.Path == "" })
+	t.Expect(i).NotTo(Equal(-1), "a processor that can be plugged in")
+	q.Plug(processors[i].Type, "cpu", processors[i].Props)
+	t.Until(steps.PlugLimit, "the guest has the processor", func() bool {
+		cpus := g.CPUs()
+		return slices.Contains(append(cpus.Offline, cpus.Online...), "cpu1")
+	})
+	if slices.Contains(g.CPUs().Offline, "cpu1") {
+		g.Online("cpu1")
+	}
+	t.Expect(g.CPUs().Online).To(ContainElement("cpu1"), "processors that the guest uses")
+
+	blocks := func() int { m := g.MemoryNow(); return len(m.Blocks.Online) + len(m.Blocks.Offline) }
+	before := blocks()
+	q.Do("object-add", map[string]any{"qom-type": "memory-backend-ram", "id": "memory", "size": 128 * mib}, nil)
+	q.Plug("pc-dimm", "dimm", map[string]any{"memdev": "memory"})
+	t.Until(steps.PlugLimit, "the guest has the memory", func() bool { return blocks() > before })
+}
+
+var _ = check.Register("IQ-OBJ", check.Spec{
+	Asserts:  "Objects are made with flat arguments and serve devices; one in use stays, and one that is deleted is gone",
+	Requires: []matrix.Requirement{matrix.KVMStack},
+	Depends:  check.On(matrix.QEMU),
+	Control:  sabotage.SwallowQMP("object-del"),
+}, func(t *steps.T) {
+	args, plug := slots(t, 1)
+	q, g := t.StartGuest(args...)
+	objects := map[string]map[string]any{
+		"rng-random":         {"filename": "/dev/urandom"},
+		"iothread":           {"poll-max-ns": 0},
+		"memory-backend-ram": {"size": mib},
+		"secret":             {"data": "virtmatrix"},
+		"throttle-group":     {"limits": map[string]any{"bps-total": mib}},
+	}
+	for kind, properties := range objects {
+		flat := q.Try("object-add", merged(properties, map[string]any{"qom-type": kind, "id": kind}), nil)
+		t.Expect(flat).To(BeNil(), "an object of type %s with flat arguments", kind)
+		t.Expect(q.Has("/objects", kind)).To(BeTrue(), "the emulator has object %s", kind)
+		// Gone since 6.0 (docs/about/removed-features.rst).
+		nested := q.Try("object-add", map[string]any{"qom-type": kind, "id": kind + "-nested", "props": properties}, nil)
+		t.Expect(nested == nil).To(Equal(!t.AtLeast(matrix.QEMU, "6.0")), "an object of type %s with arguments in props: %v", kind, nested)
+	}
+	seen := len(g.Hardware().PCI)
+	q.Plug("virtio-rng-pci", "rng", plug(0, map[string]any{"rng": "rng-random"}))
+	t.Until(steps.PlugLimit, "the guest sees the device of the object", func() bool { return len(g.Hardware().PCI) == seen+1 })
+	g.WaitPCI(entropyPCI, 2)
+	t.Expect(q.Try("object-del", map[string]any{"id": "rng-random"}, nil)).NotTo(BeNil(), "an object in use is deleted")
+	q.Unplug("rng")
+	g.WaitPCI(entropyPCI, 1)
+	for kind := range objects {
+		q.Do("object-del", map[string]any{"id": kind}, nil)
+		t.Expect(q.Has("/objects", kind)).To(BeFalse(), "the emulator has object %s, which was deleted", kind)
+	}
+	q.Quit()
+})
+
+// merged are the arguments of both.
+func merged(a, b map[string]any) map[string]any {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
+}
