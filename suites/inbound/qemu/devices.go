@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"path"
 	"regexp"
 	"strings"
 
@@ -18,12 +19,12 @@ var given = map[string]string{
 	"acpi-erst":     ",memdev=memory -object memory-backend-ram,id=memory,size=64K",
 	"ivshmem-plain": ",memdev=memory -object memory-backend-ram,id=memory,size=1M,share=on",
 	"kvaser_pci":    ",canbus=can -object can-bus,id=can",
-	"ctucan_pci":    ",canbus0=can -object can-bus,id=can",
-	"mioe3680_pci":  ",canbus0=can -object can-bus,id=can",
-	"pcm3680_pci":   ",canbus0=can -object can-bus,id=can",
+	"ctucan_pci":    ",canbus0=can,canbus1=can -object can-bus,id=can",
+	"mioe3680_pci":  ",canbus0=can,canbus1=can -object can-bus,id=can",
+	"pcm3680_pci":   ",canbus0=can,canbus1=can -object can-bus,id=can",
 	"nvme":          ",serial=virtmatrix",
 	"pci-bridge":    ",chassis_nr=1", "pci-bridge-seat": ",chassis_nr=1",
-	"pci-ipmi-bt": ",bmc=bmc -device ipmi-bmc-sim,id=bmc", "pci-ipmi-kcs": ",bmc=bmc -device ipmi-bmc-sim,id=bmc",
+	"pci-ipmi-bt": ",bmc=bmc", "pci-ipmi-kcs": ",bmc=bmc",
 	"virtio-9p-pci":     ",fsdev=folder,mount_tag=folder -fsdev local,id=folder,path=/tmp,security_model=none",
 	"virtio-blk-pci":    ",drive=disk -blockdev driver=null-co,node-name=disk,read-zeroes=on",
 	"virtio-crypto-pci": ",cryptodev=crypto -object cryptodev-backend-builtin,id=crypto",
@@ -31,20 +32,20 @@ var given = map[string]string{
 	"virtio-pmem-pci":   ",memdev=memory -object memory-backend-ram,id=memory,size=128M",
 }
 
-// apart are devices that cannot be had in a plain machine by themselves, by how their names
-// begin, and why.
+// apart are devices that cannot be had in a plain machine by themselves, by patterns of their
+// names, and why.
 var apart = []struct{ name, why string }{
-	{"cxl-", "it needs a machine with CXL"}, {"pxb-cxl", "it needs a machine with CXL"},
+	{"cxl-*", "it needs a machine with CXL"}, {"pxb-cxl", "it needs a machine with CXL"},
 	{"ivshmem-doorbell", "it needs a server beside the emulator"},
 	{"pvrdma", "it needs a network card of the host and vmxnet3 beside it"},
 	{"pxb", "it goes on a bus of the older machine"},
-	{"vfio-", "it needs a device of the host"}, {"igd-", "it needs a device of the host"},
-	{"vhost-", "it needs a process or a driver beside the emulator"}, {"vdpa", "it needs a device of the host"},
-	{"virtio-input-host", "it needs an input device of the host"},
-	{"virtio-gpu-gl", "it needs a display with OpenGL"}, {"virtio-vga-gl", "it needs a display with OpenGL"},
-	{"virtio-gpu-rutabaga", "it needs a display with OpenGL"}, {"virtio-vga-rutabaga", "it needs a display with OpenGL"},
-	{"x-pci-proxy", "it needs a process beside the emulator"}, {"x-vfio", "it needs a process beside the emulator"},
-	{"xen-", "it needs Xen underneath"},
+	{"vfio-*", "it needs a device of the host"}, {"igd-*", "it needs a device of the host"},
+	{"vhost-*", "it needs a process or a driver beside the emulator"}, {"vdpa*", "it needs a device of the host"},
+	{"virtio-input-host*", "it needs an input device of the host"},
+	{"virtio-gpu-gl*", "it needs a display with OpenGL"}, {"virtio-vga-gl*", "it needs a display with OpenGL"},
+	{"virtio-gpu-rutabaga*", "it needs a display with OpenGL"}, {"virtio-vga-rutabaga*", "it needs a display with OpenGL"},
+	{"x-pci-proxy*", "it needs a process beside the emulator"}, {"x-vfio*", "it needs a process beside the emulator"},
+	{"xen-*", "it needs Xen underneath"},
 }
 
 var pciDevice = regexp.MustCompile(`(?m)^name "([^"]+)", bus PCI`)
@@ -72,7 +73,7 @@ var _ = check.Register("IQ-DEV", check.Spec{
 
 func unmakeable(device string) string {
 	for _, a := range apart {
-		if strings.HasPrefix(device, a.name) {
+		if ok, _ := path.Match(a.name, device); ok {
 			return a.why
 		}
 	}
@@ -83,5 +84,5 @@ func unmakeable(device string) string {
 // given the same.
 func deviceLine(device string) string {
 	form := strings.TrimSuffix(strings.TrimSuffix(device, "-non-transitional"), "-transitional")
-	return device + " /machine/peripheral/it -machine q35 -m 128,slots=2,maxmem=1G -audiodev none,id=mute -device " + device + ",id=it" + given[form]
+	return device + " /machine/peripheral/it -machine q35 -m 128,slots=2,maxmem=1G -audiodev none,id=mute -device ipmi-bmc-sim,id=bmc -device " + device + ",id=it" + given[form]
 }

@@ -25,6 +25,7 @@ var _ = check.Register("IQ-NET", check.Spec{
 	Asserts:  "A guest reaches the host by user, tap and bridge networking, two guests each other by sockets, and a cable that is pulled is out",
 	Requires: []matrix.Requirement{matrix.KVMStack},
 	Depends:  check.On(matrix.Linux, matrix.QEMU),
+	Hosts:    matrix.Hosts{Network: true},
 	Control:  sabotage.Wrap(layout.Emulator, "user networking with another network", `exec $REAL "${@/user,id=net/user,net=198.51.100.0/24,id=net}"`),
 }, func(t *steps.T) {
 	q, g := t.StartGuest(nicOf("user", 1)...)
