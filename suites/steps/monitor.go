@@ -98,9 +98,14 @@ func (q *QEMU) EndMigration() (why string) {
 	return ""
 }
 
+// WaitIncoming waits until what the emulator was started for has come.
+func (q *QEMU) WaitIncoming() {
+	q.t.Until(jobLimit, "the emulator has the guest that came", func() bool { return q.State() != "inmigrate" })
+}
+
 // TakeOver waits until the guest of another emulator has come, has it run and returns it.
 func (q *QEMU) TakeOver(g *Guest) *Guest {
-	q.t.Until(jobLimit, "the emulator has the guest that came", func() bool { return q.State() != "inmigrate" })
+	q.WaitIncoming()
 	q.Do("cont", nil, nil)
 	q.t.Expect(q.State()).To(gomega.Equal("running"), "the state of the emulator that took the guest over")
 	return q.Guest(domain.Guest{Name: g.Name, Token: g.Token})

@@ -53,7 +53,7 @@ var _ = check.Register("IQ-BLK", check.Spec{
 var _ = check.Register("IQ-BLK-X", check.Spec{
 	Asserts:  "Images of each format that the emulator before wrote are read by this one, and the other way round",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.SharedFolder},
-	Hosts:    matrix.Hosts{Count: 2, Earlier: []matrix.Component{matrix.QEMU}},
+	Hosts:    matrix.Hosts{Count: 2, Earlier: []matrix.Component{matrix.Libvirt, matrix.QEMU}},
 	Control:  sabotage.Wrap(layout.QEMUImg, "a qemu-img that spoils a VDI", spoilVDI),
 }, func(t *steps.T) {
 	content := t.Shared("content")

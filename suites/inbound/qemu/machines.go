@@ -31,10 +31,7 @@ var _ = check.Register("IQ-MACH", check.Spec{
 	Depends:  check.On(matrix.QEMU),
 	Control:  sabotage.Wrap(layout.Emulator, "a machine type that does not start", `case "$*" in *"-m 16 -machine pc-q35-"*) echo "unsupported machine type" >&2; exit 1;; esac; exec $REAL "$@"`),
 }, func(t *steps.T) {
-	q := t.StartQEMU("-machine", "none")
-	var infos []machineInfo
-	q.Do("query-machines", nil, &infos)
-	q.Quit()
+	infos := machines(t)
 	t.Expect(helpNames(t.Sh(t.Program(layout.Emulator)+" -machine help"))).To(ConsistOf(machineNames(infos)), "the names of -machine help, and of query-machines")
 
 	var names []string
@@ -54,6 +51,14 @@ var _ = check.Register("IQ-MACH", check.Spec{
 	}
 	t.Expect(startEach(t, "machines", "-machine", lines)).To(BeEmpty(), "the machines that did not start and quit")
 })
+
+// machines are those that the emulator lists.
+func machines(t *steps.T) (infos []machineInfo) {
+	q := t.StartQEMU("-machine", "none")
+	q.Do("query-machines", nil, &infos)
+	q.Quit()
+	return infos
+}
 
 // machineNames are all names that a machine can be asked for by.
 func machineNames(infos []machineInfo) []string {
