@@ -187,7 +187,7 @@ func (q *QEMU) answered(op string, err error) *qmp.Error {
 	}
 	q.t.Host() // a dead one explains it
 	switch {
-	case errors.Is(err, qmp.ErrGone):
+	case errors.Is(err, qmp.ErrGone), errors.Is(err, qmp.ErrClosed): // we hang up on one that has ended
 		if q.over(qmpLimit) {
 			q.t.Fail(q.t.Layer, "cannot %s: the emulator ended with %s", op, q.lastWords())
 		}
@@ -201,7 +201,12 @@ func (q *QEMU) answered(op string, err error) *qmp.Error {
 
 // Quit tells the emulator to end, and asserts that it does so with status 0.
 func (q *QEMU) Quit() {
-	q.Do("quit", nil, nil)
+	const op = "run QMP command quit"
+	err := q.t.await(q.patience(op, qmpLimit), func(ctx context.Context) error { return q.conn.Do(ctx, "quit", nil, nil) })
+	// Its end may be noticed, and the session closed, before its answer is read.
+	if !errors.Is(err, qmp.ErrClosed) {
+		q.accepted("QMP command quit", q.answered(op, err))
+	}
 	since := q.t.Host().Sched()
 	if !q.over(emulatorLimit) {
 		q.t.late(q.t.Layer, since, "wait for the emulator to end after it agreed to quit")

@@ -1,7 +1,6 @@
 package qemu
 
 import (
-	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -60,14 +59,15 @@ var _ = check.Register("IQ-BIOS", check.Spec{
 	t.Sh("mkdir " + dir)
 	put := func(name string, content []byte) string {
 		path := dir + "/" + name
-		t.Sh("echo " + base64.StdEncoding.EncodeToString(content) + " | base64 -d >" + path)
+		t.Put(path, string(content))
 		return path
 	}
 	media := []string{
-		"-drive", "format=raw,file=" + put("disk", append(bootSector("from disk"), make([]byte, mib)...)),
+		"-drive", "format=raw,file=" + put("disk", bootSector("from disk")),
 		"-cdrom", put("cd", bootCD(bootSector("from CD"))),
 		"-netdev", "user,id=net,tftp=" + dir + ",bootfile=net", "-device", "virtio-net-pci,netdev=net",
 	}
+	t.Sh(fmt.Sprintf("truncate -s %d %s/disk", steps.SharedDiskBytes, dir))
 	put("net", bootSector("from network"))
 	boots := map[string]string{"order=c": "from disk", "order=d": "from CD"}
 	if rom := "pxe-virtio.rom"; t.Run("for d in $(" + t.Emulator() + " -L help); do test -e $d/" + rom + " && exit 0; done; exit 1").OK() {
