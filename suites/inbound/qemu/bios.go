@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
@@ -63,15 +64,15 @@ var _ = check.Register("IQ-BIOS", check.Spec{
 		return path
 	}
 	media := []string{
-		"-drive", "format=raw,file=" + put("disk", bootSector("from disk")),
-		"-cdrom", put("cd", bootCD(bootSector("from CD"))),
+		"-drive", "format=raw,file=" + put("disk", bootSector("from disk.")),
+		"-cdrom", put("cd", bootCD(bootSector("from CD."))),
 		"-netdev", "user,id=net,tftp=" + dir + ",bootfile=net", "-device", "virtio-net-pci,netdev=net",
 	}
 	t.Sh(fmt.Sprintf("truncate -s %d %s/disk", steps.SharedDiskBytes, dir))
-	put("net", bootSector("from network"))
-	boots := map[string]string{"order=c": "from disk", "order=d": "from CD"}
+	put("net", bootSector("from network."))
+	boots := map[string]string{"order=c": "disk", "order=d": "CD"}
 	if rom := "pxe-virtio.rom"; t.Run("for d in $(" + t.Emulator() + " -L help); do test -e $d/" + rom + " && exit 0; done; exit 1").OK() {
-		boots["order=n"] = "from network"
+		boots["order=n"] = "network"
 	} else {
 		t.Note("nothing boots from the network: there is no %s", rom)
 	}
@@ -80,7 +81,9 @@ var _ = check.Register("IQ-BIOS", check.Spec{
 		q := t.StartQEMU(append(media, "-machine", t.Machine(), "-accel", t.Settings().Accel, "-boot", order, "-serial", "file:"+said,
 			"-chardev", "file,id=bios,path="+bios, "-device", "isa-debugcon,iobase=0x402,chardev=bios")...)
 		q.Do("cont", nil, nil)
-		t.Until(bootLimit, fmt.Sprintf("the machine boots %s with %s", word, order), func() bool { return strings.Contains(t.Sh("cat "+said), word) })
+		words := ""
+		t.Until(bootLimit, "the machine boots with "+order, func() bool { words = t.Sh("cat " + said); return strings.HasSuffix(words, ".") })
+		t.Expect(words).To(Equal("from "+word+"."), "what the machine boots with %s", order)
 		version := t.Sh("grep -m 1 '^SeaBIOS (version ' " + bios)
 		t.Note("%s: %s", order, version)
 		q.Quit()

@@ -38,13 +38,13 @@ func slots(t *steps.T, n int) (args []string, plug func(slot int, properties map
 }
 
 var _ = check.Register("IQ-HOTPLUG", check.Spec{
-	Asserts:  "A running guest gets network cards, disks, a processor and memory with typed arguments, sees them, and loses what is taken away",
+	Asserts:  "A running guest gets network cards, disks and memory with typed arguments, sees them, and loses what is taken away",
 	Requires: []matrix.Requirement{matrix.KVMStack},
 	Depends:  guestRuns,
 	Control:  sabotage.SwallowQMP("device_del"),
 }, func(t *steps.T) {
 	args, plug := slots(t, 3)
-	q, g := t.StartGuest(append(args, "-device", "virtio-scsi-pci,id=scsi", "-smp", "1,maxcpus=2", "-m", "256,slots=2,maxmem=512M")...)
+	q, g := t.StartGuest(append(args, "-device", "virtio-scsi-pci,id=scsi", "-m", "256,slots=2,maxmem=512M")...)
 	mark := g.Mark()
 	q.Plug("virtio-net-pci", "nic", plug(0, map[string]any{"mac": hotMAC, "mq": false, "vectors": 3}))
 	g.WaitNIC(hotMAC)
@@ -67,7 +67,11 @@ var _ = check.Register("IQ-HOTPLUG", check.Spec{
 		g.WaitNoDisk(serial, steps.PlugLimit)
 		q.Do("blockdev-del", map[string]any{"node-name": serial}, nil)
 	}
-	grows(t, q, g)
+	blocks := func() int { m := g.MemoryNow(); return len(m.Blocks.Online) + len(m.Blocks.Offline) }
+	before := blocks()
+	q.Do("object-add", map[string]any{"qom-type": "memory-backend-ram", "id": "memory", "size": 128 * mib}, nil)
+	q.Plug("pc-dimm", "dimm", map[string]any{"memdev": "memory"})
+	t.Until(steps.PlugLimit, "the guest has the memory", func() bool { return blocks() > before })
 	g.ExpectGoesOn(mark)
 	q.Quit()
 })
@@ -83,8 +87,14 @@ func stringly(t *steps.T, q *steps.QEMU, plug func(int, map[string]any) map[stri
 	}
 }
 
-// grows gives the guest a processor and memory.
-func grows(t *steps.T, q *steps.QEMU, g *steps.Guest) {
+var _ = check.Register("IQ-HP-CPU", check.Spec{
+	Asserts:  "A running guest gets a processor, and uses it",
+	Requires: []matrix.Requirement{matrix.KVMStack},
+	Depends:  guestRuns,
+	Control:  sabotage.SwallowQMP("device_add"),
+}, func(t *steps.T) {
+	q, g := t.StartGuest("-smp", "1,maxcpus=2")
+	mark := g.Mark()
 	type processor struct {
 		Type  string
 		Props map[string]any
@@ -103,13 +113,9 @@ func grows(t *steps.T, q *steps.QEMU, g *steps.Guest) {
 		g.Online("cpu1")
 	}
 	t.Expect(g.CPUs().Online).To(ContainElement("cpu1"), "processors that the guest uses")
-
-	blocks := func() int { m := g.MemoryNow(); return len(m.Blocks.Online) + len(m.Blocks.Offline) }
-	before := blocks()
-	q.Do("object-add", map[string]any{"qom-type": "memory-backend-ram", "id": "memory", "size": 128 * mib}, nil)
-	q.Plug("pc-dimm", "dimm", map[string]any{"memdev": "memory"})
-	t.Until(steps.PlugLimit, "the guest has the memory", func() bool { return blocks() > before })
-}
+	g.ExpectGoesOn(mark)
+	q.Quit()
+})
 
 var _ = check.Register("IQ-OBJ", check.Spec{
 	Asserts:  "Objects are made with flat arguments and serve devices; one in use stays, and one that is deleted is gone",
