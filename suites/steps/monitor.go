@@ -9,7 +9,6 @@ import (
 
 	"github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
-	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/layout"
 )
 
@@ -204,12 +203,6 @@ func (q *QEMU) Chardev(id string) string {
 	}
 	q.t.Fail(q.t.Layer, "the emulator has no character device %s", id)
 	return ""
-}
-
-// PID is the command that prints the process ID of the emulator.
-func (q *QEMU) PID() string {
-	// The brackets keep the pattern from matching the shell that runs it.
-	return "pgrep -f " + host.Quote("[-]name "+q.name+" ")
 }
 
 // Emulator is where the host has the emulator.
