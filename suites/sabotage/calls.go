@@ -68,3 +68,16 @@ func call(name string, f libvirtrpc.Fault) *Control {
 		}
 	}}
 }
+
+// SwallowQMP has a command of a check never reach its emulator, and be taken as done.
+func SwallowQMP(command string) *Control {
+	return &Control{Name: command + " of QMP that does nothing", apply: func(t *steps.T) func() error {
+		s := t.SwallowQMP(command)
+		return func() error {
+			if s.Times == 0 {
+				return fmt.Errorf("%s was never given", command)
+			}
+			return nil
+		}
+	}}
+}

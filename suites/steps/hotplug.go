@@ -94,6 +94,9 @@ func (g *Guest) Online(unit string) {
 	g.ask(guestAnswer, "bring "+unit+" online", func(ctx context.Context, c *l2.Client) error { return c.Online(ctx, unit) })
 }
 
+// Kernel tells how the guest's kernel runs.
+func (g *Guest) Kernel() l2.Kernel { return guestSays(g, "tell of its kernel", (*l2.Client).Kernel) }
+
 // Firmware are the tables that the guest has from its firmware.
 func (g *Guest) Firmware() l2.Firmware {
 	return guestSays(g, "tell of its firmware", (*l2.Client).Firmware)

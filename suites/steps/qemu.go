@@ -34,6 +34,7 @@ type QEMU struct {
 	t    *T
 	name string
 	log  string
+	args []string
 	conn *qmp.Conn
 	// ended is closed when the process is gone; then result is how it ended, or err
 	// why that is not known.
@@ -51,7 +52,7 @@ type QEMU struct {
 func (t *T) StartQEMU(args ...string) *QEMU {
 	t.emulators++
 	name := fmt.Sprintf("qemu-%d", t.emulators)
-	q := &QEMU{t: t, name: name, log: qemuDir + "/" + name + ".log", ended: make(chan struct{})}
+	q := &QEMU{t: t, name: name, log: qemuDir + "/" + name + ".log", args: args, ended: make(chan struct{})}
 	socket := qemuDir + "/" + name + ".qmp"
 	t.Sh("mkdir -p " + qemuDir + " && rm -f " + socket)
 	t.KeepLog(name+".log", "cat "+q.log)
@@ -156,6 +157,10 @@ func (q *QEMU) Do(command string, args, reply any) {
 // Try runs a QMP command and returns the emulator's refusal, nil when it did what it
 // was told.
 func (q *QEMU) Try(command string, args, reply any) *qmp.Error {
+	if s := q.t.swallowed; s != nil && s.Command == command {
+		s.Times++
+		return nil
+	}
 	return q.ask("run QMP command "+command, func(ctx context.Context) error {
 		return q.conn.Do(ctx, command, args, reply)
 	})
@@ -182,7 +187,7 @@ func (q *QEMU) answered(op string, err error) *qmp.Error {
 	}
 	q.t.Host() // a dead one explains it
 	switch {
-	case errors.Is(err, qmp.ErrGone):
+	case errors.Is(err, qmp.ErrGone), errors.Is(err, qmp.ErrClosed): // we hang up on one that has ended
 		if q.over(qmpLimit) {
 			q.t.Fail(q.t.Layer, "cannot %s: the emulator ended with %s", op, q.lastWords())
 		}
@@ -196,7 +201,12 @@ func (q *QEMU) answered(op string, err error) *qmp.Error {
 
 // Quit tells the emulator to end, and asserts that it does so with status 0.
 func (q *QEMU) Quit() {
-	q.Do("quit", nil, nil)
+	const op = "run QMP command quit"
+	err := q.t.await(q.patience(op, qmpLimit), func(ctx context.Context) error { return q.conn.Do(ctx, "quit", nil, nil) })
+	// Its end may be noticed, and the session closed, before its answer is read.
+	if !errors.Is(err, qmp.ErrClosed) {
+		q.accepted("QMP command quit", q.answered(op, err))
+	}
 	q.t.Host()
 	since := q.t.s.now()
 	if !q.over(emulatorLimit) {
@@ -234,7 +244,7 @@ func (q *QEMU) lastWords() string {
 func (q *QEMU) Guest(who domain.Guest) *Guest {
 	t, socket := q.t, domain.ConsoleSocket(who.Name)
 	for _, g := range t.guests {
-		if g.Name == who.Name {
+		if g.Name == who.Name && g.t.s == t.s {
 			g.WaitReady()
 			return g
 		}

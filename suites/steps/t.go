@@ -80,6 +80,8 @@ type attempt struct {
 	silent bool
 	// guestFaults are how guests are to misbehave; none as a rule.
 	guestFaults l2.Faults
+	// swallowed is the command that emulators never get; nil as a rule.
+	swallowed *Swallowed
 	// spent is the time that passed in L1 and L2.
 	spent time.Duration
 }

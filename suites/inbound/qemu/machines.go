@@ -31,10 +31,7 @@ var _ = check.Register("IQ-MACH", check.Spec{
 	Depends:  check.On(matrix.QEMU),
 	Control:  sabotage.Wrap(layout.Emulator, "a machine type that does not start", `case "$*" in *"-m 16 -machine pc-q35-"*) echo "unsupported machine type" >&2; exit 1;; esac; exec $REAL "$@"`),
 }, func(t *steps.T) {
-	q := t.StartQEMU("-machine", "none")
-	var infos []machineInfo
-	q.Do("query-machines", nil, &infos)
-	q.Quit()
+	infos := machines(t)
 	t.Expect(helpNames(t.Sh(t.Program(layout.Emulator)+" -machine help"))).To(ConsistOf(machineNames(infos)), "the names of -machine help, and of query-machines")
 
 	var names []string
@@ -48,17 +45,20 @@ var _ = check.Register("IQ-MACH", check.Spec{
 	slices.Sort(names)
 	t.Expect(names).To(ContainElement(t.Machine()), "the machine of the cell's guests")
 	t.Note("machines: %d listed, %d started", len(infos), len(names))
-	var bad []string
-	for _, r := range startMachines(t, names) {
-		if why := r.trouble(); why != "" {
-			bad = append(bad, r.name+" "+why)
-		}
-		if r.code == timedOut {
-			t.TookTooLong("machine %s did not quit in %s", r.name, t.Limit(machineLimit))
-		}
+	var lines []string
+	for _, name := range names {
+		lines = append(lines, name+" /machine -m 16 -machine "+name)
 	}
-	t.Expect(bad).To(BeEmpty(), "the machines that did not start and quit")
+	t.Expect(startEach(t, "machines", "-machine", lines)).To(BeEmpty(), "the machines that did not start and quit")
 })
+
+// machines are those that the emulator lists.
+func machines(t *steps.T) (infos []machineInfo) {
+	q := t.StartQEMU("-machine", "none")
+	q.Do("query-machines", nil, &infos)
+	q.Quit()
+	return infos
+}
 
 // machineNames are all names that a machine can be asked for by.
 func machineNames(infos []machineInfo) []string {
@@ -99,51 +99,63 @@ func unstartable(machine string) string {
 }
 
 const (
-	machineLimit = 2 * time.Minute
+	startLimit = 2 * time.Minute
 	// timedOut is how timeout(1) ends when it had to kill.
 	timedOut = 124
 )
 
-// machineScript has an emulator start the machine that is its argument, without running it,
-// and writes what came of it to files named after it. The input is a pipe that
-// the emulator itself holds open: at its end, QMP would drop what is not done.
-func machineScript(emulator string, limit time.Duration) string {
+// startScript has an emulator start without running a guest, by a thing's name, the object
+// that proves it and more arguments, and writes what came of it to files with that name. The
+// input is a pipe that the emulator itself holds open: at its end, QMP would drop what is
+// not done.
+func startScript(emulator string, limit time.Duration) string {
 	return fmt.Sprintf(`cd "$(dirname "$0")"
-mkfifo "$1.in"
-exec 3<>"$1.in"
+name=$1 object=$2; shift 2
+mkfifo "$name.in"
+exec 3<>"$name.in"
 printf '%%s\n' '{"execute": "qmp_capabilities"}' \
-	'{"execute": "qom-get", "arguments": {"path": "/machine", "property": "type"}}' \
+	'{"execute": "qom-get", "arguments": {"path": "'"$object"'", "property": "type"}}' \
 	'{"execute": "quit"}' >&3
-timeout %d %s -S -nodefaults -no-user-config -display none -m 16 -machine "$1" -qmp stdio <&3 3>&- >"$1.out" 2>"$1.err"
-echo "$1 $?" >"$1.code"
+timeout %d %s -S -nodefaults -no-user-config -display none "$@" -qmp stdio <&3 3>&- >"$name.out" 2>"$name.err"
+echo "$name $?" >"$name.code"
 `, int(limit.Seconds()), emulator)
 }
 
-// started is what came of a machine.
+// started is what came of a thing.
 type started struct {
 	name     string
 	code     int
 	out, err string
 }
 
-// startMachines starts each machine once, two at a time: as many as a host has
-// processors.
-func startMachines(t *steps.T, names []string) []started {
-	dir := t.Scratch("machines")
+// startEach starts an emulator for each line, see startScript, two at a time: as many as
+// a host has processors. It returns what was wrong: whether each thing started, is of the
+// type of its name with a suffix, and quit.
+func startEach(t *steps.T, things, suffix string, lines []string) (bad []string) {
+	dir := t.Scratch(things)
 	t.Sh("mkdir -p " + dir)
-	t.Put(dir+"/start", machineScript(t.Program(layout.Emulator), t.Limit(machineLimit)))
-	t.Put(dir+"/names", strings.Join(names, "\n")+"\n")
-	t.KeepLog("machines.txt", "cd "+dir+" && tail -n +1 *.code *.out *.err")
-	t.RunWithin(30*time.Minute, "xargs -n 1 -P 2 sh "+dir+"/start <"+dir+"/names")
-	return readMachines(t.Sh("cd " + dir + " && for m in $(cat names); do echo; echo \"@@ $(cat $m.code)\"; cat $m.out; echo '@@@'; cat $m.err; done"))
+	t.Put(dir+"/start", startScript(t.Emulator(), t.Limit(startLimit)))
+	t.Put(dir+"/lines", strings.Join(lines, "\n")+"\n")
+	t.KeepLog(things+".txt", "cd "+dir+" && tail -n +1 *.code *.out *.err")
+	t.RunWithin(30*time.Minute, "xargs -L 1 -P 2 sh "+dir+"/start <"+dir+"/lines")
+	said := t.Sh("cd " + dir + " && for m in $(cut -d' ' -f1 lines); do echo; echo \"@@ $(cat $m.code)\"; cat $m.out; echo '@@@'; cat $m.err; done")
+	for _, s := range readStarted(said) {
+		if why := s.trouble(suffix); why != "" {
+			bad = append(bad, s.name+" "+why)
+		}
+		if s.code == timedOut {
+			t.TookTooLong("%s did not quit in %s", s.name, t.Limit(startLimit))
+		}
+	}
+	return bad
 }
 
-var machineHeader = regexp.MustCompile(`(?m)^@@ (\S+) (\d+)$`)
+var startedHeader = regexp.MustCompile(`(?m)^@@ (\S+) (\d+)$`)
 
-// readMachines reads the files of all machines as startMachines prints them.
-func readMachines(text string) []started {
+// readStarted reads the files of all that was started as startEach prints them.
+func readStarted(text string) []started {
 	var all []started
-	heads := machineHeader.FindAllStringSubmatchIndex(text, -1)
+	heads := startedHeader.FindAllStringSubmatchIndex(text, -1)
 	for i, h := range heads {
 		end := len(text)
 		if i+1 < len(heads) {
@@ -156,10 +168,10 @@ func readMachines(text string) []started {
 	return all
 }
 
-// trouble says what was wrong; empty for nothing. A machine proves itself by
-// its type, and its end by the status.
-func (s started) trouble() string {
-	typ := `"return": "` + s.name + `-machine"`
+// trouble says what was wrong; empty for nothing. A thing proves itself by its type, and
+// its end by the status.
+func (s started) trouble(suffix string) string {
+	typ := `"return": "` + s.name + suffix + `"`
 	switch {
 	case s.code != 0:
 		return fmt.Sprintf("ended with status %d: %s", s.code, s.err)

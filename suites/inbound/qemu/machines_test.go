@@ -29,10 +29,10 @@ done
 exit 3
 `
 
-func TestMachineScriptTellsWhatCameOfAMachine(t *testing.T) {
+func TestStartScriptTellsWhatCameOfAMachine(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"emulator": fakeEmulator, "start": machineScript(dir+"/emulator", time.Minute), "start-hung": machineScript(dir+"/emulator", time.Second),
+		"emulator": fakeEmulator, "start": startScript(dir+"/emulator", time.Minute), "start-hung": startScript(dir+"/emulator", time.Second),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
 			t.Fatal(err)
@@ -45,7 +45,7 @@ func TestMachineScriptTellsWhatCameOfAMachine(t *testing.T) {
 		{"start", "broken", "broken 1", "ended with status 1: qemu: cannot start broken"},
 		{"start-hung", "hung", "hung 124", "ended with status 124: "},
 	} {
-		cmd := exec.Command("sh", filepath.Join(dir, tc.script), tc.machine)
+		cmd := exec.Command("sh", filepath.Join(dir, tc.script), tc.machine, "/machine", "-machine", tc.machine)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", tc.machine, err, out)
 		}
@@ -59,15 +59,15 @@ func TestMachineScriptTellsWhatCameOfAMachine(t *testing.T) {
 		if got := strings.TrimSpace(read(".code")); got != tc.code {
 			t.Errorf("%s: code file says %q", tc.machine, got)
 		}
-		all := readMachines("\n@@ " + read(".code") + read(".out") + "@@@\n" + read(".err"))
-		if len(all) != 1 || all[0].name != tc.machine || all[0].trouble() != tc.trouble {
-			t.Errorf("%s: read %+v, trouble %q", tc.machine, all, all[0].trouble())
+		all := readStarted("\n@@ " + read(".code") + read(".out") + "@@@\n" + read(".err"))
+		if len(all) != 1 || all[0].name != tc.machine || all[0].trouble("-machine") != tc.trouble {
+			t.Errorf("%s: read %+v, trouble %q", tc.machine, all, all[0].trouble("-machine"))
 		}
 	}
 }
 
-func TestReadMachinesTellsThemApart(t *testing.T) {
-	all := readMachines("\n@@ a 0\nout a\n@@@\n\n@@ b 1\n@@@\nerr b\nmore\n")
+func TestReadStartedTellsThemApart(t *testing.T) {
+	all := readStarted("\n@@ a 0\nout a\n@@@\n\n@@ b 1\n@@@\nerr b\nmore\n")
 	want := []started{{"a", 0, "out a", ""}, {"b", 1, "", "err b\nmore"}}
 	if !slices.Equal(all, want) {
 		t.Errorf("got %+v", all)
@@ -76,7 +76,7 @@ func TestReadMachinesTellsThemApart(t *testing.T) {
 
 func TestAMachineMustSayItsOwnType(t *testing.T) {
 	s := started{name: "pc-q35-7.2", out: `{"return": "pc-q35-7.1-machine"}`}
-	if why := s.trouble(); !strings.Contains(why, "does not say") {
+	if why := s.trouble("-machine"); !strings.Contains(why, "does not say") {
 		t.Errorf("trouble is %q", why)
 	}
 }

@@ -1,10 +1,8 @@
 package guest
 
 import (
-	"bytes"
 	"fmt"
 	"image"
-	"image/png"
 	"slices"
 	"strings"
 	"time"
@@ -29,10 +27,10 @@ var _ = check.Register("O-SCR", check.Spec{
 	Control:  sabotage.Refuse("virDomainScreenshot", libvirt.ERR_INTERNAL_ERROR, libvirt.FROM_QEMU),
 }, func(t *steps.T) {
 	d, g := t.Started(domain.WithScreen)
-	before := lit(picture(t, d))
+	before := steps.Lit(picture(t, d))
 	if t.Settings().Seen.Firmware == l2.BIOS { // UEFI's screen has no mode for text
 		g.Show(strings.Repeat("virtmatrix ", 100))
-		t.Until(inputLimit, "the screenshot shows what the guest wrote", func() bool { return lit(picture(t, d)) > before+1000 })
+		t.Until(inputLimit, "the screenshot shows what the guest wrote", func() bool { return steps.Lit(picture(t, d)) > before+1000 })
 	}
 	file := t.Scratch("screenshot")
 	t.Expect(t.VirshSays("screenshot " + d.Name + " " + file)).To(ContainSubstring(file))
@@ -40,51 +38,14 @@ var _ = check.Register("O-SCR", check.Spec{
 	t.Refuses("take a screenshot of a screen that is not there", libvirt.ERR_OPERATION_INVALID, func() error { return d.TryScreenshot(7) })
 })
 
-// picture reads a screenshot, which is PNG where the emulator can write that, and PPM
-// otherwise.
+// picture reads a screenshot, which is of the size of a VGA.
 func picture(t *steps.T, d *steps.Domain) image.Image {
 	kind, content := d.Screenshot()
-	var img image.Image
-	var err error
-	switch kind {
-	case "image/png":
-		img, err = png.Decode(bytes.NewReader(content))
-	case "image/x-portable-pixmap":
-		img, err = pixmap(content)
-	default:
-		err = fmt.Errorf("the type %q is unknown", kind)
-	}
+	img, err := steps.ReadPicture(kind, content)
 	t.Expect(err).To(BeNil(), "reading a screenshot of %d bytes as %s", len(content), kind)
 	size := img.Bounds().Size()
 	t.Expect(size.X >= 640 && size.Y >= 400).To(BeTrue(), "size of the screen is that of a VGA: %s", size)
 	return img
-}
-
-// pixmap reads a PPM file (ppm(5)) of the kind that qemu writes.
-func pixmap(content []byte) (image.Image, error) {
-	var w, h int
-	head, points, ok := bytes.Cut(content, []byte("\n255\n"))
-	if _, err := fmt.Sscanf(string(head), "P6\n%d %d", &w, &h); err != nil || !ok || len(points) != 3*w*h {
-		return nil, fmt.Errorf("it begins with %q, and %d bytes follow: %w", head[:min(len(head), 40)], len(points), err)
-	}
-	img := image.NewRGBA(image.Rect(0, 0, w, h))
-	for i := range w * h {
-		copy(img.Pix[4*i:], points[3*i:3*i+3])
-		img.Pix[4*i+3] = 255
-	}
-	return img, nil
-}
-
-// lit counts the points that are not black.
-func lit(img image.Image) (n int) {
-	for y := range img.Bounds().Dy() {
-		for x := range img.Bounds().Dx() {
-			if r, g, b, _ := img.At(x, y).RGBA(); r+g+b > 0 {
-				n++
-			}
-		}
-	}
-	return n
 }
 
 // Keys by their numbers in linux/input-event-codes.h.

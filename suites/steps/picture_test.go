@@ -1,4 +1,4 @@
-package guest
+package steps
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 func TestAPixmapIsRead(t *testing.T) {
 	content := append([]byte("P6\n2 1\n255\n"), 0, 0, 0, 1, 2, 3)
 	img, err := pixmap(content)
-	if err != nil || img.Bounds().Size() != image.Pt(2, 1) || lit(img) != 1 {
+	if err != nil || img.Bounds().Size() != image.Pt(2, 1) || Lit(img) != 1 {
 		t.Fatalf("%v, %v", img, err)
 	}
 	if got := fmt.Sprint(img.At(1, 0)); got != "{1 2 3 255}" {
