@@ -65,7 +65,8 @@ func TestAJobGoesToItsEnd(t *testing.T) {
 
 func TestAJobThatFailsIsTheEmulators(t *testing.T) {
 	for _, jobs := range []string{jobIs("concluded", "No space left on device"), `[]`} {
-		on(t, ends(matrix.Fail, matrix.LayerManagement, "job"), func(t *T, h *hosttest.Host) {
+		failed := ends(matrix.Fail, matrix.LayerManagement, "job")
+		on(t, func(b *bench, err error) { failed(b, err); _ = b.T.WayBack() }, func(t *T, h *hosttest.Host) {
 			emulator(h, map[string][]string{"query-jobs": {jobs}})
 			t.StartQEMU().Job("blockdev-mirror", map[string]any{"device": "disk"})
 		}, transcripts(t))
