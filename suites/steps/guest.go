@@ -214,8 +214,7 @@ func (g *Guest) ExpectSameBoot(before l2.Tick) l2.Tick {
 
 // ExpectTicks asserts that the guest's pulse goes on.
 func (g *Guest) ExpectTicks(from l2.Tick) {
-	g.t.Host()
-	since := g.t.s.now()
+	since := g.t.now()
 	for g.Tick().Count <= from.Count {
 		if time.Since(since.at) > g.t.Limit(guestAnswer) {
 			g.t.late(matrix.LayerL2, since, "wait until the guest ticks on: not so after "+time.Since(since.at).Round(time.Second).String())

@@ -207,8 +207,7 @@ func (q *QEMU) Quit() {
 	if !errors.Is(err, qmp.ErrClosed) {
 		q.accepted("QMP command quit", q.answered(op, err))
 	}
-	q.t.Host()
-	since := q.t.s.now()
+	since := q.t.now()
 	if !q.over(emulatorLimit) {
 		q.t.late(q.t.Layer, since, "wait for the emulator to end after it agreed to quit")
 	}

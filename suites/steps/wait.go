@@ -27,8 +27,7 @@ type patience struct {
 // meanwhile. The limit is stretched once by what the host waited for one. A call
 // that does not heed its context is left behind.
 func (t *T) await(p patience, call func(ctx context.Context) error) error {
-	t.Host()
-	since := t.s.now()
+	since := t.now()
 	defer func() { t.spent += time.Since(since.at) }()
 	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()
@@ -67,6 +66,12 @@ func (t *T) await(p patience, call func(ctx context.Context) error) error {
 	}
 }
 
+// now is what a host that lives has had of the scheduler so far, for a wait to begin.
+func (t *T) now() sample {
+	t.Host()
+	return t.s.now()
+}
+
 // untilPoll is how often Until looks.
 const untilPoll = 100 * time.Millisecond
 
@@ -74,8 +79,7 @@ const untilPoll = 100 * time.Millisecond
 // that takes longer than the limit at scale 1; on a machine that starved the host
 // meanwhile, that is our fault and not the product's.
 func (t *T) Until(limit time.Duration, what string, holds func() bool) {
-	t.Host()
-	since := t.s.now()
+	since := t.now()
 	deadline := since.at.Add(t.Limit(limit))
 	granted := false
 	for !holds() {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"strconv"
 	"strings"
 
 	. "github.com/onsi/gomega"
@@ -31,7 +32,7 @@ var _ = check.Register("IK-AIO", check.Spec{
 		file := t.Scratch("disk" + sector)
 		device := loop(t, file, sector)
 		for i, way := range []string{"threads", "native", "io_uring"} {
-			at := itoa(1+i) + "M"
+			at := strconv.Itoa(1+i) + "M"
 			t.Sh("qemu-io -n -i " + way + " -f raw -c 'write -P 0x5a " + at + " 64k' -c 'write -P 0x59 " + at + " 512' -c flush " + device)
 			t.Expect(t.ReadFile(file, int64(1+i)<<20, 1024)).To(Equal(strings.Repeat("Y", 512)+strings.Repeat("Z", 512)), "what %s wrote to a disk of sectors of %s", way, sector)
 		}

@@ -10,14 +10,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/steps"
 )
 
-func itoa(n int) string { return strconv.Itoa(n) }
-
-func atoi(t *steps.T, text string) int {
-	n, err := strconv.Atoi(text)
-	t.Expect(err).NotTo(HaveOccurred(), "a number")
-	return n
-}
-
 // Documentation/admin-guide/tainted-kernels.rst has what the bits mean.
 var _ = check.Register("IK-TAINT", check.Spec{
 	Asserts:  "The kernel calls itself sound",
@@ -42,12 +34,12 @@ var _ = check.Register("IK-HP", check.Spec{
 	t.Cleanup(func() {
 		t.Run("umount /run/vmhuge; rmdir /run/vmhuge; echo " + was + " >" + hugePool + "/nr_hugepages")
 	})
-	t.Sh("echo 3 >/proc/sys/vm/drop_caches; echo " + itoa(hugePages) + " >" + hugePool + "/nr_hugepages")
-	t.Expect(free()).To(Equal(itoa(hugePages)), "free huge pages")
+	t.Sh("echo 3 >/proc/sys/vm/drop_caches; echo " + strconv.Itoa(hugePages) + " >" + hugePool + "/nr_hugepages")
+	t.Expect(free()).To(Equal(strconv.Itoa(hugePages)), "free huge pages")
 	t.Sh("mkdir /run/vmhuge && mount -t hugetlbfs none /run/vmhuge && fallocate -l 6M /run/vmhuge/file")
-	t.Expect(free()).To(Equal(itoa(hugePages-3)), "free huge pages, with three in a file")
+	t.Expect(free()).To(Equal(strconv.Itoa(hugePages-3)), "free huge pages, with three in a file")
 	t.Sh("rm /run/vmhuge/file")
-	t.Expect(free()).To(Equal(itoa(hugePages)), "free huge pages once the file is gone")
+	t.Expect(free()).To(Equal(strconv.Itoa(hugePages)), "free huge pages once the file is gone")
 	t.Note("transparent huge pages: %s", t.Sh("cat /sys/kernel/mm/transparent_hugepage/enabled"))
 })
 
