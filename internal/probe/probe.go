@@ -17,6 +17,12 @@ const (
 	// namespace to a port in another one, named by its path; the answer is a
 	// Packet.
 	AskPacket = "packet"
+	// AskCapabilities asks KVM what it can; the answer is Capabilities.
+	AskCapabilities = "capabilities"
+	// AskVhost DEVICE asks a device of vhost what it can; the answer is a Vhost.
+	AskVhost = "vhost"
+	// AskFault has a thread wait for a page and gives it one; the answer is a Fault.
+	AskFault = "fault"
 )
 
 // KVM is how the kernel ran a guest of a few instructions. The numbers are of
@@ -81,5 +87,31 @@ type Packet struct {
 	// Source is the address that the receiver saw.
 	Source string `json:"source"`
 	// Error is why it did not arrive; empty when it did.
+	Error string `json:"error,omitempty"`
+}
+
+// Capabilities are what the kernel's KVM says that it can, and what processor a guest
+// may have.
+type Capabilities struct {
+	// Extensions are the answers to KVM_CHECK_EXTENSION that are not 0, by number.
+	Extensions map[int]int `json:"extensions"`
+	// CPUID are the registers of KVM_GET_SUPPORTED_CPUID, by "leaf.subleaf", in
+	// hexadecimal: eax, ebx, ecx, edx.
+	CPUID map[string][4]uint32 `json:"cpuid"`
+	Error string               `json:"error,omitempty"`
+}
+
+// Vhost is what a device of vhost answers.
+type Vhost struct {
+	// Features is the answer to VHOST_GET_FEATURES.
+	Features uint64 `json:"features"`
+	Error    string `json:"error,omitempty"`
+}
+
+// Fault is how a page that was missing came to a process, by userfaultfd.
+type Fault struct {
+	// Read is the byte that the process read of the page, Given the one that it was filled with.
+	Read  byte   `json:"read"`
+	Given byte   `json:"given"`
 	Error string `json:"error,omitempty"`
 }

@@ -97,6 +97,18 @@ func (q *QEMU) EndMigration() (why string) {
 	return ""
 }
 
+// TryFatal does what the emulator may end at. It returns how it ended, "" when it goes on.
+func (q *QEMU) TryFatal(op string, steps func()) (end string) {
+	err := caught(steps)
+	if err == nil {
+		return ""
+	}
+	if !q.over(emulatorLimit) {
+		q.t.must(err, op)
+	}
+	return q.lastWords()
+}
+
 // WaitIncoming waits until what the emulator was started for has come.
 func (q *QEMU) WaitIncoming() {
 	q.t.Until(jobLimit, "the emulator has the guest that came", func() bool { return q.State() != "inmigrate" })
@@ -113,13 +125,8 @@ func (q *QEMU) TakeOver(g *Guest) *Guest {
 // TryTakeOver is TakeOver of a guest that may not be understood: then the emulator has
 // ended, and why is what it said.
 func (q *QEMU) TryTakeOver(g *Guest) (here *Guest, why string) {
-	if err := caught(func() { here = q.TakeOver(g) }); err != nil {
-		if !q.over(emulatorLimit) {
-			q.t.must(err, "take over a guest")
-		}
-		return nil, q.lastWords()
-	}
-	return here, ""
+	why = q.TryFatal("take over a guest", func() { here = q.TakeOver(g) })
+	return here, why
 }
 
 // HMP gives a command of the monitor for people, which says nothing when it is done.

@@ -41,3 +41,19 @@ func TestAMissingControlGroupIsInTheAnswer(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestAMissingPageIsTheOneThatWasGiven(t *testing.T) {
+	got := askFault()
+	if got.Error != "" {
+		t.Skipf("this machine has no userfaultfd: %s", got.Error)
+	}
+	if got.Read != got.Given {
+		t.Errorf("the byte read is %#x and not %#x", got.Read, got.Given)
+	}
+}
+
+func TestADeviceThatIsNoVhostHasNoFeatures(t *testing.T) {
+	if got := askVhost("/dev/null"); got.Error == "" {
+		t.Errorf("/dev/null has features: %+v", got)
+	}
+}

@@ -30,6 +30,12 @@ func ask(args []string) (any, error) {
 		return askDeviceFilter(args[1]), nil
 	case len(args) == 4 && args[0] == probe.AskPacket:
 		return askPacket(args[1], args[2], args[3]), nil
+	case len(args) == 1 && args[0] == probe.AskCapabilities:
+		return askCapabilities(), nil
+	case len(args) == 2 && args[0] == probe.AskVhost:
+		return askVhost(args[1]), nil
+	case len(args) == 1 && args[0] == probe.AskFault:
+		return askFault(), nil
 	}
 	return nil, fmt.Errorf("cannot understand the question %q", args)
 }

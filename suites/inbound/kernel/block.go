@@ -68,3 +68,32 @@ var _ = check.Register("IK-FS", check.Spec{
 	}
 	t.Sh("fsck.ext4 -fn " + device)
 })
+
+// thin are tables of device-mapper: a pool of blocks of 64 KiB, and volumes in it
+// (Documentation/admin-guide/device-mapper/thin-provisioning.rst).
+const thin = `set -e
+modprobe dm-thin-pool
+dmsetup create vmpool --table "0 16384 thin-pool META DATA 128 0"
+dmsetup message vmpool 0 "create_thin 0"
+dmsetup create vmthin --table "0 8192 thin /dev/mapper/vmpool 0"
+yes kept | head -c 1M | dd of=/dev/mapper/vmthin bs=64k oflag=direct status=none
+dmsetup suspend vmthin
+dmsetup message vmpool 0 "create_snap 1 0"
+dmsetup resume vmthin
+dmsetup create vmsnap --table "0 8192 thin /dev/mapper/vmpool 1"
+yes gone | head -c 1M | dd of=/dev/mapper/vmthin bs=64k oflag=direct status=none`
+
+// LVM's thin volumes are these tables.
+var _ = check.Register("IK-LVM", check.Spec{
+	Asserts:  "A snapshot of a thin volume keeps what the volume had, and takes room only for what was changed",
+	Requires: []matrix.Requirement{matrix.OwnKernel},
+	Depends:  check.On(matrix.Linux, matrix.Libvirt),
+	Control:  sabotage.Wrap("dmsetup", "a snapshot that is the volume itself", `case "$*" in *vmsnap*) exec $REAL "${@/vmpool 1/vmpool 0}";; esac; exec $REAL "$@"`),
+}, func(t *steps.T) {
+	meta, data := loop(t, t.Scratch("meta"), "512"), loop(t, t.Scratch("data"), "512")
+	t.Cleanup(func() { t.Run("for d in vmsnap vmthin vmpool; do dmsetup remove $d; done") })
+	t.Sh(strings.NewReplacer("META", meta, "DATA", data).Replace(thin))
+	t.Expect(t.Sh("dd if=/dev/mapper/vmsnap bs=64k count=1 iflag=direct status=none | head -c 4")).To(Equal("kept"), "what the snapshot has")
+	t.Expect(t.Sh("dd if=/dev/mapper/vmthin bs=64k count=1 iflag=direct status=none | head -c 4")).To(Equal("gone"), "what the volume has")
+	t.Expect(t.Sh("dmsetup status vmpool")).To(ContainSubstring(" 32/128 "), "blocks of 64 KiB that are taken in the pool: twice 1 MiB")
+})

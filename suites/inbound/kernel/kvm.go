@@ -1,6 +1,9 @@
 package kernel
 
 import (
+	"fmt"
+	"slices"
+
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/internal/probe"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -18,10 +21,7 @@ var _ = check.Register("IK-KVM", check.Spec{
 	Depends:  check.On(matrix.Linux),
 	Control:  sabotage.Command("another device in the place of /dev/kvm", "mount --bind /dev/null /dev/kvm"),
 }, func(t *steps.T) {
-	vendor := "kvm_intel"
-	if t.Run("grep -qw svm /proc/cpuinfo").OK() {
-		vendor = "kvm_amd"
-	}
+	vendor := vendor(t)
 	for _, module := range []string{"kvm", vendor} {
 		t.Sh("modprobe " + module)
 		t.Expect(t.Exists("/sys/module/"+module)).To(BeTrue(), "module %s is in the kernel", module)
@@ -51,4 +51,144 @@ var _ = check.Register("IK-KVM-RUN", check.Spec{
 		{Reason: probe.ExitHLT},
 	}), "the exits of the guest")
 	t.Expect(kvm.Memory).To(BeEquivalentTo(sum), "the byte that the guest stored")
+})
+
+// vendor is the module that fits the host's processor.
+func vendor(t *steps.T) string {
+	if t.Run("grep -qw svm /proc/cpuinfo").OK() {
+		return "kvm_amd"
+	}
+	return "kvm_intel"
+}
+
+// capabilities are what KVM of a host's kernel says that it can.
+func capabilities(t *steps.T) (can probe.Capabilities) {
+	t.Probe(&can, probe.AskCapabilities)
+	t.Expect(can.Error).To(BeEmpty(), "what the kernel refused")
+	return can
+}
+
+// rebased are the components that a host before a rebase has of the version before.
+var rebased = []matrix.Component{matrix.Linux, matrix.QEMU, matrix.Libvirt}
+
+// What a guest was started with must be there on the kernel that it is moved to, and what
+// an emulator asks for once it must be there after the update. Both hosts have one
+// processor, as L0 gives it.
+var _ = check.Register("IK-KVM-CAPS", check.Spec{
+	Asserts:  "KVM can all that it could in the kernel before, and offers guests all processor features",
+	Requires: []matrix.Requirement{matrix.HostKVM},
+	Hosts:    matrix.Hosts{Count: 2, Earlier: rebased},
+	Control:  sabotage.Wrap(steps.ProbeProgram, "a kernel without ioeventfd", `$REAL "$@" | sed 's/"36":[0-9]*/"36":0/'`),
+}, func(t *steps.T) {
+	before, now := capabilities(t.On(1)), capabilities(t)
+	var lost []string
+	for extension, was := range before.Extensions {
+		if now.Extensions[extension] == 0 {
+			lost = append(lost, fmt.Sprintf("extension %d (%d)", extension, was))
+		}
+	}
+	for leaf, was := range before.CPUID {
+		for i, register := range []string{"eax", "ebx", "ecx", "edx"} {
+			if gone := was[i] &^ now.CPUID[leaf][i]; gone != 0 && isFeatures(leaf, register) {
+				lost = append(lost, fmt.Sprintf("bits %#x of %s in leaf %s", gone, register, leaf))
+			}
+		}
+	}
+	slices.Sort(lost)
+	t.Note("%d extensions of KVM (%d before), %d leaves of CPUID (%d before)", len(now.Extensions), len(before.Extensions), len(now.CPUID), len(before.CPUID))
+	t.Expect(lost).To(BeEmpty(), "what KVM of %s could", t.On(1).Package(matrix.Linux))
+})
+
+// isFeatures says whether each bit of a register is a feature, and not part of a number
+// (Intel SDM volume 2, CPUID; AMD APM volume 3, appendix E; Documentation/virt/kvm/x86/cpuid.rst).
+func isFeatures(leaf, register string) bool {
+	return slices.Contains([]string{
+		"1.0 ecx", "1.0 edx", "6.0 eax", "7.0 ebx", "7.0 ecx", "7.0 edx", "7.1 eax", "7.1 edx", "d.1 eax",
+		"40000001.0 eax", "80000001.0 ecx", "80000001.0 edx", "80000007.0 edx", "80000008.0 ebx", "8000000a.0 edx", "80000021.0 eax",
+	}, leaf+" "+register)
+}
+
+// nested is where KVM says whether guests may be hosts.
+const nested = "/sys/module/kvm_amd/parameters/nested"
+
+// The bit is that of SVM in leaf 80000001 (AMD APM volume 3, appendix E).
+var _ = check.Register("IK-NEST", check.Spec{
+	Asserts:  "Guests may have SVM where KVM says that they may be hosts, and not where it does not",
+	Requires: []matrix.Requirement{matrix.HostKVM, matrix.Pristine},
+	Depends:  check.On(matrix.Linux),
+	Control:  sabotage.Wrap("modprobe", "a module that is always nested", `exec $REAL "${@/nested=0/nested=1}"`),
+}, func(t *steps.T) {
+	svm := func() bool { return capabilities(t).CPUID["80000001.0"][2]&(1<<2) != 0 }
+	was := t.Sh("modprobe kvm_amd; cat " + nested)
+	t.Note("nested=%s, npt=%s by default", was, t.Sh("cat /sys/module/kvm_amd/parameters/npt"))
+	t.Expect(svm()).To(Equal(was == "1"), "KVM offers SVM to guests, with nested=%s", was)
+	for _, may := range []string{"0", "1"} {
+		t.Sh("modprobe -r kvm_amd && modprobe kvm_amd nested=" + may)
+		t.Expect(svm()).To(Equal(may == "1"), "KVM offers SVM to guests, with nested=%s", may)
+	}
+})
+
+// kvmGuest starts a guest on KVM, whatever the cell's guests run on.
+func kvmGuest(t *steps.T) (*steps.QEMU, *steps.Guest) {
+	s := t.Settings()
+	s.Accel = "kvm"
+	return t.StartGuestAs(s)
+}
+
+// Other hypervisors need the processor's extension for themselves, and users unload KVM to
+// change its parameters.
+var _ = check.Register("IK-KVM-UNLOAD", check.Spec{
+	Asserts:  "KVM is unloaded when no guest runs, refuses while one does, and runs guests after it is loaded again",
+	Requires: []matrix.Requirement{matrix.HostKVM, matrix.Pristine},
+	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt),
+	Control:  sabotage.Wrap("modprobe", "a module that stays", `case "$*" in -r*) exit 0;; esac; exec $REAL "$@"`),
+}, func(t *steps.T) {
+	module := vendor(t)
+	q, g := kvmGuest(t)
+	mark := g.Mark()
+	t.Expect(t.Run("modprobe -r "+module).OK()).To(BeFalse(), "KVM is unloaded below a guest")
+	g.ExpectGoesOn(mark)
+	q.Quit()
+	t.Sh("modprobe -r " + module + " kvm")
+	t.Expect(t.Exists("/dev/kvm")).To(BeFalse(), "/dev/kvm is there without KVM")
+	t.Sh("modprobe " + module)
+	t.Note("enable_virt_at_load: %s", t.Run("cat /sys/module/kvm/parameters/enable_virt_at_load").Text())
+	q, g = kvmGuest(t)
+	g.ExpectGoesOn(g.Mark())
+	q.Quit()
+})
+
+// Post-copy migration stands on it. The kernel reads the page here, as it does for a guest.
+var _ = check.Register("IK-UFFD", check.Spec{
+	Asserts:  "A page that is missing is filled by userfaultfd when the kernel reads it for a thread",
+	Requires: []matrix.Requirement{matrix.OwnKernel, matrix.KVMStack},
+	Depends:  check.On(matrix.Linux),
+	Control:  sabotage.Wrap(steps.ProbeProgram, "a page of zeros", `$REAL "$@" | sed 's/"read":[0-9]*/"read":0/'`),
+}, func(t *steps.T) {
+	var page probe.Fault
+	t.Probe(&page, probe.AskFault)
+	t.Expect(page.Error).To(BeEmpty(), "what the kernel refused")
+	t.Expect(page.Read).To(Equal(page.Given), "the byte that was read")
+	t.Note("vm.unprivileged_userfaultfd=%s, %s", t.Sh("cat /proc/sys/vm/unprivileged_userfaultfd"), t.Run("ls -l /dev/userfaultfd").Text())
+})
+
+// cpu1 is the switch of the host's second processor (Documentation/core-api/cpu_hotplug.rst).
+const cpu1 = "/sys/devices/system/cpu/cpu1/online"
+
+var _ = check.Register("IK-CPUHP", check.Spec{
+	Asserts:  "A processor of the host goes off and on below a guest, which goes on",
+	Requires: []matrix.Requirement{matrix.HostKVM, matrix.Pristine},
+	Depends:  check.On(matrix.Linux),
+	Control:  sabotage.Wrap("nproc", "a processor that stays", "echo 2"),
+}, func(t *steps.T) {
+	all := t.Sh("nproc")
+	q, g := kvmGuest(t)
+	t.Cleanup(func() { t.Run("echo 1 >" + cpu1) })
+	for _, on := range []string{"0", "1"} {
+		mark := g.Mark()
+		t.Sh("echo " + on + " >" + cpu1)
+		t.Expect(t.Sh("nproc") == all).To(Equal(on == "1"), "the host has all %s processors once %s was written", all, on)
+		g.ExpectGoesOn(mark)
+	}
+	q.Quit()
 })

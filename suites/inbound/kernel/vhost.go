@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/internal/probe"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
@@ -63,4 +64,30 @@ var _ = check.Register("IK-VIRTIO", check.Spec{
 		t.Note("%s: %s", model, strings.Join(devices, " "))
 		d.Destroy()
 	}
+})
+
+// devices of vhost, and the module of each.
+var vhosts = map[string]string{"vhost-net": "vhost_net", "vhost-vsock": "vhost_vsock"}
+
+// A guest keeps what it agreed on with its devices for as long as it lives, on whatever
+// kernel it comes to.
+var _ = check.Register("IK-VHOST", check.Spec{
+	Asserts:  "The devices of vhost offer all features that they had in the kernel before",
+	Requires: []matrix.Requirement{matrix.OwnKernel, matrix.KVMStack},
+	Hosts:    matrix.Hosts{Count: 2, Earlier: rebased},
+	Control:  sabotage.Wrap(steps.ProbeProgram, "a device without features", `$REAL "$@" | sed 's/"features":[0-9]*/"features":0/'`),
+}, func(t *steps.T) {
+	features := func(on *steps.T, device string) uint64 {
+		var v probe.Vhost
+		on.Sh("modprobe " + vhosts[device])
+		on.Probe(&v, probe.AskVhost, "/dev/"+device)
+		on.Expect(v.Error).To(BeEmpty(), "what /dev/%s refused", device)
+		return v.Features
+	}
+	for device := range vhosts {
+		before, now := features(t.On(1), device), features(t, device)
+		t.Expect(before&^now).To(BeZero(), "bits of features that %s lost: it had %#x and has %#x", device, before, now)
+		t.Note("%s: %#x, before %#x", device, now, before)
+	}
+	t.Sh("modprobe vhost_scsi")
 })

@@ -45,6 +45,29 @@ var _ = check.Register("IQ-TCG", check.Spec{
 	t.Expect(tables[0]).To(Equal(tables[1]), "what the guest computed with one thread and with several")
 })
 
+// The cell's guests may run on TCG: this one is asked of the kernel's KVM whatever they run on.
+var _ = check.Register("IQ-KVM", check.Spec{
+	Asserts:  "A guest with two processors runs on KVM of the cell's kernel, works on its disk and is saved and loaded",
+	Requires: []matrix.Requirement{matrix.HostKVM},
+	Depends:  check.On(matrix.Linux, matrix.QEMU, "machine"),
+	Control:  sabotage.Wrap(layout.Emulator, "an emulator that does without KVM", `exec $REAL "${@/#kvm/tcg}"`),
+}, func(t *steps.T) {
+	s := t.Settings()
+	s.Accel = "kvm"
+	image := t.QCOW2("disk", "")
+	q, g := t.StartGuestAs(s, append(disk(image, "qcow2"), "-smp", "2")...)
+	facts := g.WaitReady()
+	t.Expect(facts.Hypervisor).To(Equal("KVMKVMKVM"), "what runs the guest")
+	t.Expect(facts.CPUs).To(Equal(2), "processors of the guest")
+	g.WriteAt(vda, 0, one)
+	mark := g.Mark()
+	q.HMP("savevm it")
+	q.HMP("loadvm it")
+	g.ExpectGoesOn(mark)
+	t.Expect(g.ReadAt(vda, 0, len(one))).To(Equal(one), "what the disk holds")
+	q.Quit()
+})
+
 // longest is how much of a command line Linux takes on x86 (COMMAND_LINE_SIZE), with its end.
 const longest = 2048
 
