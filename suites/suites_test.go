@@ -41,6 +41,7 @@ func TestSuites(t *testing.T) {
 	ginkgo.ReportAfterSuite("no host is left", func(ginkgo.Report) {
 		gomega.Expect(s.Left()).To(gomega.BeEmpty(), "folders of hosts that were not closed")
 	})
+	ginkgo.AfterSuite(s.Discard)
 	// Each process has read the plan for itself.
 	ginkgo.SynchronizedBeforeSuite(
 		func() []byte { return []byte(s.Plan.Hash) },
@@ -74,7 +75,7 @@ func describe(u runner.Unit, turn ginkgo.SpecPriority) {
 		return
 	}
 	ginkgo.Describe(u.Cell.ID+" "+u.Name, turn, ginkgo.Ordered, ginkgo.ContinueOnFailure, ginkgo.Label(u.Cell.ID, path.Base(u.Name)), func() {
-		ginkgo.BeforeAll(func() { ginkgo.DeferCleanup(u.Discard) })
+		ginkgo.BeforeAll(func() { ginkgo.DeferCleanup(u.Leave) })
 		for _, p := range u.Checks {
 			ginkgo.It(p.ID+" "+p.Asserts, ginkgo.Label(p.ID), func(ctx ginkgo.SpecContext) {
 				rec, err := u.Ask(ctx, p)

@@ -32,7 +32,7 @@ const checkLimit = 30 * time.Minute
 func (f *Family) Answer(ctx context.Context, p matrix.PlannedCheck, c *check.Check) (journal.Record, error) {
 	f.tell(progress.Event{Phase: progress.Checking, Check: p.ID})
 	rec := f.record(p)
-	if p.Isolation == matrix.IsolateCheck || f.run.Selftest {
+	if f.isolated = p.Isolation == matrix.IsolateCheck || f.run.Selftest; f.isolated {
 		f.Discard()
 		defer f.Discard()
 	}

@@ -23,10 +23,9 @@ type Family struct {
 	Name string
 	run  *Run
 
-	// want describes the hosts that there are, or that place is for.
-	want     matrix.Hosts
-	sessions []*steps.Session
-	place    Place
+	hosts
+	// isolated hosts are of no other check, before or after.
+	isolated bool
 	// died is what the hosts before died of, until that was told.
 	died   error
 	booted int
@@ -34,9 +33,40 @@ type Family struct {
 	done   int
 }
 
+// hosts are those that checks work on, and the room that they have.
+type hosts struct {
+	cell *matrix.Cell
+	// want describes the hosts that there are, or that place is for.
+	want     matrix.Hosts
+	sessions []*steps.Session
+	place    Place
+}
+
+// dead says what one of the hosts died of.
+func (h *hosts) dead() error {
+	for _, s := range h.sessions {
+		if err := s.Host.Alive(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Discard ends the hosts: the next check gets fresh ones.
+func (h *hosts) Discard() {
+	if h.place != nil {
+		h.place.Release()
+		h.place = nil
+	}
+	for _, s := range h.sessions {
+		_ = s.Close()
+	}
+	h.sessions = nil
+}
+
 // NewFamily opens a family of a cell. done of its checks are answered.
 func NewFamily(run *Run, cell *matrix.Cell, name string, done int) *Family {
-	return &Family{Cell: cell, Name: name, run: run, done: done}
+	return &Family{Cell: cell, Name: name, run: run, done: done, hosts: hosts{cell: cell}}
 }
 
 // folder is the family's folder in the run.
@@ -60,13 +90,11 @@ func (f *Family) admit(ctx context.Context, want matrix.Hosts) (note string, err
 		f.Discard()
 		f.want = want
 	}
-	for _, s := range f.sessions {
-		if dead := s.Host.Alive(); dead != nil {
-			f.Discard()
-			f.died = dead
-			break
-		}
+	if dead := f.dead(); dead != nil {
+		f.Discard()
+		f.died = dead
 	}
+	f.takeOver()
 	if f.place != nil || want.None {
 		return "", nil
 	}
@@ -121,16 +149,23 @@ func (f *Family) boot(ctx context.Context) (notes []string, err error) {
 	return notes, nil
 }
 
-// Discard ends the hosts: the next check gets fresh ones.
-func (f *Family) Discard() {
-	if f.place != nil {
-		f.place.Release()
-		f.place = nil
+// Leave ends the family. Its hosts are there for the next one that works through the same
+// cell in this process and wants such hosts: all that was asked of them held, and left
+// nothing.
+func (f *Family) Leave() {
+	f.run.Discard()
+	if f.sessions != nil && !f.isolated {
+		f.run.left, f.hosts = f.hosts, hosts{cell: f.Cell}
 	}
-	for _, s := range f.sessions {
-		_ = s.Close()
+	f.Discard()
+}
+
+// takeOver takes the hosts that the family before left, or ends them.
+func (f *Family) takeOver() {
+	if f.sessions == nil && f.place == nil && !f.isolated && f.run.left.cell == f.Cell && reflect.DeepEqual(f.run.left.want, f.want) && f.run.left.dead() == nil {
+		f.hosts, f.run.left = f.run.left, hosts{}
 	}
-	f.sessions = nil
+	f.run.Discard()
 }
 
 // tell tells people what the family is at.

@@ -110,6 +110,70 @@ func TestAHostTakesRoomAndGivesItBack(t *testing.T) {
 	}
 }
 
+// next opens another family in the process of a bench, and goes on with it.
+func (b *bench) next(cell *matrix.Cell) {
+	b.Leave()
+	b.Family = NewFamily(b.run, cell, "outbound/save", 0)
+}
+
+func TestTheNextFamilyOfACellGoesOnWithItsHosts(t *testing.T) {
+	b := newBench(t)
+	b.answer(soon(t), "O-START", holds)
+	b.next(b.Cell)
+	b.answer(soon(t), "O-SAVE", holds)
+	if b.booter.boots != 1 || b.host().Closed() != 0 || len(b.booter.places) != 1 {
+		t.Errorf("%d hosts were booted for two families that all held in", b.booter.boots)
+	}
+	b.Leave()
+	b.run.Discard()
+	if b.host().Closed() != 1 || b.booter.places[0].released != 1 {
+		t.Error("hosts that nobody goes on with stay")
+	}
+}
+
+func TestHostsThatAreNotAsTheNextFamilyNeedsThemEnd(t *testing.T) {
+	for name, tc := range map[string]struct {
+		first, second func(*bench)
+		other         bool
+	}{
+		"of another cell": {other: true},
+		"of another kind": {second: func(b *bench) {
+			b.answerWith(soon(b.t), "O-SAVE", &check.Check{Check: matrix.Check{Hosts: matrix.Hosts{Network: true}}, Body: holds})
+		}},
+		"that died":   {first: func(b *bench) { b.answer(soon(b.t), "O-START", holds); b.host().Die(hosttest.Panicked) }},
+		"that failed": {first: func(b *bench) { b.answer(soon(b.t), "O-START", ours) }},
+		"for a check alone": {second: func(b *bench) {
+			b.Cell.Checks[4].Isolation = matrix.IsolateCheck
+			b.answer(soon(b.t), "O-SAVE", holds)
+		}},
+	} {
+		b := newBench(t)
+		ask := func(how func(*bench), id string) {
+			if how == nil {
+				how = func(b *bench) { b.answer(soon(b.t), id, holds) }
+			}
+			how(b)
+		}
+		ask(tc.first, "O-START")
+		cell := b.Cell
+		if tc.other {
+			other := *cell
+			cell = &other
+		}
+		used := len(b.booter.hosts)
+		b.next(cell)
+		ask(tc.second, "O-SAVE")
+		if len(b.booter.hosts) != used+1 {
+			t.Errorf("hosts %s are used again", name)
+		}
+		for _, h := range b.booter.hosts[:used] {
+			if h.Closed() != 1 {
+				t.Errorf("hosts %s are closed %d times", name, h.Closed())
+			}
+		}
+	}
+}
+
 // remoteBooter hands out hosts that are not below this process.
 type remoteBooter struct{ *fakeBooter }
 

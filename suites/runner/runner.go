@@ -63,7 +63,12 @@ type Run struct {
 	Keep bool
 	// Selftest applies the control of each check, and wants it to fail.
 	Selftest bool
+	// left are the hosts of the family before.
+	left hosts
 }
+
+// Discard ends the hosts that the last family left.
+func (r *Run) Discard() { r.left.Discard() }
 
 // Journal takes the answers of a run.
 type Journal interface {

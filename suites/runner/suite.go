@@ -253,6 +253,9 @@ func (s *Suite) Close() {
 	}
 }
 
+// Discard ends the hosts that the last family of this process left.
+func (s *Suite) Discard() { s.run.Discard() }
+
 // Left are the folders of hosts that were not closed.
 func (s *Suite) Left() []string { return s.driver.Left() }
 
