@@ -72,6 +72,7 @@ var _ = check.Register("IK-FS", check.Spec{
 // thin are tables of device-mapper: a pool of blocks of 64 KiB, and volumes in it
 // (Documentation/admin-guide/device-mapper/thin-provisioning.rst).
 const thin = `set -e
+export DM_DISABLE_UDEV=1 # nobody else makes the nodes
 modprobe dm-thin-pool
 dmsetup create vmpool --table "0 16384 thin-pool META DATA 128 0"
 dmsetup message vmpool 0 "create_thin 0"
@@ -91,7 +92,7 @@ var _ = check.Register("IK-LVM", check.Spec{
 	Control:  sabotage.Wrap("dmsetup", "a snapshot that is the volume itself", `case "$*" in *vmsnap*) exec $REAL "${@/vmpool 1/vmpool 0}";; esac; exec $REAL "$@"`),
 }, func(t *steps.T) {
 	meta, data := loop(t, t.Scratch("meta"), "512"), loop(t, t.Scratch("data"), "512")
-	t.Cleanup(func() { t.Run("for d in vmsnap vmthin vmpool; do dmsetup remove $d; done") })
+	t.Cleanup(func() { t.Run("for d in vmsnap vmthin vmpool; do DM_DISABLE_UDEV=1 dmsetup remove $d; done") })
 	t.Sh(strings.NewReplacer("META", meta, "DATA", data).Replace(thin))
 	t.Expect(t.Sh("dd if=/dev/mapper/vmsnap bs=64k count=1 iflag=direct status=none | head -c 4")).To(Equal("kept"), "what the snapshot has")
 	t.Expect(t.Sh("dd if=/dev/mapper/vmthin bs=64k count=1 iflag=direct status=none | head -c 4")).To(Equal("gone"), "what the volume has")

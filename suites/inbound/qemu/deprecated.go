@@ -39,7 +39,7 @@ var _ = check.Register("IQ-DEPR", check.Spec{
 	dir := t.Scratch("files")
 	t.Sh("mkdir " + dir + " && chmod 777 " + dir)
 	image := t.NewImage("disk.qcow2", "qcow2", 1<<20)
-	d, g := t.Started(crashes, domain.WithRootPorts(3), domain.WithAgent, domain.WithDisk(image, "qcow2", domain.At("vdb", "virtio")))
+	d, g := t.Started(crashes, domain.WithRootPorts(7), domain.WithAgent, domain.WithDisk(image, "qcow2", domain.At("vdb", "virtio")))
 	mark := g.Mark()
 	d.Attach(domain.NewRNG())
 	g.WaitPCI("1af4:1044 1af4:1005", 1)
