@@ -77,7 +77,7 @@ func TestReportsNameTheCellThatAnswered(t *testing.T) {
 	first, second := p.Cells[0].ID, p.Cells[1].ID
 	m := answer(p, matrix.Pass, map[question]matrix.Verdict{{second, "O-CLI"}: matrix.Fail})
 	shown := "FAIL, asked in " + second
-	if text := Explain(m, first, "O-CLI"); !strings.Contains(text, shown) || !strings.Contains(text, "-cell "+second+" -check O-CLI") || strings.Contains(text, "FAIL on "+p.Cells[2].ID) {
+	if text := Explain(m, nil, first, "O-CLI"); !strings.Contains(text, shown) || !strings.Contains(text, "-cell "+second+" -check O-CLI") || strings.Contains(text, "FAIL on "+p.Cells[2].ID) {
 		t.Errorf("why says:\n%s", text)
 	}
 	if c := junitResult(m.Result(first, "O-CLI"), nil); c.Failure != nil || c.Skipped == nil || c.Skipped.Message != shown {

@@ -57,7 +57,7 @@ func TestEveryFormatSaysWhatIsFromTheCache(t *testing.T) {
 
 func TestWhyTellsWhereAnAnswerComesFrom(t *testing.T) {
 	m := reused()
-	text := Explain(m, m.Cells[0].ID, "O-SAVE")
+	text := Explain(m, nil, m.Cells[0].ID, "O-SAVE")
 	for _, words := range []string{"from the cache: run 20251120-221000-smoke of 2025-11-20 22:00 UTC, where it took 12 s", "virtmatrix v0.0.9", "key 4e7000000000"} {
 		if !strings.Contains(text, words) {
 			t.Errorf("it does not say %q:\n%s", words, text)
@@ -66,7 +66,7 @@ func TestWhyTellsWhereAnAnswerComesFrom(t *testing.T) {
 	if strings.Contains(text, "  ran ") {
 		t.Errorf("it ran:\n%s", text)
 	}
-	if other := Explain(m, m.Cells[1].ID, "O-CONN"); strings.Contains(other, "cache") {
+	if other := Explain(m, nil, m.Cells[1].ID, "O-CONN"); strings.Contains(other, "cache") {
 		t.Errorf("what this run answered is called cached:\n%s", other)
 	}
 }

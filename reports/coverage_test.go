@@ -94,7 +94,7 @@ func TestAReportShowsTheSettingsThatVary(t *testing.T) {
 	if got := strings.Join(rows, " "); !strings.Contains(got, "firmware") || strings.Contains(got, "disk") {
 		t.Errorf("the page's heads are %q, want firmware, and not disk, which is the default everywhere", got)
 	}
-	text := Explain(m, m.Cells[1].ID, "O-CONN")
+	text := Explain(m, nil, m.Cells[1].ID, "O-CONN")
 	for _, want := range []string{"firmware uefi, disk virtio", "first with firmware=uefi", "baseline      " + m.Cells[0].ID} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in:\n%s", want, text)

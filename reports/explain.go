@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -21,9 +22,10 @@ var meanings = map[matrix.Verdict]string{
 	matrix.Missing:     "planned, but there is no result",
 }
 
-// Explain tells everything known about one result in words. For a cell or a
-// check that is not in the matrix it names the nearest one that is.
-func Explain(m *Matrix, cell, check string) string {
+// Explain tells everything known about one result in words; evidence is the run's folder,
+// nil for none. For a cell or a check that is not in the matrix it names the nearest one
+// that is.
+func Explain(m *Matrix, evidence fs.FS, cell, check string) string {
 	c := m.Cell(cell)
 	if c == nil {
 		return matrix.Unknown("cell", cell, m.cellIDs()).Error() + "\n"
@@ -38,6 +40,9 @@ func Explain(m *Matrix, cell, check string) string {
 	e, own := explainer{&b}, m.own(r)
 	e.line("moved", m.Rebase.of(cell, check).String())
 	e.failure(m, own)
+	if own.Reason != "" {
+		e.line("logs", strings.Join(tellingOf(evidence, own), "\n"))
+	}
 	e.stack(m, c, r)
 	if own.Record != nil {
 		e.run(own)

@@ -65,7 +65,7 @@ func TestFailuresOfOneCauseAreOneFinding(t *testing.T) {
 			t.Errorf("%s does not say the cause", format.Name)
 		}
 	}
-	if text := Explain(m, f.Cells[0], "O-SAVE"); !strings.Contains(text, "cause         seems to be qemu >= 11.1 and libvirt <= 11.3") {
+	if text := Explain(m, nil, f.Cells[0], "O-SAVE"); !strings.Contains(text, "cause         seems to be qemu >= 11.1 and libvirt <= 11.3") {
 		t.Errorf("why does not say the cause:\n%s", text)
 	}
 }

@@ -68,7 +68,7 @@ func TestReadMatrixRefusesWhatItDoesNotUnderstand(t *testing.T) {
 
 func TestExplainTellsEverything(t *testing.T) {
 	m := sample()
-	got := Explain(m, "kvm_linux-6.12_qemu-10.0_libvirt-11.3", "O-SAVE")
+	got := Explain(m, nil, "kvm_linux-6.12_qemu-10.0_libvirt-11.3", "O-SAVE")
 	for _, want := range []string{
 		"FAIL: the product did not behave", "L1 management", "cannot restore domain", "qemu 10.0 from trixie (10.0.1-1)",
 		"libvirt-daemon 9.0.0-4+deb12u2", "L1 tcg, L2 kvm", "qemu 1:7.2+dfsg-7", "v0.1.0-3-gabcdef0, plan ",
@@ -78,23 +78,23 @@ func TestExplainTellsEverything(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", want, got)
 		}
 	}
-	if got := Explain(m, "xen_linux-6.1_xen-4.17_libvirt-9.0", "O-CONN"); !strings.Contains(got, "IX-PV (INFRA: cannot start guest: no space left on device)") {
+	if got := Explain(m, nil, "xen_linux-6.1_xen-4.17_libvirt-9.0", "O-CONN"); !strings.Contains(got, "IX-PV (INFRA: cannot start guest: no space left on device)") {
 		t.Errorf("lacks what blocked it:\n%s", got)
 	}
-	if got := Explain(m, m.Cells[0].ID, "O-START"); !strings.Contains(got, token) {
+	if got := Explain(m, nil, m.Cells[0].ID, "O-START"); !strings.Contains(got, token) {
 		t.Errorf("lacks L2's words:\n%s", got)
 	}
-	if got := Explain(m, "xen_linux-6.1_xen-4.17_libvirt-9.0", "O-START"); !strings.Contains(got, "MISSING: planned, but there is no result") {
+	if got := Explain(m, nil, "xen_linux-6.1_xen-4.17_libvirt-9.0", "O-START"); !strings.Contains(got, "MISSING: planned, but there is no result") {
 		t.Errorf("a result without a record:\n%s", got)
 	}
 }
 
 func TestExplainNamesTheNearestOfWhatIsUnknown(t *testing.T) {
 	m := sample()
-	if got := Explain(m, "kvm_linux-6.1_qemu-7.2_libvirt-9", "O-SAVE"); !strings.Contains(got, `did you mean "kvm_linux-6.1_qemu-7.2_libvirt-9.0"?`) {
+	if got := Explain(m, nil, "kvm_linux-6.1_qemu-7.2_libvirt-9", "O-SAVE"); !strings.Contains(got, `did you mean "kvm_linux-6.1_qemu-7.2_libvirt-9.0"?`) {
 		t.Error(got)
 	}
-	if got := Explain(m, m.Cells[0].ID, "O-SAEV"); !strings.Contains(got, `did you mean "O-SAVE"?`) {
+	if got := Explain(m, nil, m.Cells[0].ID, "O-SAEV"); !strings.Contains(got, `did you mean "O-SAVE"?`) {
 		t.Error(got)
 	}
 }

@@ -199,7 +199,7 @@ func TestRegressionsComeFirst(t *testing.T) {
 	if at, problem := strings.Index(text, "REGRESSED"), strings.Index(text, "✗ FAIL  O-SAVE"); at < 0 || at > problem {
 		t.Errorf("what regressed is not before what went wrong:\n%s", text)
 	}
-	if got := Explain(m, m.Cells[0].ID, "O-SAVE"); !strings.Contains(got, fmt.Sprintf("moved         REGRESSED: PASS in %s, now FAIL", m.Cells[1].ID)) {
+	if got := Explain(m, nil, m.Cells[0].ID, "O-SAVE"); !strings.Contains(got, fmt.Sprintf("moved         REGRESSED: PASS in %s, now FAIL", m.Cells[1].ID)) {
 		t.Errorf("why does not tell what regressed:\n%s", got)
 	}
 }

@@ -116,7 +116,7 @@ func TestNothingAGuestPrintedReachesAReaderRaw(t *testing.T) {
 	}
 	t.Run("explain", func(t *testing.T) {
 		m := hostile()
-		wantInert(t, Explain(m, m.Cells[0].ID, "O-CONN"))
+		wantInert(t, Explain(m, nil, m.Cells[0].ID, "O-CONN"))
 	})
 }
 

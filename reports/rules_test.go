@@ -95,12 +95,12 @@ func TestWhatIsKnownIsTold(t *testing.T) {
 			t.Errorf("%s does not say what is known", f.Name)
 		}
 	}
-	if text := Explain(m, m.Cells[2].ID, "O-SAVE"); !strings.Contains(text, "known         restore-section: "+says) {
+	if text := Explain(m, nil, m.Cells[2].ID, "O-SAVE"); !strings.Contains(text, "known         restore-section: "+says) {
 		t.Errorf("why does not say what is known:\n%s", text)
 	}
 	w := failing(matrix.Fail, "any")
 	w.Apply(ruled("", sampleWaiver), noon)
-	if text := Explain(w, w.Cells[0].ID, "O-SAVE"); !strings.Contains(text, "waived by A. Maintainer until 2025-12-31: the fix is in the next build") {
+	if text := Explain(w, nil, w.Cells[0].ID, "O-SAVE"); !strings.Contains(text, "waived by A. Maintainer until 2025-12-31: the fix is in the next build") {
 		t.Errorf("why does not say what is waived:\n%s", text)
 	}
 }

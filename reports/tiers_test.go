@@ -72,7 +72,7 @@ func TestReportsShowWhichTierAnswered(t *testing.T) {
 			}
 		}
 	}
-	explained := Explain(m, p.Cells[0].ID, "O-START")
+	explained := Explain(m, nil, p.Cells[0].ID, "O-START")
 	if want := "tier          container: a container on L0's kernel; the cell's linux is that of its guests"; !strings.Contains(explained, want) {
 		t.Errorf("no %q in\n%s", want, explained)
 	}

@@ -33,12 +33,7 @@ func TestPipelinesCallWhatThereIs(t *testing.T) {
 		}
 		var called []string
 		for _, args := range calls(scripts) {
-			var line commandLine
-			parser, err := line.parser()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := parser.Parse(dashes(args)); err != nil {
+			if err := parsed(args); err != nil {
 				t.Errorf("%s: virtmatrix %s: %v", name, strings.Join(args, " "), err)
 			}
 			called = append(called, args[0])
@@ -50,20 +45,56 @@ func TestPipelinesCallWhatThereIs(t *testing.T) {
 	}
 }
 
+// TestWhatDocumentsTellToCallIsThere reads the examples of what users read: lines that are
+// set off by four blanks.
+func TestWhatDocumentsTellToCallIsThere(t *testing.T) {
+	documents, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, document := range append(documents, "../../README.md") {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			line, _, _ = strings.Cut(line, " #")
+			if !strings.HasPrefix(line, "    ") {
+				continue
+			}
+			for _, args := range calls([]string{line}) {
+				seen++
+				if err := parsed(args); err != nil {
+					t.Errorf("%s: virtmatrix %s: %v", document, strings.Join(args, " "), err)
+				}
+			}
+		}
+	}
+	if seen < 30 {
+		t.Errorf("only %d calls were found in the documents", seen)
+	}
+}
+
 // TestACallThatNobodyHasIsSeen: the test above can fail.
 func TestACallThatNobodyHasIsSeen(t *testing.T) {
 	got := calls([]string{"a: b\nsudo bin/virtmatrix gate \"$RUN\" -polcy x && bin/virtmatrix merge runs/* >> out\n"})
 	if len(got) != 2 || !slices.Equal(got[0], []string{"gate", "1", "-polcy", "x"}) || !slices.Equal(got[1], []string{"merge", "runs/*"}) {
 		t.Fatalf("calls %q", got)
 	}
-	var line commandLine
-	parser, err := line.parser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := parser.Parse(dashes(got[0])); err == nil {
+	if parsed(got[0]) == nil {
 		t.Error("a flag that nobody has is taken")
 	}
+}
+
+// parsed has the command's own parser read a call of it.
+func parsed(args []string) error {
+	var line commandLine
+	parser, err := line.parser()
+	if err == nil {
+		_, err = parser.Parse(dashes(args))
+	}
+	return err
 }
 
 // textsIn are all texts in a document.

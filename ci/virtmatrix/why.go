@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/reports"
@@ -23,6 +24,7 @@ func (n names) split(a *app) (run string, words []string) {
 type whyVerb struct {
 	names
 	ruling
+	Format string `enum:"text,md" default:"text" placeholder:"FORM" help:"text, or md: a report for a bug tracker."`
 }
 
 // Help is what virtmatrix why --help says beyond the flags.
@@ -32,6 +34,7 @@ func (*whyVerb) Help() string {
 Examples:
   virtmatrix why xen O-SAVE
   virtmatrix why O-SAVE
+  virtmatrix why libvirt-11.3 O-SAVE -format md
   virtmatrix why 20261121-234501-smoke kvm_linux-6.12_qemu-10.0_libvirt-9.0 IQ-QMP`
 }
 
@@ -57,16 +60,38 @@ func (v *whyVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	cat, err := matrix.Default()
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(d.Path())
+	if err != nil {
+		return fmt.Errorf("cannot open run: %w", err)
+	}
+	defer root.Close()
 	for i, r := range results {
 		if i > 0 {
 			fmt.Fprintln(a.stdout)
 		}
-		fmt.Fprint(a.stdout, reports.Explain(m, r.Cell, r.Check))
+		if v.Format == "md" {
+			fmt.Fprint(a.stdout, reports.Ticket(m, root.FS(), r.Cell, r.Check, asserts(cat, r.Check)))
+			continue
+		}
+		fmt.Fprint(a.stdout, reports.Explain(m, root.FS(), r.Cell, r.Check))
 	}
 	if len(results) == 0 {
 		fmt.Fprintf(a.stdout, "everything that %s selects passed or does not apply\n", words[0])
 	}
 	return nil
+}
+
+// asserts is the sentence of a check. A run of another virtmatrix may have checks that this
+// one does not know.
+func asserts(cat *matrix.Catalog, check string) string {
+	if c, err := cat.Check(check); err == nil {
+		return c.Asserts
+	}
+	return "what " + check + " asserts, which this virtmatrix does not know"
 }
 
 // pick returns the results that the words select: those of a cell and a check,
