@@ -102,6 +102,13 @@ func (t *T) NewImage(name, format string, bytes int64, options ...string) (path 
 	return path
 }
 
+// LoopDevice makes a block device of the host of a file, with further options of losetup.
+func (t *T) LoopDevice(file, options string) (device string) {
+	device = t.Sh("modprobe loop; losetup --show -f " + options + " " + host.Quote(file))
+	t.Cleanup(func() { t.Run("losetup -d " + device) })
+	return device
+}
+
 // ImageInfo is what qemu-img says of an image.
 type ImageInfo struct {
 	Format        string

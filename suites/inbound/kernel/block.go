@@ -11,13 +11,11 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/steps"
 )
 
-// loop attaches a file of zeros to a loop device with sectors of a size.
+// loop is a loop device of zeros with sectors of a size.
 func loop(t *steps.T, file, sector string) (device string) {
 	t.Sh("truncate -s 16M " + file)
 	t.RemoveAfter(file)
-	device = t.Sh("modprobe loop; losetup --show -f -b " + sector + " " + file)
-	t.Cleanup(func() { t.Run("losetup -d " + device) })
-	return device
+	return t.LoopDevice(file, "-b "+sector)
 }
 
 // The emulator's ways to the disk, past the page cache. A write of less than a sector

@@ -18,8 +18,8 @@ var _ = check.Register("O-MIG-POST", check.Spec{
 	d, g := t.Started()
 	mark := g.Mark()
 	for _, h := range []*steps.T{t, t.On(1)} {
-		// As the distribution's boot does.
-		h.Run("sysctl -q -p /usr/lib/sysctl.d/*postcopy*.conf")
+		// As the distribution's boot does, by a file of a package for systemd.
+		h.Run("sysctl -q vm.unprivileged_userfaultfd=1")
 	}
 	m := d.BeginMigration(t.On(1), libvirt.MIGRATE_LIVE|libvirt.MIGRATE_PEER2PEER|libvirt.MIGRATE_POSTCOPY, steps.Slowly)
 	m.WaitSent(0)

@@ -105,7 +105,8 @@ var _ = check.Register("O-POOL-FS", check.Spec{
 	Depends:  check.On(matrix.Linux, matrix.Libvirt, matrix.XenHyp),
 	Control:  sabotage.Swallow("virStoragePoolDestroy"),
 }, func(t *steps.T) {
-	image := t.DiskImage("device", 16*mib)
+	// A file would be mounted as well, through a loop device that libvirt knows nothing of.
+	image := t.LoopDevice(t.DiskImage("device", 16*mib), "")
 	p := t.DefinePoolOf(libvirtxml.StoragePool{Type: "fs", Source: &libvirtxml.StoragePoolSource{
 		Device: []libvirtxml.StoragePoolSourceDevice{{Path: image}}, Format: &libvirtxml.StoragePoolSourceFormat{Type: "ext4"},
 	}})
