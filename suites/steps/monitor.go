@@ -62,6 +62,19 @@ func (q *QEMU) Migrate(uri string) {
 	q.WaitMigrated()
 }
 
+// MigrateTo sends the guest to another emulator, which waits for it at a URI.
+func (q *QEMU) MigrateTo(next *QEMU, uri string) {
+	q.Do("migrate", map[string]any{"uri": uri}, nil)
+	why := q.EndMigration()
+	if why == "" {
+		return
+	}
+	if next.over(emulatorLimit) {
+		why += "; the emulator that it was for ended with " + next.lastWords()
+	}
+	q.t.Fail(q.t.Layer, "the guest does not go over: %s", why)
+}
+
 // WaitMigrated waits until the emulator has given its guest away.
 func (q *QEMU) WaitMigrated() { q.t.Expect(q.EndMigration()).To(gomega.BeEmpty()) }
 

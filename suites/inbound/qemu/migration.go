@@ -51,7 +51,7 @@ var _ = check.Register("IQ-MIG-SOCK", check.Spec{
 			next.Enable("multifd")
 		}
 		next.Do("migrate-incoming", map[string]any{"uri": uri}, nil)
-		q.Migrate(uri)
+		q.MigrateTo(next, uri)
 		g = next.TakeOver(g)
 		mark.Tick = g.ExpectGoesOn(mark)
 		q.Quit()
@@ -127,7 +127,7 @@ var _ = check.Register("IQ-MIG-X", check.Spec{
 	mark := g.Mark()
 	uri := "unix:" + t.Shared("there")
 	here := t.StartIncoming(old, uri)
-	old.Migrate(uri)
+	old.MigrateTo(here, uri)
 	g = here.TakeOver(g)
 	mark.Tick = g.ExpectGoesOn(mark)
 	t.Expect(g.ReadAt(vda, 0, len(one))).To(Equal(one), "what the disk holds after the move")

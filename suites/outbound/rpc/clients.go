@@ -189,7 +189,7 @@ func (s *server) run(client *steps.T, from, to int) (out []outcome) {
 		}
 		script += "ask " + c.line + "\n"
 	}
-	said := strings.Split(strings.TrimSpace(string(client.RunWithin(answerLimit*time.Duration(to-from+1), script).Stdout)), "\n")
+	said := strings.Split(strings.TrimSuffix(string(client.RunWithin(answerLimit*time.Duration(to-from+1), script).Stdout), "\n"), "\n")
 	client.Expect(said).To(HaveLen(to-from), "answers to commands")
 	for i, line := range said {
 		got := strings.SplitN(line, "\t", 3)
