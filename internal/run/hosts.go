@@ -116,7 +116,10 @@ func (d *Driver) emulator(plan *matrix.Plan, images *Images) host.Emulator {
 		// on in one of four boots. Under Xen, dom0 dies when smap is there, and
 		// with xsave the vector registers of dom0's processes are mixed up with
 		// a guest's once in a million copies: daemons and tools crash at random.
-		CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off", matrix.Xen: "max,cx16=off,smap=off,smep=off,xsave=off"},
+		// RDTSCP leaves a guest with RDTSC's code, of which Xen sees that it is
+		// another instruction and ends the guest ("Insn mismatch"): PVH boots only
+		// without it, unless its TSC is native.
+		CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off", matrix.Xen: "max,cx16=off,smap=off,smep=off,xsave=off,rdtscp=off"},
 	}
 }
 

@@ -84,6 +84,9 @@ func (t *T) watchGuests() error {
 		return err
 	}
 	for _, g := range t.guests {
+		if g.panics {
+			continue
+		}
 		text, err := g.consoleText(t.ctx)
 		if err != nil {
 			return err

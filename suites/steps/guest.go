@@ -37,6 +37,8 @@ type Guest struct {
 	// dial opens its console.
 	dial   func() (io.ReadWriteCloser, error)
 	client *l2.Client
+	// panics says that a panic on its console is what a check asked for.
+	panics bool
 }
 
 // watchGuest has the domain's console watched from now on.
@@ -239,4 +241,10 @@ func (g *Guest) consoleText(ctx context.Context) ([]byte, error) {
 func (g *Guest) Reboot() {
 	before := g.Tick().BootID
 	g.ask(guestAnswer, "reboot", func(ctx context.Context, c *l2.Client) error { return c.Reboot(ctx, before) })
+}
+
+// Panic has the guest's kernel panic, which is not held against it.
+func (g *Guest) Panic() {
+	g.panics = true
+	g.ask(guestAnswer, "panic", func(ctx context.Context, c *l2.Client) error { return c.Panic(ctx) })
 }

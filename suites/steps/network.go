@@ -2,9 +2,12 @@ package steps
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
+	"github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -73,4 +76,21 @@ func (g *Guest) DHCP(nic string) l2.Lease {
 // Ping has the guest reach an address.
 func (g *Guest) Ping(address netip.Addr) {
 	guestSays(g, "ping "+address.String(), func(c *l2.Client, ctx context.Context) (time.Duration, error) { return c.Ping(ctx, address) })
+}
+
+// OwnBridge makes a bridge in L1 that no product knows of, with a gateway's address and
+// a DHCP server with these options. Both are gone when the check is over.
+func (t *T) OwnBridge(name, gateway string, options ...string) {
+	pid := t.Scratch(name + ".pid")
+	t.RemoveAfter(pid + ".leases")
+	t.Cleanup(func() { t.Run("kill $(cat " + pid + "); ip link delete " + name) })
+	t.Sh("set -e; ip link add " + name + " type bridge; ip address add " + gateway + "/24 dev " + name + "; ip link set " + name + " up; " +
+		"dnsmasq --conf-file=/dev/null --port=0 --bind-interfaces --interface=" + name + " --except-interface=lo --pid-file=" + pid +
+		" --dhcp-leasefile=" + pid + ".leases " + strings.Join(options, " "))
+}
+
+// ExpectGreets asserts that the guest greets who connects to its address from L1.
+func (g *Guest) ExpectGreets(address netip.Addr) {
+	said := g.t.Sh(fmt.Sprintf("timeout %d bash -c 'cat </dev/tcp/%s/%d'", int(g.t.Limit(guestAnswer).Seconds()), address, l2.GreetPort))
+	g.t.Expect(said).To(gomega.Equal(g.Token), "what is said at %s", address)
 }

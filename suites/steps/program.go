@@ -10,8 +10,12 @@ func (t *T) Wrap(program, script string) {
 	if err != nil {
 		file = t.Sh("command -v " + program)
 	}
-	real := path.Dir(file) + "/." + path.Base(file) + ".real"
-	t.Sh("cp -a --remove-destination $(readlink -f " + file + ") " + real + " && rm " + file)
+	real, target := path.Dir(file)+"/."+path.Base(file)+".real", t.Sh("readlink -f "+file)
+	if path.Base(target) != path.Base(file) {
+		real += "/" + path.Base(file)
+		t.Sh("mkdir -p " + path.Dir(real))
+	}
+	t.Sh("cp -a --remove-destination " + target + " " + real + " && rm " + file)
 	t.Put(file, "#!/bin/bash\nREAL="+real+"\n"+script+"\n")
 	t.Sh("chmod 755 " + file)
 }

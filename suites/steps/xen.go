@@ -3,13 +3,10 @@ package steps
 import (
 	"context"
 	"errors"
-	"io"
 	"time"
 
-	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
-	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/xenstore"
 )
 
@@ -110,30 +107,4 @@ func (x *Xenstore) Fired() (e xenstore.Event) {
 		}
 	})
 	return e
-}
-
-// XlGuest starts a paravirtual guest with xl and returns it once it has spoken. When
-// xl refuses, it is asked again verbosely: only then it tells why.
-func (t *T) XlGuest() *Guest {
-	g := t.NewGuest()
-	file := host.ScratchDir + "/" + g.Name + ".cfg"
-	t.Put(file, domain.XLConfig(g))
-	t.Cleanup(func() { t.Run("xl destroy " + g.Name + " 2>/dev/null; rm -f " + file) })
-	guest := &Guest{t: t, Name: g.Name, Token: g.Token, log: domain.XenConsoleLog(g.Name)}
-	guest.dial = func() (io.ReadWriteCloser, error) {
-		tty := t.Sh("xenstore-read /local/domain/$(xl domid " + g.Name + ")/console/tty")
-		return t.Host().OpenTTY(tty)
-	}
-	t.guests = append(t.guests, guest)
-	if res := t.Run("xl create " + file); !res.OK() {
-		again := t.Run("xl -vvv create " + file)
-		t.Fail(t.Layer, "xl create ended with status %d:\n%s\nand verbosely with status %d:\n%s", res.Code, res.Text(), again.Code, again.Text())
-	}
-	guest.WaitReady()
-	return guest
-}
-
-// XlGone waits until xl lists no domain of the guest's name.
-func (t *T) XlGone(g *Guest, limit time.Duration) {
-	t.Until(limit, "xl no longer lists "+g.Name, func() bool { return !t.Run("xl domid " + g.Name).OK() })
 }

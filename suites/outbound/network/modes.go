@@ -88,12 +88,7 @@ var _ = check.Register("O-NET-BR", check.Spec{
 
 // ownBridge makes a bridge that libvirt knows nothing of, with a DHCP server.
 func (l lan) ownBridge(t *steps.T) {
-	pid := t.Scratch(l.name() + ".pid")
-	t.Cleanup(func() { t.Run("kill $(cat " + pid + "); ip link delete " + l.bridge()) })
-	t.Sh("set -e; ip link add " + l.bridge() + " type bridge; ip address add " + l.gateway() + "/24 dev " + l.bridge() + "; ip link set " + l.bridge() + " up; " +
-		"dnsmasq --conf-file=/dev/null --port=0 --bind-interfaces --interface=" + l.bridge() + " --except-interface=lo --pid-file=" + pid +
-		" --dhcp-leasefile=" + pid + ".leases --dhcp-range=" + l.address(100) + "," + l.address(200) + " --dhcp-host=" + l.mac() + "," + l.guest())
-	t.RemoveAfter(pid + ".leases")
+	t.OwnBridge(l.bridge(), l.gateway(), "--dhcp-range="+l.address(100)+","+l.address(200), "--dhcp-host="+l.mac()+","+l.guest())
 }
 
 // bridged is a network of a bridge that is there.

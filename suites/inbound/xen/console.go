@@ -1,0 +1,27 @@
+package xen
+
+import (
+	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/suites/check"
+	"github.com/virtmatrix/virtmatrix/suites/sabotage"
+	"github.com/virtmatrix/virtmatrix/suites/steps"
+)
+
+// What a terminal has said goes to one reader: nobody else may listen to this guest.
+var _ = check.Register("IX-CON", check.Spec{
+	Asserts:  "xl's console carries questions to a guest and its answers back, and xenconsoled writes down what the guest says",
+	Requires: stack,
+	Depends:  depends,
+	Control:  sabotage.Wrap("xl", "a console that only echoes", `case "$1" in console) exec cat;; *) exec $REAL "$@";; esac`),
+}, func(t *steps.T) {
+	const question = `{"id":166,"do":"tick"}`
+	g := t.NewGuest()
+	asked, answered := t.Scratch("asked"), t.Scratch("answered")
+	t.XlCreate(g, nil)
+	says(t, sayLimit, domain.XenConsoleLog(g.Name), `"token":"`+g.Token+`"`)
+	t.Sh(": >" + asked + "; setsid sh -c 'tail -f " + asked + " & echo $! >" + asked + ".pid; wait' </dev/null 2>/dev/null | xl console " + g.Name + " >" + answered + " 2>&1 &")
+	t.Cleanup(func() { t.Run("kill $(cat " + asked + ".pid); rm " + asked + ".pid") })
+	t.Sh("printf '\\n%s\\n' '" + question + "' >>" + asked)
+	says(t, resizeLimit, answered, `{"re":166,"value":{"count":`)
+	says(t, resizeLimit, domain.XenConsoleLog(g.Name), `{"re":166,"value":{"count":`)
+})

@@ -1,0 +1,101 @@
+package xen
+
+import (
+	"strings"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/suites/check"
+	"github.com/virtmatrix/virtmatrix/suites/steps"
+)
+
+// sayLimit bounds how long a guest's firmware may take to boot something that speaks.
+const sayLimit = 4 * time.Minute
+
+// bootSector is a boot sector that prints a text on the first serial port and halts.
+func bootSector(text string) string {
+	const code = "\x31\xc0" + // xor ax, ax
+		"\x8e\xd8" + // mov ds, ax
+		"\xbe\x15\x7c" + // mov si, the text at 7c15
+		"\xba\xf8\x03" + // mov dx, 3f8
+		"\xac" + // lodsb
+		"\x84\xc0" + // test al, al
+		"\x74\x03" + // jz over the next two
+		"\xee" + // out dx, al
+		"\xeb\xf8" + // jmp to lodsb
+		"\xf4" + // hlt
+		"\xeb\xfd" // jmp to hlt
+	sector := make([]byte, 512)
+	copy(sector, code+text+"\r\n")
+	sector[510], sector[511] = 0x55, 0xaa
+	return string(sector)
+}
+
+// machine is an HVM guest whose disk has a boot sector, and the log of its serial port.
+// Its emulated machine has nothing that it does not need.
+func machine(t *steps.T, g domain.Guest) (own domain.XL, serial string) {
+	disk, serial := t.Scratch(g.Name+".img"), t.Scratch(g.Name+".serial")
+	t.Put(disk, bootSector(g.Token))
+	t.Sh("truncate -s 1M " + disk)
+	return domain.XL{
+		"type": "hvm", "kernel": nil, "ramdisk": nil, "extra": nil, "vga": "none", "vnc": 0, "boot": "c",
+		"serial": "file:" + serial, "disk": []string{"format=raw,vdev=hda,access=rw,target=" + disk},
+	}, serial
+}
+
+// says waits until a file of L1 has a text.
+func says(t *steps.T, limit time.Duration, file, text string) {
+	t.Until(limit, file+" has "+text, func() bool { return t.Run("grep -qaF '" + text + "' " + file).OK() })
+}
+
+var _ = check.Register("IX-HVM", check.Spec{
+	Asserts:  "A fully virtualised guest boots by BIOS from its disk, and its device model serves it",
+	Requires: stack,
+	Depends:  depends,
+	Control:  ignores("create"),
+}, func(t *steps.T) {
+	g := t.NewGuest()
+	own, serial := machine(t, g)
+	guest := t.XlCreate(g, own)
+	t.Expect(t.Sh("xenstore-read /local/domain/0/device-model/"+guest.DomID()+"/state")).To(Equal("running"), "what xenstore says of the device model")
+	says(t, sayLimit, serial, g.Token)
+	t.Xl("destroy " + g.Name)
+	t.XlGone(guest, goneLimit)
+	t.Until(goneLimit, "its device model has ended", func() bool { return !t.Run("pgrep -f '[n]ame " + g.Name + "'").OK() })
+})
+
+// The firmware finds nothing that it could boot and says so, which needs no guest for UEFI.
+var _ = check.Register("IX-HVM-UEFI", check.Spec{
+	Asserts:  "A fully virtualised guest runs UEFI firmware, which looks for what to boot",
+	Requires: stack,
+	Depends:  depends,
+	Control:  ignores("create"),
+}, func(t *steps.T) {
+	g := t.NewGuest()
+	own, serial := machine(t, g)
+	own["bios"] = "ovmf"
+	guest := t.XlCreate(g, own)
+	t.Expect(guest.DomID()).NotTo(BeEmpty())
+	says(t, sayLimit, serial, "BdsDxe:")
+})
+
+var _ = check.Register("IX-CD", check.Spec{
+	Asserts:  "A disc is put into a running guest's drive and taken out, as its device model sees it",
+	Requires: stack,
+	Depends:  depends,
+	Control:  ignores("cd-insert"),
+}, func(t *steps.T) {
+	g := t.NewGuest()
+	own, serial := machine(t, g)
+	own["disk"] = append(own["disk"].([]string), "format=raw,vdev=hdc,access=ro,devtype=cdrom")
+	t.XlCreate(g, own)
+	says(t, sayLimit, serial, g.Token)
+	disc := t.DiskImage("disc", 1<<20)
+	drives := func() string { return t.Xl("qemu-monitor-command " + g.Name + " 'info block'") }
+	t.Expect(drives()).NotTo(ContainSubstring(disc))
+	t.Xl("cd-insert " + g.Name + " hdc " + disc)
+	t.Until(resizeLimit, "the device model has the disc", func() bool { return strings.Contains(drives(), disc) })
+	t.Xl("cd-eject " + g.Name + " hdc")
+	t.Until(resizeLimit, "the device model has no disc", func() bool { return !strings.Contains(drives(), disc) })
+})
