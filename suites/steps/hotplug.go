@@ -83,6 +83,14 @@ func (g *Guest) WaitNoNIC(mac string) {
 	g.t.Until(PlugLimit, "the guest no longer sees network card "+mac, func() bool { return !g.HasNIC(mac) })
 }
 
+// GuestTakesCPUs says whether the guest's kernel lets a processor come. From 6.9 on it
+// takes only those that the firmware told it of, unless it knows that it is a guest, which
+// it does not under QEMU's own emulation (topology_register_apic in
+// arch/x86/kernel/cpu/topology.c).
+func (t *T) GuestTakesCPUs() bool {
+	return t.Settings().Accel != "tcg" || !t.AtLeast(matrix.Linux, "6.9")
+}
+
 // CPUs are the guest's processors.
 func (g *Guest) CPUs() l2.Units { return guestSays(g, "list its processors", (*l2.Client).CPUs) }
 

@@ -105,6 +105,15 @@ var _ = check.Register("IQ-HP-CPU", check.Spec{
 	i := slices.IndexFunc(processors, func(p processor) bool { return p.Path == "" })
 	t.Expect(i).NotTo(Equal(-1), "a processor that can be plugged in")
 	q.Plug(processors[i].Type, "cpu", processors[i].Props)
+	var cpus []struct{}
+	q.Do("query-cpus-fast", nil, &cpus)
+	t.Expect(cpus).To(HaveLen(2), "processors of the emulator")
+	if !t.GuestTakesCPUs() {
+		t.Note("the guest's kernel takes no processor that it was not told of when it booted")
+		g.ExpectGoesOn(mark)
+		q.Quit()
+		return
+	}
 	t.Until(steps.PlugLimit, "the guest has the processor", func() bool {
 		cpus := g.CPUs()
 		return slices.Contains(append(cpus.Offline, cpus.Online...), "cpu1")

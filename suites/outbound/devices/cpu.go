@@ -28,7 +28,7 @@ var _ = check.Register("O-HP-CPU", check.Spec{
 	agreeOnCPUs(t, g, 3)
 	t.Expect(steps.Get(t, "ask for processors of the next start", func() (int32, error) { return d.Raw.GetVcpusFlags(libvirt.DOMAIN_VCPU_CONFIG) })).To(BeNumerically("==", 1))
 	t.Refuses("plug more processors than the maximum", libvirt.ERR_INVALID_ARG, func() error { return d.Raw.SetVcpusFlags(4, libvirt.DOMAIN_VCPU_LIVE) })
-	if guestTakesCPUs(t) {
+	if t.GuestTakesCPUs() {
 		takesOffline(t, d, g)
 	}
 	t.VirshSays("setvcpus " + d.Name + " 2 --config")
@@ -55,14 +55,6 @@ var _ = check.Register("O-HP-CPU-OUT", check.Spec{
 	g.ExpectSameBoot(g.Tick())
 })
 
-// guestTakesCPUs says whether the guest's kernel lets a processor come. From 6.9 on it
-// takes only those that the firmware told it of, unless it knows that it is a guest, which
-// it does not under QEMU's own emulation (topology_register_apic in
-// arch/x86/kernel/cpu/topology.c).
-func guestTakesCPUs(t *steps.T) bool {
-	return t.Settings().Accel != "tcg" || !t.AtLeast(matrix.Linux, "6.9")
-}
-
 // agreeOnCPUs waits until libvirt, the emulator and the guest have the same number of
 // processors. If n is not 0 it is n, and libvirt says so at once.
 func agreeOnCPUs(t *steps.T, g *steps.Guest, n int) {
@@ -79,7 +71,7 @@ func agreeOnCPUs(t *steps.T, g *steps.Guest, n int) {
 				threads++
 			}
 		}
-		return threads == counted() && (!guestTakesCPUs(t) || len(seen.Online)+len(seen.Offline) == threads)
+		return threads == counted() && (!t.GuestTakesCPUs() || len(seen.Online)+len(seen.Offline) == threads)
 	})
 }
 
