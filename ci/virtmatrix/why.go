@@ -57,6 +57,9 @@ func (v *whyVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := j.remember(d, m); err != nil {
+		return err
+	}
 	for i, r := range results {
 		if i > 0 {
 			fmt.Fprintln(a.stdout)
