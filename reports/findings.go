@@ -106,7 +106,7 @@ func (p *problem) localise(m *Matrix, f *Finding) {
 	for _, c := range conditions[1:] {
 		f.AsWell = append(f.AsWell, c.Words(l.axes))
 	}
-	f.Decide = l.asks(cause.Decide(l.axes, l.cells, l.cost, nil))
+	f.Decide = l.asks(cause.Decide(l.axes, l.cells, l.cost, l.otherwise))
 }
 
 // evidence sorts the cells that were asked the checks of a problem: those that fail so,

@@ -162,6 +162,20 @@ func TestACellThatCannotBeIsNotNamedAgain(t *testing.T) {
 	t.Errorf("it goes on and on: %v", refused)
 }
 
+func TestACellThatFailsInAnotherWayIsNotNamedAgain(t *testing.T) {
+	m, more := part(t, "7.2/9.0 10.0/12.8 11.1/11.3")
+	ask := m.Findings[0].Decide[0]
+	other := more(ask)
+	r := *other.Results[0].Record
+	other.Results[0].Verdict, other.Results[0].Reason, other.Results[0].Record = matrix.Fail, "cannot save domain: Parameter 'detach' is unexpected", &r
+	m.Find(other)
+	for _, a := range append(m.Findings[0].Decide, m.Next(&m.Findings[0], []*Matrix{other}, nil)...) {
+		if a.Cell == ask.Cell {
+			t.Errorf("%s would tell, though it fails otherwise", a.Cell)
+		}
+	}
+}
+
 func TestWhatWasAskedInAnotherWayIsNoEvidence(t *testing.T) {
 	m, more := part(t, "7.2/9.0 10.0/12.8 11.1/11.3")
 	before := m.Findings[0].Inference()

@@ -39,7 +39,7 @@ func (m *Matrix) Next(f *Finding, localised []*Matrix, refused []Ask) []Ask {
 		if l == nil {
 			return nil
 		}
-		var not [][]int
+		not := slices.Clone(l.otherwise)
 		for _, a := range refused {
 			not = append(not, l.point(a))
 		}
@@ -79,6 +79,9 @@ type located struct {
 	space
 	red   []*Cell
 	cells []cause.Cell
+	// otherwise are the cells that fail in another way: they tell nothing, however often they
+	// are asked.
+	otherwise [][]int
 	// check is the cheapest of the problem's, and seconds what it takes by tier.
 	check   string
 	seconds map[matrix.Tier]float64
@@ -101,6 +104,9 @@ func (p *problem) locate(m *Matrix) (l *located, said string) {
 	l = &located{space: p.space(m, append(slices.Clone(red), contrast...)), red: red}
 	for i, c := range append(slices.Clone(red), contrast...) {
 		l.cells = append(l.cells, cause.Cell{Values: l.values(c), Red: i < len(red)})
+	}
+	for _, c := range other {
+		l.otherwise = append(l.otherwise, l.values(c))
 	}
 	l.price(m, p.checks())
 	return l, said

@@ -80,7 +80,7 @@ func deref(r *Result) Result {
 
 // reproduce asks both sides again, and says what they are if not as they were seen.
 func (s *search) reproduce(all, none Stack) (*Result, error) {
-	if err := s.ask(s.times, all, none); err != nil {
+	if err := s.ask(slices.Repeat([]Stack{all, none}, s.times)); err != nil {
 		return nil, err
 	}
 	for _, side := range []struct {
@@ -105,7 +105,7 @@ func (s *search) reproduce(all, none Stack) (*Result, error) {
 
 // enough finds out whether the parts that are needed are enough.
 func (s *search) enough(needed set) (Result, error) {
-	if err := s.ask(1, s.now(needed)); err != nil {
+	if err := s.once(s.now(needed)); err != nil {
 		return Result{}, err
 	}
 	switch a := s.last(s.now(needed)); {
@@ -121,7 +121,7 @@ func (s *search) enough(needed set) (Result, error) {
 	for _, p := range (s.all() &^ needed).parts() {
 		more = append(more, s.now(needed|of(p)))
 	}
-	if err := s.ask(1, more...); err != nil {
+	if err := s.once(more...); err != nil {
 		return Result{}, err
 	}
 	for i, p := range (s.all() &^ needed).parts() {
@@ -165,7 +165,7 @@ func (s *search) either(outcome Outcome, pair set) (Result, error) {
 		for _, p := range pair.parts() {
 			alone = append(alone, s.now(of(p)))
 		}
-		if err := s.ask(1, alone...); err != nil {
+		if err := s.once(alone...); err != nil {
 			return Result{}, err
 		}
 		for _, stack := range alone {
@@ -183,7 +183,7 @@ func (s *search) reverted(those []set) (map[set]Answer, error) {
 	for _, r := range those {
 		stacks = append(stacks, s.now(s.all()&^r))
 	}
-	if err := s.ask(1, stacks...); err != nil {
+	if err := s.once(stacks...); err != nil {
 		return nil, err
 	}
 	answers := map[set]Answer{}
@@ -235,7 +235,7 @@ func (s *search) again() error {
 			}
 		}
 	}
-	return s.ask(1, stacks...)
+	return s.ask(stacks)
 }
 
 // bisect finds the neighbours between which a part turned, where all others are as they are
@@ -254,7 +254,7 @@ func (s *search) bisect(b *Blamed) error {
 		}
 		stack := s.now(s.all())
 		stack[b.Part] = mid
-		if err := s.ask(1, stack); err != nil {
+		if err := s.once(stack); err != nil {
 			return err
 		}
 		switch s.last(stack) {
@@ -270,9 +270,13 @@ func (s *search) bisect(b *Blamed) error {
 
 func abs(n int) int { return max(n, -n) }
 
-// ask asks stacks a number of times each, and remembers what they said.
-func (s *search) ask(times int, stacks ...Stack) error {
-	stacks = slices.Repeat(stacks, times)
+// once asks those stacks that have no answer yet.
+func (s *search) once(stacks ...Stack) error {
+	return s.ask(slices.DeleteFunc(slices.Clone(stacks), func(stack Stack) bool { return s.of(stack) != nil }))
+}
+
+// ask asks stacks, and remembers what they said.
+func (s *search) ask(stacks []Stack) error {
 	if len(stacks) == 0 {
 		return nil
 	}
@@ -292,8 +296,12 @@ func (s *search) ask(times int, stacks ...Stack) error {
 
 // of are the answers of a stack, and last is the last of them.
 func (s *search) of(stack Stack) []Answer {
-	at := slices.IndexFunc(s.asked, func(a Asked) bool { return slices.Equal(a.Stack, stack) })
-	return s.asked[at].Answers
+	for _, a := range s.asked {
+		if slices.Equal(a.Stack, stack) {
+			return a.Answers
+		}
+	}
+	return nil
 }
 
 func (s *search) last(stack Stack) Answer {
