@@ -32,7 +32,7 @@ func (c *Catalog) Estimate(p *Plan) (all Estimate) {
 
 // estimate is what a cell costs.
 func (c *Catalog) estimate(cell *Cell) (e Estimate) {
-	checks, hosts, families := 0.0, 0, map[string]bool{}
+	checks, families := 0.0, map[string]bool{}
 	for _, planned := range cell.Checks {
 		if !planned.Asked() {
 			continue
@@ -50,13 +50,18 @@ func (c *Catalog) estimate(cell *Cell) (e Estimate) {
 		}
 		checks += seconds
 	}
-	switch n := len(families); {
-	case cell.Tier == Container:
-		hosts = containerSeconds * n
-	case n > 0:
-		hosts = coldSeconds + restoredSeconds*n
-	}
 	e.Families = len(families)
-	e.Checks, e.Hosts = time.Duration(checks*float64(time.Second)), time.Duration(hosts)*time.Second
+	e.Checks, e.Hosts = time.Duration(checks*float64(time.Second)), time.Duration(HostSeconds(cell.Tier, len(families)))*time.Second
 	return e
+}
+
+// HostSeconds is what a number of hosts of a cell cost beside the checks on them.
+func HostSeconds(t Tier, hosts int) int {
+	switch {
+	case t == Container:
+		return containerSeconds * hosts
+	case hosts > 0:
+		return coldSeconds + restoredSeconds*hosts
+	}
+	return 0
 }

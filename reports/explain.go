@@ -87,10 +87,13 @@ func (e explainer) failure(m *Matrix, r *Result) {
 	for _, p := range problems(m) {
 		if slices.Contains(p.results, r) {
 			finding := m.finding(p)
-			e.line("cause", finding.inference())
+			e.line("cause", finding.Inference())
 		}
 	}
 	e.line("known", visible(r.Ruling, storedText))
+	if r.Rate.Asked > 0 {
+		e.line("history", r.Rate.String()+" earlier runs with these packages")
+	}
 	if r.Record == nil || r.Record.BlockedBy == "" {
 		return
 	}

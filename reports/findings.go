@@ -19,27 +19,23 @@ type Finding struct {
 	Reason  string         `json:"reason,omitempty"`
 	// Cause is an inference from the cells that were asked: the smallest conditions that
 	// the red ones have and the green ones lack, with what is against it. AsWell are
-	// others that fit equally, and Decide is a cell that would tell them apart.
+	// others that fit equally, and Decide are the cheapest cells that would tell them apart.
 	Cause  string   `json:"cause,omitempty"`
 	AsWell []string `json:"as_well,omitempty"`
-	Decide string   `json:"decide,omitempty"`
+	Decide []Ask    `json:"decide,omitempty"`
 }
 
-// Find gathers the failures of a matrix into findings.
-func (m *Matrix) Find() {
+// Find gathers the failures of a matrix into findings. What runs that localised them found is
+// evidence as well, and no more.
+func (m *Matrix) Find(localised ...*Matrix) {
 	m.Findings = nil
-	of := map[string][]*Result{}
-	for i := range m.Results {
-		if r := &m.Results[i]; r.AskedIn == "" {
-			of[r.Check] = append(of[r.Check], r)
-		}
-	}
+	all := m.with(localised)
 	for _, p := range problems(m) {
 		if p.verdict != matrix.Fail && p.verdict != matrix.Known {
 			continue
 		}
 		f := Finding{Verdict: p.verdict, Layer: p.layer, Checks: p.checks(), Cells: p.cells(), Known: p.results[0].Known, Reason: p.reason}
-		p.localise(m, of, &f)
+		p.localise(all, &f)
 		m.Findings = append(m.Findings, f)
 	}
 }
@@ -57,16 +53,19 @@ func (m *Matrix) distinct() (n int) {
 // finding is what was found about a problem; the zero Finding before Find.
 func (m *Matrix) finding(p *problem) (f Finding) {
 	for i := range m.Findings {
-		f = m.Findings[i]
-		if f.Verdict == p.verdict && f.Reason == p.reason && slices.Equal(f.Checks, p.checks()) && slices.Equal(f.Cells, p.cells()) {
-			return f
+		if m.Findings[i].is(p) {
+			return m.Findings[i]
 		}
 	}
 	return Finding{}
 }
 
-// inference is the cause in words, a line for each part of it.
-func (f *Finding) inference() string {
+func (f *Finding) is(p *problem) bool {
+	return f.Verdict == p.verdict && f.Reason == p.reason && slices.Equal(f.Checks, p.checks()) && slices.Equal(f.Cells, p.cells())
+}
+
+// Inference is the cause in words, a line for each part of it.
+func (f *Finding) Inference() string {
 	if f.Cause == "" {
 		return ""
 	}
@@ -74,67 +73,57 @@ func (f *Finding) inference() string {
 	if len(f.AsWell) > 0 {
 		lines = append(lines, "fits as well: "+some(f.AsWell, 3))
 	}
-	if f.Decide != "" {
-		lines = append(lines, "would tell: "+f.Decide)
+	if len(f.Decide) > 0 {
+		var asks []string
+		for _, a := range f.Decide {
+			asks = append(asks, a.String())
+		}
+		lines = append(lines, "would tell: "+strings.Join(asks, ", "))
 	}
 	return oneline(strings.Join(lines, "; "), shownText)
 }
 
 // localise infers what the cells of a problem have in common. Only cells that were asked
 // count, each once. A check that compares versions says itself which they are.
-func (p *problem) localise(m *Matrix, of map[string][]*Result, f *Finding) {
+func (p *problem) localise(m *Matrix, f *Finding) {
 	if p.results[0].Against != "" {
 		return
 	}
-	red, green, other := p.evidence(m, of)
-	contrast, said := green, fmt.Sprintf("%d green", len(green))
-	if len(green) == 0 {
-		contrast, said = other, fmt.Sprintf("%d that fail in another way (none passes)", len(other))
-	}
-	if len(contrast) == 0 {
-		if len(red) > 1 {
-			f.Cause = fmt.Sprintf("cannot be told: all %d cells that were asked fail so", len(red))
+	l, said := p.locate(m)
+	if l == nil {
+		if said != "" {
+			f.Cause = "cannot be told: " + said
 		}
 		return
 	}
-	s := p.space(m, append(slices.Clone(red), contrast...))
-	var cells []cause.Cell
-	for i, c := range append(red, contrast...) {
-		cells = append(cells, cause.Cell{Values: s.values(c), Red: i < len(red)})
-	}
-	conditions := cause.Find(s.axes, cells)
+	conditions := cause.Find(l.axes, l.cells)
 	if len(conditions) == 0 {
-		f.Cause = fmt.Sprintf("cannot be told: no few conditions tell %d red cells from %s", len(red), said)
+		f.Cause = fmt.Sprintf("cannot be told: no few conditions tell %d red cells from %s", len(l.red), said)
 		return
 	}
 	first := conditions[0]
-	f.Cause = fmt.Sprintf("seems to be %s: %d of %d red cells have it, and %d of %s", first.Words(s.axes), first.Red, len(red), first.Green, said)
+	f.Cause = fmt.Sprintf("seems to be %s: %d of %d red cells have it, and %d of %s", first.Words(l.axes), first.Red, len(l.red), first.Green, said)
 	for _, c := range conditions[1:] {
-		f.AsWell = append(f.AsWell, c.Words(s.axes))
+		f.AsWell = append(f.AsWell, c.Words(l.axes))
 	}
-	if next := cause.Decide(s.axes, cells, conditions); next != nil {
-		f.Decide = s.cell(red, next)
-	}
+	f.Decide = l.asks(cause.Decide(l.axes, l.cells, l.cost, l.otherwise))
 }
 
 // evidence sorts the cells that were asked the checks of a problem: those that fail so,
 // whether or not it is known there, those that pass, and those that fail otherwise.
-func (p *problem) evidence(m *Matrix, results map[string][]*Result) (red, green, other []*Cell) {
-	of, sort := map[string][]*Cell{}, map[string]string{}
-	words, _ := signature(p.reason, p.results[0].Cell)
-	for _, check := range p.checks() {
-		for _, r := range results[check] {
-			switch {
-			case sort[r.Cell] == "red":
-			case r.Verdict == matrix.Pass || r.Verdict == matrix.Fixed:
-				if sort[r.Cell] == "" {
-					sort[r.Cell] = "green"
-				}
-			case r.Verdict == matrix.Fail || r.Verdict == matrix.Known:
-				sort[r.Cell] = "other"
-				if same, _ := signature(r.Reason, r.Cell); same == words && r.Layer() == p.layer {
-					sort[r.Cell] = "red"
-				}
+func (p *problem) evidence(m *Matrix) (red, green, other []*Cell) {
+	of, sort, checks := map[string][]*Cell{}, map[string]string{}, p.checks()
+	for i := range m.Results {
+		switch r := &m.Results[i]; {
+		case r.AskedIn != "" || sort[r.Cell] == "red" || !slices.Contains(checks, r.Check):
+		case r.Verdict == matrix.Pass || r.Verdict == matrix.Fixed:
+			if sort[r.Cell] == "" {
+				sort[r.Cell] = "green"
+			}
+		case r.Verdict == matrix.Fail || r.Verdict == matrix.Known:
+			sort[r.Cell] = "other"
+			if r.SameFailure(p.results[0]) {
+				sort[r.Cell] = "red"
 			}
 		}
 	}
@@ -216,22 +205,6 @@ func (s space) values(c *Cell) []int {
 		values[i] = slices.Index(axis.Values, s.of[i](c))
 	}
 	return values
-}
-
-// cell names a cell by the red one that differs from it in one value, and that value.
-func (s space) cell(red []*Cell, values []int) string {
-	for _, c := range red {
-		var differs []string
-		for i, v := range s.values(c) {
-			if v != values[i] {
-				differs = append(differs, s.axes[i].Name+" "+s.axes[i].Values[values[i]])
-			}
-		}
-		if len(differs) == 1 {
-			return c.ID + " with " + differs[0]
-		}
-	}
-	return ""
 }
 
 // version and setting are a cell's value on an axis; empty where it has none, or only

@@ -103,6 +103,91 @@ func TestCounterEvidenceAndWhatFitsAsWellAreTold(t *testing.T) {
 	}
 }
 
+// part is a run of some of the cells of pairs, and the answer of one that it lacks.
+func part(t *testing.T, cells string) (m *Matrix, more func(Ask) *Matrix) {
+	t.Helper()
+	m = pairs(byFd)
+	keep := strings.Fields(cells)
+	short := func(id string) string {
+		_, rest, _ := strings.Cut(id, "_qemu-")
+		return strings.Replace(rest, "_libvirt-", "/", 1)
+	}
+	all := *m
+	m.Cells = slices.DeleteFunc(slices.Clone(m.Cells), func(c Cell) bool { return !slices.Contains(keep, short(c.ID)) })
+	m.Results = slices.DeleteFunc(slices.Clone(m.Results), func(r Result) bool { return !slices.Contains(keep, short(r.Cell)) })
+	m.Find()
+	return m, func(a Ask) *Matrix {
+		return &Matrix{Cells: []Cell{*all.Cell(a.Cell)}, Results: []Result{*all.Result(a.Cell, a.Check)}}
+	}
+}
+
+func TestTheCellsThatWouldTellAreNamedAndTheirAnswersNarrowTheCause(t *testing.T) {
+	m, more := part(t, "7.2/9.0 10.0/12.8 11.1/11.3")
+	f := &m.Findings[0]
+	if len(f.AsWell) == 0 || len(f.Decide) == 0 || !strings.Contains(f.Inference(), "would tell: ") {
+		t.Fatalf("%+v", f)
+	}
+	var found []*Matrix
+	var asked []Ask
+	for range 10 {
+		next := m.Next(&m.Findings[0], found, asked)
+		if len(next) == 0 {
+			break
+		}
+		for _, a := range next {
+			found, asked = append(found, more(a)), append(asked, a)
+		}
+	}
+	results := len(m.Results)
+	m.Find(found...)
+	f = &m.Findings[0]
+	if !strings.HasPrefix(f.Cause, "seems to be qemu >= 11.1 and libvirt <= 11.3: ") || len(f.AsWell)+len(f.Decide) > 0 {
+		t.Errorf("after %d more cells: %q, as well %q, would tell %v", len(asked), f.Cause, f.AsWell, f.Decide)
+	}
+	if len(m.Results) != results || len(f.Cells) != 1 {
+		t.Errorf("what was asked to localise counts as an answer of the run")
+	}
+}
+
+func TestACellThatCannotBeIsNotNamedAgain(t *testing.T) {
+	m, _ := part(t, "7.2/9.0 10.0/12.8 11.1/11.3")
+	var refused []Ask
+	for range 50 {
+		next := m.Next(&m.Findings[0], nil, refused)
+		if len(next) == 0 {
+			return
+		}
+		refused = append(refused, next...)
+	}
+	t.Errorf("it goes on and on: %v", refused)
+}
+
+func TestACellThatFailsInAnotherWayIsNotNamedAgain(t *testing.T) {
+	m, more := part(t, "7.2/9.0 10.0/12.8 11.1/11.3")
+	ask := m.Findings[0].Decide[0]
+	other := more(ask)
+	r := *other.Results[0].Record
+	other.Results[0].Verdict, other.Results[0].Reason, other.Results[0].Record = matrix.Fail, "cannot save domain: Parameter 'detach' is unexpected", &r
+	m.Find(other)
+	for _, a := range append(m.Findings[0].Decide, m.Next(&m.Findings[0], []*Matrix{other}, nil)...) {
+		if a.Cell == ask.Cell {
+			t.Errorf("%s would tell, though it fails otherwise", a.Cell)
+		}
+	}
+}
+
+func TestWhatWasAskedInAnotherWayIsNoEvidence(t *testing.T) {
+	m, more := part(t, "7.2/9.0 10.0/12.8 11.1/11.3")
+	before := m.Findings[0].Inference()
+	other := more(m.Findings[0].Decide[0])
+	r := *other.Results[0].Record
+	r.Epoch++
+	other.Results[0].Record = &r
+	if m.Find(other); m.Findings[0].Inference() != before {
+		t.Errorf("%q, and was %q", m.Findings[0].Inference(), before)
+	}
+}
+
 func TestWhatIsTheSameFailure(t *testing.T) {
 	same := [][2]string{
 		{"cannot restore domain: internal error: fd: no (qemu 1:7.2+dfsg-7)", "cannot restore domain: internal error: fd: no (qemu 1:10.0.13+ds-0+deb13u1)"},

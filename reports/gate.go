@@ -165,6 +165,8 @@ func sift(m *Matrix, p Policy) sifted {
 			tolerated.add("STILL BROKEN (tolerated)", r)
 		case r.Verdict == matrix.Fail && r.Waived:
 			tolerated.add("FAIL (waived)", r)
+		case r.Verdict == matrix.Fail && r.Quarantined:
+			tolerated.add("FAIL (quarantined)", r)
 		case p.blocks(r.Verdict):
 			holding.add(string(r.Verdict), r)
 		case r.Verdict != matrix.Pass && r.Verdict != matrix.Unsupported:
@@ -176,7 +178,7 @@ func sift(m *Matrix, p Policy) sifted {
 		g.holding[0] = strings.Replace(g.holding[0], "FAIL", fmt.Sprintf("FAIL, %s", number(n, "finding")), 1)
 	}
 	g.unanswered = unanswered.reasons("INFRA", "MISSING", unanswerable)
-	g.remarks = tolerated.reasons("STILL BROKEN (tolerated)", "FAIL (waived)", "FIXED (tolerated)", "BLOCKED (tolerated)", "KNOWN (tolerated)")
+	g.remarks = tolerated.reasons("STILL BROKEN (tolerated)", "FAIL (waived)", "FAIL (quarantined)", "FIXED (tolerated)", "BLOCKED (tolerated)", "KNOWN (tolerated)")
 	ruled, noted := m.rulings(p)
 	g.holding, g.remarks = append(g.holding, ruled...), append(g.remarks, noted...)
 	g.uncovered(m)

@@ -189,7 +189,7 @@ func newPageData(m *Matrix) pageData {
 	d.Rebase = newPageRebase(m, index)
 	for _, p := range problems(m) {
 		shown, finding := newPageProblem(p, index), m.finding(p)
-		shown.Cause = finding.inference()
+		shown.Cause = finding.Inference()
 		d.Problems = append(d.Problems, shown)
 	}
 	return d

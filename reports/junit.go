@@ -126,8 +126,12 @@ func junitResult(r *Result, moved *Moved) junitCase {
 	switch {
 	case r.AskedIn != "": // it counts there
 		c.Skipped = &junitOutcome{Message: r.shown()}
-	case r.Waived:
-		c.Skipped = &junitOutcome{Message: oneline(string(r.Verdict)+" (waived): "+reason, 500)}
+	case r.Waived || r.Quarantined:
+		word := "waived"
+		if r.Quarantined {
+			word = "quarantined"
+		}
+		c.Skipped = &junitOutcome{Message: oneline(fmt.Sprintf("%s (%s): %s", r.Verdict, word, reason), 500)}
 	case r.Verdict == matrix.Fail || r.Verdict == matrix.Fixed:
 		c.Failure = out
 	case r.Verdict == matrix.Infra || r.Verdict == matrix.Missing || r.Verdict == matrix.Blocked:

@@ -108,7 +108,7 @@ func mdProblems(b *bytes.Buffer, m *Matrix) {
 		b.WriteString("\n\n")
 		mdBlock(b, visible(p.words(), shownText))
 		if finding := m.finding(p); finding.Cause != "" {
-			fmt.Fprintf(b, "Cause (inferred): %s\n\n", mdText(finding.inference()))
+			fmt.Fprintf(b, "Cause (inferred): %s\n\n", mdText(finding.Inference()))
 		}
 		for line := range strings.SplitSeq(p.ruling, "\n") {
 			if line != "" {

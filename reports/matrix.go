@@ -16,7 +16,7 @@ import (
 )
 
 // MatrixVersion is the format of matrix.json. Another version is refused.
-const MatrixVersion = 5
+const MatrixVersion = 6
 
 // Matrix is a judged run: one result for each planned check of each cell.
 type Matrix struct {
@@ -112,6 +112,10 @@ type Result struct {
 	Known  []string `json:"known,omitempty"`
 	Ruling string   `json:"ruling,omitempty"`
 	Waived bool     `json:"waived,omitempty"`
+	// Rate is how often the same question was answered in earlier runs, as far as they were
+	// looked at. Quarantined says that it is a flake that may ship.
+	Rate        Rate `json:"rate,omitzero"`
+	Quarantined bool `json:"quarantined,omitempty"`
 	// Record is the answer; nil when there is none, or it is another cell's.
 	Record *journal.Record `json:"record,omitempty"`
 	// depends are the axes that its answer depends on; nil for all.

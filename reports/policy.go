@@ -33,6 +33,8 @@ type Policy struct {
 	TolerateStillBroken bool `yaml:"tolerate_still_broken"`
 	// Baseline says when the runs of a stored baseline are a measure.
 	Baseline BaselinePolicy `yaml:"baseline"`
+	// Flakes says which checks flake, and which of these may ship.
+	Flakes FlakePolicy `yaml:"flakes"`
 	// Window is when packages go out.
 	Window Window `yaml:"release_window"`
 }
@@ -85,7 +87,7 @@ func parsePolicy(file string, r io.Reader) (Policy, error) {
 			return Policy{}, fmt.Errorf("%s: %s is %d, want 0 or more; leave it out for any number", file, key, *n)
 		}
 	}
-	if err := cmp.Or(p.Baseline.check(), p.Window.check()); err != nil {
+	if err := cmp.Or(p.Baseline.check(), p.Flakes.check(), p.Window.check()); err != nil {
 		return Policy{}, fmt.Errorf("%s: %w", file, err)
 	}
 	return p, nil

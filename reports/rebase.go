@@ -192,8 +192,7 @@ func (b rebaser) move(was, is *Result) (Move, string) {
 	case before == holds:
 		return Regressed, is.Reason
 	}
-	words, _ := signature(was.Reason, was.Cell)
-	if again, _ := signature(is.Reason, is.Cell); again != words || b.old.own(was).Layer() != b.new.own(is).Layer() {
+	if !b.old.own(was).SameFailure(b.new.own(is)) {
 		return Regressed, "it failed before in another way; now: " + is.Reason
 	}
 	return StillBroken, is.Reason

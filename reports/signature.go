@@ -5,6 +5,14 @@ import (
 	"strings"
 )
 
+// SameFailure says whether two failures have the same words and layer, less what differs
+// from run to run.
+func (r *Result) SameFailure(o *Result) bool {
+	mine, _ := signature(r.Reason, r.Cell)
+	its, _ := signature(o.Reason, o.Cell)
+	return mine == its && r.Layer() == o.Layer()
+}
+
 // What differs between two tellings of one failure: identities, among them our guests' names
 // and what mkstemp(3) makes of a file's, addresses, times, sizes and, in the sentence that a
 // failure begins with, versions.

@@ -193,6 +193,9 @@ func (s *suites) wait(p *owner.Process, signals <-chan os.Signal) (interrupted b
 	}
 }
 
+// stoppedSuites is why checks were left out when somebody stopped them.
+const stoppedSuites = "the suites were stopped"
+
 // ended judges how the runner ended. Its own status means little: it fails when
 // a check does. What counts is whether checks were answered.
 func (s *suites) ended(err error, interrupted bool, began time.Time) (cut string, _ error) {
@@ -203,7 +206,7 @@ func (s *suites) ended(err error, interrupted bool, began time.Time) (cut string
 	case err == nil:
 		return "", nil
 	case interrupted:
-		return "the suites were stopped", nil
+		return stoppedSuites, nil
 	case answered:
 		return fmt.Sprintf("the suites left checks out; the end of %s:\n%s", short(s.dir.Log()), s.lastWords()), nil
 	}

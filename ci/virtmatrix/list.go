@@ -12,7 +12,7 @@ import (
 )
 
 type listVerb struct {
-	What string `arg:"" placeholder:"WHAT" help:"cells, checks, profiles, axes, versions, releases, constraints or runs."`
+	What string `arg:"" placeholder:"WHAT" help:"cells, checks, profiles, axes, versions, releases, constraints, runs or flakes."`
 }
 
 // Help is what virtmatrix list --help says beyond the flags.
@@ -25,7 +25,8 @@ Examples:
   virtmatrix list checks | grep inbound
   virtmatrix list axes
   virtmatrix list constraints
-  virtmatrix list runs`
+  virtmatrix list runs
+  virtmatrix list flakes      # what passes and fails with the same packages, of the newest runs`
 }
 
 // table writes rows of a list, the cells of a row parted by tabs.
@@ -39,12 +40,15 @@ var lists = map[string]func(*matrix.Catalog, table) error{
 
 // Run lists the names.
 func (v *listVerb) Run(a *app) error {
-	valid := []string{"cells", "checks", "profiles", "axes", "versions", "releases", "constraints", "runs"}
+	valid := []string{"cells", "checks", "profiles", "axes", "versions", "releases", "constraints", "runs", "flakes"}
 	if !slices.Contains(valid, v.What) {
 		return fmt.Errorf("cannot list: %w", matrix.Unknown("list", v.What, valid))
 	}
 	if v.What == "runs" {
 		return aligned(a.stdout, a.listRuns)
+	}
+	if v.What == "flakes" {
+		return aligned(a.stdout, a.listFlakes)
 	}
 	cat, err := a.catalog()
 	if err != nil {

@@ -65,7 +65,10 @@ type commandLine struct {
 	Gate     gateVerb      `cmd:"" help:"May it be released? Exit 0 ship, 1 hold, 2 could not judge."`
 	Lint     lintVerb      `cmd:"" help:"What is wrong with policy, known issues and waivers."`
 	Why      whyVerb       `cmd:"" help:"Everything known about a cell or a check, in words."`
+	Localise localiseVerb  `cmd:"" help:"Ask the cells that narrow down what failing ones have in common."`
+	Blame    blameVerb     `cmd:"" help:"Which part of a stack makes a check fail: by reverting one at a time."`
 	Repro    reproVerb     `cmd:"" help:"Run one check on one cell again, keeping everything."`
+	Shell    shellVerb     `cmd:"" help:"A prompt in a cell's host, composed as a run composes it."`
 	List     listVerb      `cmd:"" help:"The names that can be selected."`
 	Selftest selftestVerb  `cmd:"" help:"Does each check see what it exists to see?"`
 	Checks   checksVerb    `cmd:"" help:"What each check asserts, requires and depends on."`

@@ -25,7 +25,9 @@ var judges = map[string][]string{
 	"reports/known/where.go":    {"holds"},
 	"reports/rebase.go":         {"state", "move", "apart", "brokenBefore", "Code"},
 	"reports/stalls.go":         {"trials", "worst"},
+	"reports/signature.go":      {"SameFailure"},
 	"reports/policy.go":         {"blocks", "parsePolicy"},
+	"reports/flakes.go":         {"Flakes", "Quarantine", "check"},
 	"reports/gate.go":           {"Gate", "unfit", "sift", "retries", "damage", "productBlocks"},
 }
 

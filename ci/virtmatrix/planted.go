@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/journal"
@@ -38,6 +39,9 @@ type site struct {
 	// policy, issues and waivers are texts of files; empty for the built-in policy, and for none.
 	policy, issues, waivers string
 	options                 rundir.Options
+	// history is how the check ended in earlier runs, which were asked in a way.
+	history []error
+	way     map[string]string
 	// spoil does something to what was stored.
 	spoil func(*rundir.Dir) error
 	// slow has the run stored several times.
@@ -203,7 +207,18 @@ func (s *site) write(runs string, plan *matrix.Plan, answers []journal.Record) (
 
 // rules stores what the run is judged by.
 func (s *site) rules(d *rundir.Dir) (by ruling, err error) {
-	by.At = judgedAt
+	by.At, by.History = judgedAt, d.Path("history")
+	answers := slices.Clone(s.answers)
+	defer func() { s.answers = answers }()
+	for _, ended := range s.history {
+		s.its().End(ended)
+		if s.way != nil {
+			s.its().Accelerators = s.way
+		}
+		if _, err := s.write(by.History, s.plan, s.answers); err != nil {
+			return by, err
+		}
+	}
 	for _, f := range []struct {
 		path       *string
 		name, text string

@@ -25,7 +25,7 @@ var (
 
 // faults are all that are planted: first none, then what product and machine do, the
 // suites, journals and plans, rules, what a baseline decides, and shards.
-var faults = slices.Concat(productFaults, ownFaults, journalFaults, ruleFaults, changeFaults, shardFaults)
+var faults = slices.Concat(productFaults, ownFaults, journalFaults, ruleFaults, flakeFaults, changeFaults, shardFaults)
 
 var productFaults = []planted{
 	{"nothing", func(*site) {}, "PASS", "", 0, "tagged now, it goes out"},

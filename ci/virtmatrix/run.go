@@ -3,8 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
-	"slices"
+	"strconv"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/journal"
@@ -22,6 +23,7 @@ type runVerb struct {
 	Shard  string `placeholder:"K/N" help:"Run the K-th of N shards of the plan, whole cells of about the same cost: plan once (virtmatrix plan -o FILE), run each shard with -plan FILE, and make one run of them with virtmatrix merge. Exit code 0: the shard has all its answers, whatever they are."`
 	Resume string `placeholder:"RUN" help:"Go on with a run that was stopped or killed: only what its journal lacks. What was begun with -fresh or -keep goes on so." xor:"what"`
 	Keep   bool   `help:"Keep the evidence of passes too; nothing is answered from the cache then."`
+	Seed   string `placeholder:"N|random" help:"Ask the checks of a cell in another order than the plan's: one that N gives, or that is drawn and printed, so that it can be had again. Nothing is answered from the cache then."`
 	// Parallel is 0 for as many as fit.
 	Parallel int `placeholder:"N" help:"Run N cells side by side, as far as there is memory, even if the processors are busy (as many as fit on the machine: virtmatrix doctor)."`
 }
@@ -39,6 +41,7 @@ Examples:
   virtmatrix run -profile containers -candidate libvirt=/srv/rebuild   # packages of a folder, before they are released
   virtmatrix run -plan plan.json
   virtmatrix run -plan plan.json -shard 3/8
+  virtmatrix run -profile containers -seed random          # does a check lean on what another left?
   virtmatrix run -resume latest`
 }
 
@@ -48,6 +51,11 @@ func (v *runVerb) Run(a *app) error {
 	if v.Parallel < 0 {
 		return fmt.Errorf("cannot run %d cells side by side: give 1 or more", v.Parallel)
 	}
+	var err error
+	if r.options.Seed, err = seed(v.Seed); err != nil {
+		return err
+	}
+	r.options.Fresh = r.options.Fresh || r.options.Seed != 0
 	// Rules that cannot be read are told before hours are spent.
 	if _, err := v.ruling.read(a); err != nil {
 		return err
@@ -66,8 +74,8 @@ func (v *runVerb) prepare(r *runner) (err error) {
 		}
 		return err
 	}
-	if v.narrows() || v.chooses() || v.Shard != "" {
-		return errors.New("cannot resume a part: a run goes on with its own plan; leave out what selects profile, cells, checks and shard")
+	if v.narrows() || v.chooses() || v.Shard+v.Seed != "" {
+		return errors.New("cannot resume a part: a run goes on with its own plan and order; leave out what selects profile, cells, checks, shard and seed")
 	}
 	name := v.Resume
 	if name == rundir.Latest {
@@ -79,6 +87,20 @@ func (v *runVerb) prepare(r *runner) (err error) {
 	r.resumed = true
 	r.plan, err = r.dir.ReadPlan()
 	return err
+}
+
+// seed reads a seed, or draws one.
+func seed(text string) (n uint64, err error) {
+	switch text {
+	case "":
+		return 0, nil
+	case "random":
+		return uint64(rand.Uint32()) + 1, nil
+	}
+	if n, err = strconv.ParseUint(text, 10, 64); err != nil || n == 0 {
+		return 0, fmt.Errorf("cannot read seed %q: want a number from 1, or random", text)
+	}
+	return n, nil
 }
 
 // cutTo makes the plan a shard of it.
@@ -123,7 +145,15 @@ type runner struct {
 	cut string
 }
 
-func (r *runner) execute(by ruling) (err error) {
+func (r *runner) execute(by ruling) error {
+	if err := r.collect(); err != nil {
+		return err
+	}
+	return r.judge(by)
+}
+
+// collect gets the answers to all that the plan asks.
+func (r *runner) collect() error {
 	r.planning = time.Since(r.began)
 	if err := r.open(); err != nil {
 		return err
@@ -142,13 +172,10 @@ func (r *runner) execute(by ruling) (err error) {
 	}
 	if left > 0 {
 		fmt.Fprintf(r.stderr, "%s: %s on %s\n", short(r.dir.Path()), number(left, "check"), number(len(rows), "cell"))
-		if err := r.answer(rows); err != nil {
-			return err
-		}
-	} else {
-		fmt.Fprintf(r.stderr, "%s: nothing is left to run: every check has its answer\n", short(r.dir.Path()))
+		return r.answer(rows)
 	}
-	return r.judge(by)
+	fmt.Fprintf(r.stderr, "%s: nothing is left to run: every check has its answer\n", short(r.dir.Path()))
+	return nil
 }
 
 // open makes the folder of a new run, and stores what is asked for.
@@ -165,6 +192,9 @@ func (r *runner) open() (err error) {
 	// The options come first: a folder without a plan is no run.
 	if r.options, err = r.dir.AddOptions(r.options); err != nil || r.resumed {
 		return err
+	}
+	if r.options.Seed != 0 {
+		r.note(fmt.Errorf("the checks of each cell were asked in the order of -seed %d", r.options.Seed))
 	}
 	if r.whole != nil {
 		if err := r.dir.WriteWhole(r.whole); err != nil {
@@ -294,54 +324,4 @@ func (r *runner) store(m *reports.Matrix) error {
 		}
 	}
 	return nil
-}
-
-// times prints where the time went and where the files are.
-func (r *runner) times(m *reports.Matrix) {
-	wall := time.Since(r.began)
-	checking, own := r.checkTime(m)
-	inside := max(checking-own, 0)
-	outside := max(wall-inside, 0)
-	fmt.Fprintf(r.stdout, "\ntime: %s in all, of which %s inside guests and %s (%.0f%%) not: planning %s, cache %s, images %s, suites %s\n",
-		spell(wall), spell(inside), spell(outside), 100*outside.Seconds()/max(wall.Seconds(), 0.001),
-		spell(r.planning), spell(r.cache), spell(r.building), spell(max(r.suite-inside, 0)))
-	fmt.Fprintf(r.stdout, "report:   %s\nevidence: %s\nlog:      %s\n",
-		short(r.dir.Path("report.html")), short(r.dir.Path("cells")), short(r.dir.Log()))
-}
-
-// checkTime returns for how long checks of this command were under way, and
-// the part of it that was the harness's own. Those of a run that it went on
-// with were another command's. The own work of cells that ran side by side was
-// done side by side too.
-func (r *runner) checkTime(m *reports.Matrix) (under, own time.Duration) {
-	type span struct{ from, to time.Time }
-	var spans []span
-	for i := range m.Results {
-		if rec := m.Results[i].Record; rec != nil && !rec.Started.Before(r.began) {
-			spans = append(spans, span{rec.Started, rec.Started.Add(seconds(rec.Seconds))})
-			own += seconds(rec.Seconds - rec.GuestSeconds)
-		}
-	}
-	slices.SortFunc(spans, func(a, b span) int { return a.from.Compare(b.from) })
-	var end time.Time
-	for _, s := range spans {
-		if s.from.After(end) {
-			end = s.from
-		}
-		if s.to.After(end) {
-			under, end = under+s.to.Sub(end), s.to
-		}
-	}
-	return under, own / time.Duration(r.processes())
-}
-
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-
-// processes is how many Ginkgo processes run the plan's families.
-func (r *runner) processes() int {
-	n := r.parallel
-	if n == 0 {
-		n = r.fits
-	}
-	return max(1, min(n, r.plan.Units()))
 }

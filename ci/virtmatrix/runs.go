@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -61,6 +62,7 @@ type ruling struct {
 	Policy  string    `type:"path" placeholder:"FILE" help:"The gate's policy, in place of the built-in one."`
 	Known   string    `type:"path" placeholder:"FILE" help:"The known issues, in place of the built-in ones (ci/known-issues.yaml)."`
 	Waivers string    `type:"path" placeholder:"FILE" help:"The waivers, in place of the built-in ones (ci/waivers.yaml)."`
+	History string    `type:"path" placeholder:"DIR" help:"The folder of the runs that tell how often checks in quarantine flake (all runs)."`
 	At      time.Time `placeholder:"TIME" help:"Judge as if it were then (2026-11-28T12:00:00Z), in place of now."`
 }
 
@@ -69,6 +71,8 @@ type judge struct {
 	policy reports.Policy
 	rules  *known.Rules
 	at     time.Time
+	// history is the folder of earlier runs.
+	history string
 }
 
 // read reads all files, so that none is found wanting when hours were spent.
@@ -77,6 +81,7 @@ func (f ruling) read(a *app) (j judge, err error) {
 	if j.at.IsZero() {
 		j.at = time.Now()
 	}
+	j.history = cmp.Or(f.History, a.Runs)
 	if j.policy = reports.DefaultPolicy(); f.Policy != "" {
 		if j.policy, err = reports.ReadPolicy(f.Policy); err != nil {
 			return j, err
@@ -135,12 +140,47 @@ func (j judge) run(d *rundir.Dir) (*reports.Matrix, error) {
 		return nil, err
 	} else if !o.Selftest {
 		m.Apply(j.rules, j.at)
+		if err := j.quarantine(d, m); err != nil {
+			return nil, err
+		}
 	}
-	m.Find()
+	if err := j.find(d, m); err != nil {
+		return nil, err
+	}
 	m.Rebase = reports.Rebased(m)
 	decision := reports.Gate(m, j.policy, j.at)
 	m.Decision = &decision
 	return m, nil
+}
+
+// find gathers the failures into findings, with what virtmatrix localise asked about them.
+func (j judge) find(d *rundir.Dir, m *reports.Matrix) error {
+	found, err := j.localised(d)
+	m.Find(found...)
+	return err
+}
+
+// localised are the runs that narrowed the causes of a run's failures. What was edited is no
+// evidence.
+func (j judge) localised(d *rundir.Dir) (found []*reports.Matrix, err error) {
+	names, err := rundir.List(d.Path(localisedDir))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		more, err := rundir.Open(d.Path(localisedDir, name))
+		if err != nil {
+			return nil, err
+		}
+		m, err := j.run(more)
+		if err != nil {
+			return nil, err
+		}
+		if m.Damage.Err() == nil {
+			found = append(found, m)
+		}
+	}
+	return found, nil
 }
 
 // leave ends the command with the code of a decision.

@@ -69,6 +69,9 @@ func (v *whyVerb) Run(a *app) error {
 		return fmt.Errorf("cannot open run: %w", err)
 	}
 	defer root.Close()
+	if err := j.remember(d, m); err != nil {
+		return err
+	}
 	for i, r := range results {
 		if i > 0 {
 			fmt.Fprintln(a.stdout)

@@ -1,6 +1,7 @@
 package rundir
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,8 @@ type Options struct {
 	Keep bool `json:"keep,omitempty"`
 	// Selftest runs each check under its control, which it must see.
 	Selftest bool `json:"selftest,omitempty"`
+	// Seed decides the order of the checks of a cell; 0 is the plan's order.
+	Seed uint64 `json:"seed,omitempty"`
 }
 
 // Options returns the options of the run. A run without the file has none.
@@ -41,7 +44,7 @@ func (d *Dir) AddOptions(more Options) (Options, error) {
 	if err != nil {
 		return old, err
 	}
-	all := Options{Fresh: old.Fresh || more.Fresh, Keep: old.Keep || more.Keep, Selftest: old.Selftest || more.Selftest}
+	all := Options{Fresh: old.Fresh || more.Fresh, Keep: old.Keep || more.Keep, Selftest: old.Selftest || more.Selftest, Seed: cmp.Or(old.Seed, more.Seed)}
 	if all == old {
 		return old, nil
 	}

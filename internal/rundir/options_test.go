@@ -13,6 +13,8 @@ func TestWhatARunIsAskedForIsRememberedAndGrows(t *testing.T) {
 		{Options{Fresh: true}, Options{Fresh: true}},
 		{Options{}, Options{Fresh: true}},
 		{Options{Keep: true}, Options{Fresh: true, Keep: true}},
+		{Options{Seed: 7}, Options{Fresh: true, Keep: true, Seed: 7}},
+		{Options{Seed: 8}, Options{Fresh: true, Keep: true, Seed: 7}}, // it goes on in the order in which it was begun
 	} {
 		got, err := d.AddOptions(step.more)
 		if err != nil || got != step.want {

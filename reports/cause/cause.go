@@ -9,6 +9,7 @@ package cause
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/bits"
 	"slices"
 	"strings"
@@ -61,13 +62,16 @@ const perWrong, perAtom = 5, 2
 // for what is likelier, which comes first. It returns none when all cells are of one
 // sort, and when the best is hardly better than saying nothing.
 func Find(axes []Axis, cells []Cell) []Condition {
-	s := newSearch(axes, cells)
+	return newSearch(axes, cells).find()
+}
+
+func (s *search) find() []Condition {
 	if s.red.count() == 0 || s.green.count() == 0 {
 		return nil
 	}
 	for size := 1; size <= maxAtoms; size++ {
-		// No larger condition is as good as what is found.
-		if len(s.best) > 0 && s.score <= perAtom*size {
+		// No larger condition is as good.
+		if len(s.best) > 0 && s.score+s.slack < perAtom*size {
 			break
 		}
 		s.extend(nil, s.all, 0, size)
@@ -90,8 +94,11 @@ type search struct {
 	atoms           [][]Atom
 	red, green, all set
 	score           int
-	// best has one condition for each choice of axes.
-	best map[string]Condition
+	// slack is by how much a condition may be worse than the best, and be found.
+	slack int
+	// best has one condition for each choice of axes, that which claims least; or each one.
+	best   map[string]Condition
+	ranges bool
 }
 
 func newSearch(axes []Axis, cells []Cell) *search {
@@ -134,7 +141,7 @@ func (s *search) extend(atoms []Atom, has set, axis, size int) {
 		for _, atom := range s.atoms[a] {
 			both := has.and(atom.set)
 			// The red cells that it misses stay missed.
-			if len(s.best) > 0 && perWrong*(s.red.count()-both.common(s.red))+perAtom*(len(atoms)+size) > s.score {
+			if len(s.best) > 0 && perWrong*(s.red.count()-both.common(s.red))+perAtom*(len(atoms)+size) > s.score+s.slack {
 				continue
 			}
 			s.extend(append(atoms, atom), both, a+1, size-1)
@@ -145,12 +152,12 @@ func (s *search) extend(atoms []Atom, has set, axis, size int) {
 func (s *search) consider(atoms []Atom, has set) {
 	c := Condition{Red: has.common(s.red), Green: has.common(s.green)}
 	c.score = perWrong*(s.red.count()-c.Red+c.Green) + perAtom*len(atoms)
-	if len(s.best) > 0 && c.score > s.score {
+	if len(s.best) > 0 && c.score > s.score+s.slack {
 		return
 	}
 	if c.score < s.score || len(s.best) == 0 {
 		s.score = c.score
-		clear(s.best)
+		maps.DeleteFunc(s.best, func(_ string, c Condition) bool { return c.score > s.score+s.slack })
 	}
 	c.Atoms = slices.Clone(atoms)
 	key := ""
@@ -158,6 +165,9 @@ func (s *search) consider(atoms []Atom, has set) {
 		c.width += atom.To - atom.From
 		c.rank += s.axes[atom.Axis].Rank
 		key += fmt.Sprint(atom.Axis, " ")
+		if s.ranges {
+			key += fmt.Sprint(atom.From, atom.To, " ")
+		}
 		c.support += s.without(atoms, i).common(s.green)
 	}
 	if old, ok := s.best[key]; !ok || c.width < old.width {
@@ -180,7 +190,7 @@ func (s *search) without(atoms []Atom, but int) set {
 // cells show that each atom matters, by how little they claim.
 func (s *search) likelier(a, b Condition) int {
 	return cmp.Or(
-		cmp.Compare(a.rank, b.rank), cmp.Compare(b.support, a.support), cmp.Compare(a.width, b.width),
+		cmp.Compare(a.score, b.score), cmp.Compare(a.rank, b.rank), cmp.Compare(b.support, a.support), cmp.Compare(a.width, b.width),
 		slices.CompareFunc(a.Atoms, b.Atoms, func(x, y Atom) int { return cmp.Compare(x.Axis, y.Axis) }),
 	)
 }

@@ -80,10 +80,19 @@ func found(all [][]int, conditions []Condition, c Condition) int {
 	})
 }
 
+// trials is how many causes are planted: fewer in a short test.
+func trials(t *testing.T, n int) int {
+	t.Helper()
+	if testing.Short() {
+		return n / 5
+	}
+	return n
+}
+
 func TestHowOftenAPlantedCauseIsFirst(t *testing.T) {
 	axes := testAxes()
 	all := array(t, axes, len(axes))
-	const trials = 300
+	trials := trials(t, 300)
 	for _, strength := range []int{2, 3, len(axes)} {
 		rows := all
 		if strength < len(axes) {
@@ -108,9 +117,9 @@ func TestHowOftenAPlantedCauseIsFirst(t *testing.T) {
 						among++
 					}
 				}
-				percent := 100 * float64(first) / trials
+				percent := 100 * float64(first) / float64(trials)
 				t.Logf("%3d cells (each combination of %d values), noise %.0f %%, a cause of %d: first in %.1f %%, among those that fit equally in %.1f %%",
-					len(rows), strength, 100*noise, atoms, percent, 100*float64(among)/trials)
+					len(rows), strength, 100*noise, atoms, percent, 100*float64(among)/float64(trials))
 				// A cause of more values than the cells have combinations of shows in too few.
 				if noise == 0 && atoms < strength && percent < 95 {
 					t.Errorf("a cause of %d is first in %.1f %% only", atoms, percent)
@@ -179,30 +188,60 @@ func TestCounterEvidenceIsCounted(t *testing.T) {
 	}
 }
 
-// Where several conditions fit, as they do with the few cells of a cover of pairs, the cells
-// that Decide names find the cause.
-func TestTheCellsThatDecideFindTheCause(t *testing.T) {
-	axes := testAxes()
-	all := array(t, axes, len(axes))
-	rows := array(t, axes, 2)
-	rnd := rand.New(rand.NewPCG(2, 2))
-	const trials = 300
-	first, more := 0, 0
-	for range trials {
-		c := planted(rnd, axes, 2)
-		cells, _ := colour(rnd, rows, c, 0)
-		conditions := Find(axes, cells)
-		for next := Decide(axes, cells, conditions); next != nil; next = Decide(axes, cells, conditions) {
-			cells = append(cells, Cell{next, c.Holds(next)})
-			conditions = Find(axes, cells)
+// alike is the cost of cells that all cost the same.
+func alike([]int) float64 { return 1 }
+
+// localised asks what Decide and Confirm name until they name nothing, as virtmatrix localise
+// does, and says how many cells that took.
+func localised(axes []Axis, cells []Cell, ask func([]int) bool) (conditions []Condition, more int) {
+	for more < 30 {
+		next := Decide(axes, cells, alike, nil)
+		if len(next) == 0 {
+			next = Confirm(axes, cells, alike, nil)
+		}
+		if len(next) == 0 {
+			break
+		}
+		for _, values := range next {
+			cells = append(cells, Cell{values, ask(values)})
 			more++
 		}
-		if found(all, conditions, c) == 0 {
-			first++
-		}
 	}
-	t.Logf("%d cells, a cause of 2: first in %.1f %% after %.1f more cells", len(rows), 100*float64(first)/trials, float64(more)/trials)
-	if first < trials*95/100 {
-		t.Errorf("the cause is first in %d of %d", first, trials)
+	return Find(axes, cells), more
+}
+
+func TestHowOftenAPlantedCauseIsFirstOnceItIsLocalised(t *testing.T) {
+	axes := testAxes()
+	all := array(t, axes, len(axes))
+	trials := trials(t, 100)
+	for _, strength := range []int{2, 3} {
+		rows := array(t, axes, strength)
+		for _, noise := range []float64{0, .02} {
+			for atoms := 1; atoms <= maxAtoms; atoms++ {
+				rnd := rand.New(rand.NewPCG(uint64(strength), uint64(10+atoms)))
+				before, first, asked, most := 0, 0, 0, 0
+				for range trials {
+					c := planted(rnd, axes, atoms)
+					cells, red := colour(rnd, rows, c, noise)
+					for red == 0 {
+						c = planted(rnd, axes, atoms)
+						cells, red = colour(rnd, rows, c, noise)
+					}
+					if found(all, Find(axes, cells), c) == 0 {
+						before++
+					}
+					conditions, more := localised(axes, cells, func(values []int) bool { return c.Holds(values) != (rnd.Float64() < noise) })
+					if found(all, conditions, c) == 0 {
+						first++
+					}
+					asked, most = asked+more, max(most, more)
+				}
+				t.Logf("%3d cells (each combination of %d values), noise %.0f %%, a cause of %d: first in %d %% of trials, in %d %% after %.1f more cells (at most %d)",
+					len(rows), strength, 100*noise, atoms, 100*before/trials, 100*first/trials, float64(asked)/float64(trials), most)
+				if noise == 0 && first < trials*95/100 {
+					t.Errorf("a cause of %d is first in %d of %d", atoms, first, trials)
+				}
+			}
+		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -29,6 +31,7 @@ type Suite struct {
 	Cells []*matrix.Cell
 
 	dir     *rundir.Dir
+	seed    uint64
 	driver  *run.Driver
 	run     *Run
 	closers []func() error
@@ -73,7 +76,12 @@ func Open(process int) (_ *Suite, err error) {
 
 // ready makes what the cells need that are still to be asked. Without any, Ginkgo
 // is told of the answers that there are, and nothing else is needed.
-func (s *Suite) ready(ctx context.Context, cat *matrix.Catalog, process int, events progress.Sink) (err error) {
+func (s *Suite) ready(ctx context.Context, cat *matrix.Catalog, process int, events progress.Sink) error {
+	options, err := s.dir.Options()
+	if err != nil {
+		return err
+	}
+	s.seed = options.Seed
 	if s.done() {
 		s.Cells, err = s.dir.Ordered(s.Plan)
 		return err
@@ -288,7 +296,7 @@ func (s *Suite) units() []Unit {
 	var units []Unit
 	for _, cell := range s.Cells {
 		of := map[string]int{}
-		for _, p := range cell.Checks {
+		for _, p := range shuffled(cell, s.seed) {
 			if !p.Asked() {
 				continue
 			}
@@ -308,6 +316,22 @@ func (s *Suite) units() []Unit {
 		}
 	}
 	return units
+}
+
+// shuffled are the checks of a cell in the order that a seed gives them, the boot check first:
+// each process has the same, also when the run goes on.
+func shuffled(cell *matrix.Cell, seed uint64) []matrix.PlannedCheck {
+	if seed == 0 {
+		return cell.Checks
+	}
+	checks := slices.Clone(cell.Checks)
+	rest := checks
+	if len(rest) > 0 && rest[0].Boot {
+		rest = rest[1:]
+	}
+	rnd := rand.New(rand.NewPCG(seed, uint64(crc32.ChecksumIEEE([]byte(cell.ID)))))
+	rnd.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
+	return checks
 }
 
 // Ask answers a check, from the cache if the answer is there.

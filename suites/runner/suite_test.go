@@ -61,3 +61,30 @@ func TestAnswersOutOfTheCacheAreToldWhenNothingIsLeftToAsk(t *testing.T) {
 		t.Errorf("told %+v, %v", told, err)
 	}
 }
+
+func TestASeedShufflesTheChecksOfACellAndReplays(t *testing.T) {
+	cell := &matrix.Cell{ID: "a", Checks: []matrix.PlannedCheck{{ID: "IK-BOOT", Boot: true}}}
+	for _, id := range strings.Split("b c d e f g h i j k l m n o p q", " ") {
+		cell.Checks = append(cell.Checks, matrix.PlannedCheck{ID: id})
+	}
+	order := func(cell *matrix.Cell, seed uint64) string {
+		var ids []string
+		for _, c := range shuffled(cell, seed) {
+			ids = append(ids, c.ID)
+		}
+		return strings.Join(ids, " ")
+	}
+	planned, first := order(cell, 0), order(cell, 1)
+	other := *cell
+	other.ID = "b"
+	switch {
+	case planned != "IK-BOOT b c d e f g h i j k l m n o p q":
+		t.Errorf("without a seed they come as %s", planned)
+	case first != order(cell, 1):
+		t.Error("a seed gives two orders")
+	case first == planned || first == order(cell, 2) || first == order(&other, 1):
+		t.Errorf("%s is the order of other seeds or cells as well", first)
+	case !strings.HasPrefix(first, "IK-BOOT ") || len(first) != len(planned):
+		t.Errorf("%s has not each check, the boot check first", first)
+	}
+}
