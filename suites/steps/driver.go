@@ -17,9 +17,11 @@ func (t *T) WithoutDriver(name string) {
 		t.Cleanup(func() {
 			t.Sh("mv " + d.Path + ".away " + d.Path)
 			t.restart(d.Name, syscall.SIGTERM)
+			t.reconnect()
 		})
 		t.endDaemon(d)
 		t.Sh("mv " + d.Path + " " + d.Path + ".away")
+		t.reconnect()
 		return
 	}
 	file := t.Sh(`awk '/libvirt_driver_` + name + `[.]so/ {print $6; exit}' /proc/` + t.DaemonPID() + `/maps`)
