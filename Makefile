@@ -10,10 +10,10 @@ export GOFLAGS := $(strip $(GOFLAGS) -tags=libvirt_dlopen)
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$(PATH)")
 VIRTMATRIX := $(ROOT) bin/virtmatrix
 
-.PHONY: help setup build check checks costs test test-real test-rpm selftest matrix report doctor bench clean
+.PHONY: help setup build check checks costs test test-real test-rpm test-modular selftest matrix report doctor bench clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the packages that this machine lacks (as root or with sudo)
 	@ci/setup
@@ -43,6 +43,10 @@ MADE ?= /var/cache/virtmatrix/rpmdist
 test-rpm: setup build ## A cell of RPMs and its twin of the same binaries, in containers
 	@$(ROOT) go run ./fixtures/rpmdist/make $(MADE)
 	@$(VIRTMATRIX) --matrix $(MADE)/matrix run -profile rpm
+
+test-modular: setup build ## A cell of libvirt's modular daemons, which are built for it, and its monolithic twin: an hour
+	@$(ROOT) go run ./fixtures/rpmdist/make -modular $(MADE)
+	@$(VIRTMATRIX) --matrix $(MADE)/matrix run -profile rpm-modular
 
 selftest: setup build ## Does each check see what it exists to see? Each must fail under its control
 	@$(VIRTMATRIX) selftest

@@ -140,6 +140,14 @@ func TestTheDaemonsThatAreStarted(t *testing.T) {
 	if d, err := m.Listener(matrix.Xen); err != nil || d.Name != "libvirtd" {
 		t.Errorf("other machines connect to %+v of Xen, %v", d, err)
 	}
+	for _, tc := range []struct {
+		kind         matrix.Kind
+		driver, want string
+	}{{matrix.KVM, "network", "virtnetworkd"}, {matrix.KVM, "storage", ""}, {matrix.Xen, "network", "libvirtd"}} {
+		if d, err := m.Driver(tc.kind, tc.driver); d.Name != tc.want || (err == nil) != (tc.want != "") {
+			t.Errorf("%s: the driver %s is of %q, %v, want %q", tc.kind, tc.driver, d.Name, err, tc.want)
+		}
+	}
 	if at, _ := m.Program(Emulator); at != "/usr/libexec/qemu-kvm" || m.Loader != "/usr/lib64/ld-linux-x86-64.so.2" {
 		t.Errorf("the emulator is at %q, its loader at %q", at, m.Loader)
 	}

@@ -168,11 +168,36 @@ var secondary = []string{
 	"virtnetworkd", "virtnodedevd", "virtnwfilterd", "virtsecretd", "virtstoraged", "virtinterfaced", proxy,
 }
 
-// Start lists the daemons that make the kind's guests manageable, in the order to
-// start them, without an init system that starts one when it is called. The manager
-// is the last.
-func (m Manifest) Start(kind matrix.Kind) ([]Daemon, error) {
+// Drivers lists the daemons that have libvirt's drivers, and the proxy, in the order to
+// start them. The manager is the last, and the only one where it has all drivers.
+func (m Manifest) Drivers(kind matrix.Kind) (all []Daemon, err error) {
 	manager, err := m.Manager(kind)
+	if err != nil {
+		return nil, err
+	}
+	if manager.Name != monolithic {
+		for _, name := range secondary {
+			if d, err := m.Daemon(name); err == nil {
+				all = append(all, d)
+			}
+		}
+	}
+	return append(all, manager), nil
+}
+
+// Driver returns the daemon that has a driver of the name: "network" is virtnetworkd's
+// where drivers have daemons of their own.
+func (m Manifest) Driver(kind matrix.Kind, name string) (Daemon, error) {
+	if d, err := m.Manager(kind); err != nil || d.Name == monolithic {
+		return d, err
+	}
+	return m.Daemon("virt" + name + "d")
+}
+
+// Start lists the daemons that make the kind's guests manageable, in the order to
+// start them, without an init system that starts one when it is called.
+func (m Manifest) Start(kind matrix.Kind) ([]Daemon, error) {
+	drivers, err := m.Drivers(kind)
 	if err != nil {
 		return nil, err
 	}
@@ -180,15 +205,7 @@ func (m Manifest) Start(kind matrix.Kind) ([]Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	start := []Daemon{log}
-	if manager.Name != monolithic {
-		for _, name := range secondary {
-			if d, err := m.Daemon(name); err == nil {
-				start = append(start, d)
-			}
-		}
-	}
-	return append(start, manager), nil
+	return append([]Daemon{log}, drivers...), nil
 }
 
 // UEFI returns the firmware of guests that have UEFI: the first that needs no SMM and

@@ -98,6 +98,16 @@ type Deliverer interface {
 	Plant(ctx context.Context, c matrix.Candidate, p Planted) (matrix.Candidate, error)
 }
 
+// Builder is a source that has what packages are built of.
+type Builder interface {
+	Source
+	// SourcePackage finds the files of a version of a source package, with digests from
+	// signed metadata. Fetch gets them as it gets packages.
+	SourcePackage(ctx context.Context, release, name, version string) (matrix.PackageSet, error)
+	// Lay copies the files of a fetched set into a folder, by their names.
+	Lay(set matrix.PackageSet, dir string) error
+}
+
 // Chronicler is a source whose packages tell what changed in them.
 type Chronicler interface {
 	// Changelog returns the entries of a fetched package's changelog that are newer than

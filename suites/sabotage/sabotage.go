@@ -53,6 +53,11 @@ func Wrap(program, name, script string) *Control {
 	return &Control{Name: name, apply: func(t *steps.T) func() error { t.Wrap(program, script); return nil }}
 }
 
+// WrapDaemon does so to the daemon that manages guests.
+func WrapDaemon(name, script string) *Control {
+	return &Control{Name: name, apply: func(t *steps.T) func() error { t.Wrap(t.Manager().Name, script); return nil }}
+}
+
 // Filter puts a sed expression behind what a program of L1 prints.
 func Filter(program, name, expression string) *Control {
 	return Wrap(program, name, "set -o pipefail\n$REAL \"$@\" | sed -u -e "+host.Quote(expression))

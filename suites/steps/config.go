@@ -13,7 +13,7 @@ import (
 // Configure adds lines to a file of libvirt's configuration and starts its daemon anew;
 // both are undone when the check is over.
 func (t *T) Configure(file, lines string) {
-	t.amend(t.Manager(), file, lines)
+	t.amend(file, lines, func() { t.RestartLibvirt(syscall.SIGTERM) })
 	t.RestartLibvirt(syscall.SIGTERM)
 }
 
@@ -22,7 +22,7 @@ func (t *T) Configure(file, lines string) {
 func (t *T) InstallHook(name, script string) {
 	file := t.Layout().LibvirtConfig + "/hooks/" + name
 	t.Sh("mkdir -p " + host.Quote(path.Dir(file)))
-	t.amend(t.Manager(), file, "#!/bin/sh\n"+script+"\n")
+	t.amend(file, "#!/bin/sh\n"+script+"\n", func() { t.RestartLibvirt(syscall.SIGTERM) })
 	t.Sh("chmod 755 " + host.Quote(file))
 	t.RestartLibvirt(syscall.SIGTERM)
 }
@@ -33,7 +33,10 @@ func (t *T) InstallHook(name, script string) {
 func (t *T) Listen(lines string) {
 	d, err := t.Layout().Listener(t.Kind())
 	t.must(err, "find the daemon that listens")
-	t.amend(d, d.Config, lines)
+	t.amend(d.Config, lines, func() {
+		t.restart(d.Name, syscall.SIGTERM)
+		t.reconnect()
+	})
 	t.Sh("ip link set lo up 2>/dev/null || true")
 	t.endDaemon(d)
 	t.Sh(fmt.Sprintf("setsid %s --listen >>%s 2>&1 </dev/null &", d.Path, agent.ServiceLog(d.Name)))
@@ -46,14 +49,13 @@ func (t *T) endDaemon(d layout.Daemon) {
 	t.Sh(fmt.Sprintf("kill $(pidof %s) && timeout 60 sh -c 'while pidof %s >/dev/null; do sleep 0.05; done'", d.Name, d.Name))
 }
 
-// amend adds lines to a file. When the check is over the file is as it was, and the
-// daemon that reads it is started anew.
-func (t *T) amend(d layout.Daemon, file, lines string) {
+// amend adds lines to a file. When the check is over the file is as it was, and who reads
+// it is started anew.
+func (t *T) amend(file, lines string, restart func()) {
 	aside, f := t.Scratch(path.Base(file)+".aside"), host.Quote(file)
 	t.Sh("test ! -e " + f + " || cp -a " + f + " " + aside + "; printf %s " + host.Quote(lines) + " >> " + f)
 	t.Cleanup(func() {
 		t.Sh("if test -e " + aside + "; then cp -a " + aside + " " + f + "; else rm -f " + f + "; fi")
-		t.restart(d.Name, syscall.SIGTERM)
-		t.reconnect()
+		restart()
 	})
 }

@@ -2,14 +2,24 @@ package steps
 
 import (
 	"context"
+	"slices"
 	"syscall"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
 // RestartLibvirt ends libvirt's daemon by a signal, starts it again as it was, and
-// waits until it answers. One that does not fails the check.
+// waits until it answers. One that does not fails the check. Where drivers have daemons
+// of their own it is done to all of them, as an update does.
 func (t *T) RestartLibvirt(signal syscall.Signal) {
+	for _, d := range slices.Backward(t.daemons()) {
+		t.restart(d.Name, signal)
+	}
+	t.reconnect()
+}
+
+// RestartManager does so to the daemon that manages guests alone.
+func (t *T) RestartManager(signal syscall.Signal) {
 	t.restart(t.Manager().Name, signal)
 	t.reconnect()
 }

@@ -8,8 +8,22 @@ import (
 )
 
 // WithoutDriver ends libvirt's daemon and starts it again as where the package of one
-// of its drivers is not installed. The driver is back when the check is over.
+// of its drivers is not installed. The driver is back when the check is over. One that has
+// a daemon of its own goes with that.
 func (t *T) WithoutDriver(name string) {
+	d, err := t.Layout().Driver(t.Kind(), name)
+	t.must(err, "find the daemon of the driver "+name)
+	if d.Name != t.Manager().Name {
+		t.Cleanup(func() {
+			t.Sh("mv " + d.Path + ".away " + d.Path)
+			t.restart(d.Name, syscall.SIGTERM)
+			t.reconnect()
+		})
+		t.endDaemon(d)
+		t.Sh("mv " + d.Path + " " + d.Path + ".away")
+		t.reconnect()
+		return
+	}
 	file := t.Sh(`awk '/libvirt_driver_` + name + `[.]so/ {print $6; exit}' /proc/` + t.DaemonPID() + `/maps`)
 	if file == "" {
 		t.Fail(matrix.LayerManagement, "%s has not loaded its %s driver", t.Manager().Name, name)

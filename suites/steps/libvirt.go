@@ -127,7 +127,7 @@ func (t *T) tryWithin(limit time.Duration, op string, call func() error) error {
 		client, _ := libvirterr.ClientVersion()
 		t.must(fault.Infraf(op, "libvirt's client library on L0, %s, lacks %s", client, name), op)
 	}
-	if err != nil && unanswered(err) {
+	if err != nil && unanswered(err) && !t.ofAnother(err) {
 		t.must(t.explain(op, err), op)
 	}
 	return err
@@ -170,17 +170,33 @@ func unanswered(err error) bool {
 	return e.Code == libvirt.ERR_NO_CONNECT
 }
 
-// explain says why a call was not answered: L1 is dead, its daemon is, the daemon ended
+// ofAnother says that an error is the daemon's answer: it did not reach the daemon of
+// another driver.
+func (t *T) ofAnother(err error) bool {
+	return slices.ContainsFunc(t.daemons()[1:], func(d layout.Daemon) bool { return strings.Contains(err.Error(), "/"+d.Name+"-sock") })
+}
+
+// daemons are those of libvirt's drivers, the one that manages guests first.
+func (t *T) daemons() []layout.Daemon {
+	all, err := t.Layout().Drivers(t.Kind())
+	t.must(err, "find libvirt's daemons")
+	slices.Reverse(all)
+	return all
+}
+
+// explain says why a call was not answered: L1 is dead, a daemon is, the daemon ended
 // the connection while it runs on, or it was us.
 func (t *T) explain(op string, err error) error {
+	for _, d := range t.daemons() {
+		res, execErr := t.Host().Exec(t.ctx, "pidof "+d.Name+" || tail -n 20 "+agent.ServiceLog("agent")+" "+agent.ServiceLog(d.Name))
+		if execErr != nil {
+			return execErr
+		}
+		if len(res.Stdout) == 0 || res.Stdout[0] < '0' || res.Stdout[0] > '9' {
+			return fault.Productf(matrix.LayerManagement, op, "%s is not running (%s); its log ends with:\n%s", d.Name, Text(err), res.Text())
+		}
+	}
 	daemon := t.Manager().Name
-	res, execErr := t.Host().Exec(t.ctx, "pidof "+daemon+" || tail -n 20 "+agent.ServiceLog("agent")+" "+agent.ServiceLog(daemon))
-	if execErr != nil {
-		return execErr
-	}
-	if len(res.Stdout) == 0 || res.Stdout[0] < '0' || res.Stdout[0] > '9' {
-		return fault.Productf(matrix.LayerManagement, op, "%s is not running (%s); its log ends with:\n%s", daemon, Text(err), res.Text())
-	}
 	if end := t.s.hungUp(); end != nil && end.By == host.ByDaemon {
 		return fault.Productf(matrix.LayerManagement, op, "%s, which is still running, ended the connection (%s): %s", daemon, end, Text(err))
 	}

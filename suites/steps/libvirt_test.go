@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,6 +99,55 @@ func TestTheDaemonThatIsAskedForIsTheHosts(t *testing.T) {
 		b.host.Places.Daemons = split
 		b.host.OnForward = func(remote string) (string, error) { return "", errors.New("no way to " + remote) }
 		infra("no way to "+want)(b, b.attempt(func(t *T, _ *hosttest.Host) { open(t) }))
+	}
+}
+
+// modularHost gives the host a daemon for each of two drivers, of which some run.
+func modularHost(h *hosttest.Host, running ...string) {
+	h.Places.Daemons = []layout.Daemon{{Name: "virtnetworkd"}, {Name: "virtqemud"}}
+	h.OnExec = func(_ context.Context, command string) (agent.Result, error) {
+		for _, name := range running {
+			if strings.HasPrefix(command, "pidof "+name+" ||") {
+				return agent.Result{Stdout: []byte("1\n")}, nil
+			}
+		}
+		return agent.Result{Stdout: []byte("its log\n")}, nil
+	}
+}
+
+func TestWhatTheDaemonsOfDriversSayOfEachOtherIsTold(t *testing.T) {
+	// virtqemud answers that it does not reach virtnetworkd: the connection to it is whole.
+	unreached := libvirt.Error{Code: libvirt.ERR_SYSTEM_ERROR, Domain: libvirt.FROM_RPC, Message: "Failed to connect socket to '/var/run/libvirt/virtnetworkd-sock': No such file or directory"}
+	on(t, passes, func(t *T, h *hosttest.Host) {
+		modularHost(h, "virtqemud")
+		t.Refuses("list networks", libvirt.ERR_SYSTEM_ERROR, func() error { return unreached })
+	})
+	on(t, ends(matrix.Fail, matrix.LayerManagement, "virtnetworkd is not running"), func(t *T, h *hosttest.Host) {
+		modularHost(h, "virtqemud")
+		t.Do("list networks", func() error { return connReset })
+	})
+	on(t, infra("the connection to virtqemud broke"), func(t *T, h *hosttest.Host) {
+		modularHost(h, "virtqemud", "virtnetworkd")
+		t.Do("list networks", func() error { return connReset })
+	})
+}
+
+func TestLibvirtIsStartedAnewWithAllItsDaemons(t *testing.T) {
+	var asked []string
+	b := newBench(t)
+	err := b.attempt(func(t *T, h *hosttest.Host) {
+		h.OnForward = func(string) (string, error) { return "", errors.New("no further") }
+		modularHost(h)
+		answers := h.OnExec
+		h.OnExec = func(ctx context.Context, command string) (agent.Result, error) {
+			asked = append(asked, command)
+			return answers(ctx, command)
+		}
+		t.RestartLibvirt(syscall.SIGTERM)
+	})
+	infra("no further")(b, err)
+	if want := []string{"restart virtnetworkd by terminated", "restart virtqemud by terminated"}; !slices.Equal(asked, want) {
+		t.Errorf("asked for %q, want %q", asked, want)
 	}
 }
 

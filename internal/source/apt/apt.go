@@ -55,6 +55,8 @@ type Source struct {
 	opts     Options
 	releases map[string]source.Release
 	files    cache.Files
+	// lists is the kind of lists that are read where it is not those of packages.
+	lists string
 	// since is when an index must have been made at the earliest.
 	since time.Time
 }

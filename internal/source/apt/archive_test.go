@@ -109,10 +109,28 @@ func (a *archive) publish(t *testing.T) {
 		fmt.Fprintf(&index, "%s\nFilename: pool/%s/%s\nSize: %d\nSHA256: %x\n\n",
 			bytes.TrimSpace(run(t, a.dir, nil, "dpkg-deb", "--field", deb)), a.suite, filepath.Base(deb), len(text), sha256.Sum256(text))
 	}
-	write(t, filepath.Join(a.dir, "dists", a.suite, "main/binary-amd64/Packages"), index.String())
-	release := fmt.Sprintf("Origin: Test\nSuite: %[1]s\nCodename: %[1]s\nArchitectures: amd64\nComponents: main\nDate: %[2]s\nValid-Until: %[3]s\nSHA256:\n %[4]x %[5]d main/binary-amd64/Packages\n",
-		a.suite, a.date.UTC().Format(time.RFC1123), a.date.Add(a.valid).UTC().Format(time.RFC1123), sha256.Sum256(index.Bytes()), index.Len())
+	dir := filepath.Join(a.dir, "dists", a.suite)
+	write(t, filepath.Join(dir, "main/binary-amd64/Packages"), index.String())
+	release := fmt.Sprintf("Origin: Test\nSuite: %[1]s\nCodename: %[1]s\nArchitectures: amd64\nComponents: main\nDate: %[2]s\nValid-Until: %[3]s\nSHA256:\n",
+		a.suite, a.date.UTC().Format(time.RFC1123), a.date.Add(a.valid).UTC().Format(time.RFC1123))
+	for _, list := range []string{"main/binary-amd64/Packages", "main/source/Sources"} {
+		if text, err := os.ReadFile(filepath.Join(dir, list)); err == nil {
+			release += fmt.Sprintf(" %x %d %s\n", sha256.Sum256(text), len(text), list)
+		}
+	}
 	write(t, filepath.Join(a.dir, "dists", a.suite, "InRelease"), string(gpg(t, a.gnupg, []byte(release), "--clearsign")))
+}
+
+// addSource adds a source package of files to the archive, for publish.
+func (a *archive) addSource(t *testing.T, name, version string, files map[string]string) {
+	t.Helper()
+	sums := ""
+	for file, text := range files {
+		write(t, filepath.Join(a.dir, "pool", a.suite, file), text)
+		sums += fmt.Sprintf(" %x %d %s\n", sha256.Sum256([]byte(text)), len(text), file)
+	}
+	write(t, filepath.Join(a.dir, "dists", a.suite, "main/source/Sources"),
+		fmt.Sprintf("Package: %s\nFormat: 3.0 (quilt)\nBinary: %[1]s\nArchitecture: any\nVersion: %s\nDirectory: pool/%s\nChecksums-Sha256:\n%s\n", name, version, a.suite, sums))
 }
 
 func write(t *testing.T, path, text string) {

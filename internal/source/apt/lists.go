@@ -1,6 +1,7 @@
 package apt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func (p *private) settings() string { return p.sources() + p.config("") + p.pref
 
 // sources is the text of sources.list.
 func (p *private) sources() string {
-	valid := ""
+	kind, valid := cmp.Or(p.src.lists, "deb"), ""
 	if !p.release.CheckValidUntil {
 		valid = " check-valid-until=no"
 	}
@@ -73,7 +74,7 @@ func (p *private) sources() string {
 		if strings.HasSuffix(suite.Name, "/") {
 			part = "" // a folder has none
 		}
-		fmt.Fprintf(&b, "deb [arch=%s %s%s] %s %s%s\n", arch, trust, valid, p.src.opts.Mirror, suite.Name, part)
+		fmt.Fprintf(&b, "%s [arch=%s %s%s] %s %s%s\n", kind, arch, trust, valid, p.src.opts.Mirror, suite.Name, part)
 	}
 	return p.candidateSource() + b.String()
 }

@@ -19,7 +19,7 @@ var _ = check.Register("O-SESSION", check.Spec{
 	Asserts:  "A plain user's own daemon starts each time that it is called, runs a guest and ends",
 	Requires: []matrix.Requirement{matrix.OwnQEMU, matrix.Since(matrix.Libvirt, "0.9.4")},
 	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
-	Control: sabotage.Wrap("libvirtd", "a daemon that crashes at a user's second start",
+	Control: sabotage.WrapDaemon("a daemon that crashes at a user's second start",
 		`[ "$(id -u)" = 0 ] || mkdir "$HOME/first" 2>/dev/null || kill -SEGV $$; exec "$REAL" "$@"`),
 }, func(t *steps.T) {
 	u := t.PlainUser()

@@ -138,6 +138,6 @@ var _ = check.Register("O-HOOK-D", check.Spec{
 	t.Sh("kill -HUP " + t.DaemonPID())
 	t.Until(stopLimit, "the daemon has called its hook", func() bool { return t.Exists(log) })
 	t.Expect(calls()).To(Equal([]string{"- reload begin SIGHUP"}), "calls of a reload")
-	t.RestartLibvirt(syscall.SIGTERM)
+	t.RestartManager(syscall.SIGTERM)
 	t.Expect(calls()).To(Equal([]string{"- shutdown - shutdown", "- start - start"}), "calls of a restart")
 })
