@@ -121,6 +121,7 @@ func (t *T) l1Logs() []l1Log {
 	}
 	if t.Kind() == matrix.Xen {
 		logs = append(logs, l1Log{"xl-dmesg.log", "xl dmesg"}, l1Log{"xl-list.txt", "xl list"},
+			l1Log{"xen-logs.log", "tail -n +1 /var/log/xen/*.log"},
 			l1Log{"libxl-driver.log", "cat /var/log/libvirt/libxl/libxl-driver.log"})
 	}
 	return append(logs, t.logs...)
