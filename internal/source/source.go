@@ -76,6 +76,29 @@ type Moved struct {
 	Log, Complaint, Output string
 }
 
+// Supply is what takes the root of a running host from one set of packages towards
+// another.
+type Supply struct {
+	From, To matrix.PackageSet
+	// Wanted are the packages that are to be those of To. What else moves is what these
+	// need.
+	Wanted matrix.PackageSet
+}
+
+// The programs of a supply. The first brings the root's package manager where the root
+// has none, the second moves the packages.
+const (
+	SupplyManager = "manager"
+	SupplyMove    = "move"
+)
+
+// Supplier is a source whose packages the package manager of a running host can move to,
+// without a network.
+type Supplier interface {
+	// Supply makes dir, which is empty, hold the fetched packages and the programs.
+	Supply(ctx context.Context, s Supply, dir string) error
+}
+
 // Signature says who answers for an index, or what is wrong with that.
 type Signature struct{ Index, By, Problem string }
 

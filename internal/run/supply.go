@@ -1,0 +1,74 @@
+package run
+
+import (
+	"context"
+	"regexp"
+	"slices"
+
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
+	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// supplied returns the folder of the packages that the wanted host of a cell moves to;
+// empty where none move. It is made once for each pair of roots, and ends with the hosts.
+func (h *Hosts) supplied(ctx context.Context, cell *matrix.Cell, want matrix.Hosts) (dir string, err error) {
+	if want.Moves == "" {
+		return "", nil
+	}
+	const op = "supply packages"
+	from, to := h.plan.Cell(want.Stack(0, cell.ID)), h.plan.Cell(want.Goal(cell.ID))
+	if from == nil || to == nil {
+		return "", fault.Infraf(op, "the plan lacks a cell that %s moves between; plan again", cell.ID)
+	}
+	h.supplying.Lock()
+	defer h.supplying.Unlock()
+	pair := [2]string{from.ID, to.ID}
+	if f := h.supplies[pair]; f != nil {
+		return f.Path, nil
+	}
+	f, err := owner.NewFolder(Scratch(h.driver.config.Home), "supply-")
+	if err != nil {
+		return "", fault.Infraf(op, "%w", err)
+	}
+	if err := h.supply(ctx, from, to, f.Path); err != nil {
+		_ = f.Remove()
+		return "", fault.OrInfra(op, err)
+	}
+	if h.supplies == nil {
+		h.supplies = map[[2]string]*owner.Folder{}
+	}
+	h.supplies[pair] = f
+	return f.Path, nil
+}
+
+// supply fills a folder with what takes the root of a cell to the libvirt and the
+// emulator of another one's.
+func (h *Hosts) supply(ctx context.Context, from, to *matrix.Cell, dir string) error {
+	s := source.Supply{From: h.rootSet(from), To: h.rootSet(to)}
+	s.Wanted = matrix.PackageSet{Source: s.To.Source, Release: s.To.Release, Packages: slices.DeleteFunc(slices.Clone(s.To.Packages), func(p matrix.Package) bool {
+		return !slices.ContainsFunc(to.Stack, func(c matrix.Choice) bool {
+			return c.Component != matrix.Linux && rebuild.ReplaceAllString(p.Version, "") == rebuild.ReplaceAllString(c.Package, "")
+		})
+	})}
+	src, err := h.images.sources.For(s.To.Release)
+	if err != nil {
+		return err
+	}
+	by, ok := src.(source.Supplier)
+	if !ok {
+		return fault.Infraf("supply packages", "nobody knows how a host moves to packages of %s", s.To.Release)
+	}
+	return by.Supply(ctx, s, dir)
+}
+
+// rebuild ends the version of packages that were built again of one source: of a
+// component's packages some are.
+var rebuild = regexp.MustCompile(`\+b\d+$`)
+
+// rootSet are the packages of a cell's root.
+func (h *Hosts) rootSet(cell *matrix.Cell) matrix.PackageSet {
+	ref, _ := cell.Image(rootRole(cell))
+	return h.plan.PackageSets[ref.Packages]
+}
