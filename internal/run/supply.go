@@ -47,11 +47,10 @@ func (h *Hosts) supplied(ctx context.Context, cell *matrix.Cell, want matrix.Hos
 // emulator of another one's.
 func (h *Hosts) supply(ctx context.Context, from, to *matrix.Cell, dir string) error {
 	s := source.Supply{From: h.rootSet(from), To: h.rootSet(to)}
-	s.Wanted = matrix.PackageSet{Source: s.To.Source, Release: s.To.Release, Packages: slices.DeleteFunc(slices.Clone(s.To.Packages), func(p matrix.Package) bool {
-		return !slices.ContainsFunc(to.Stack, func(c matrix.Choice) bool {
-			return c.Component != matrix.Linux && rebuild.ReplaceAllString(p.Version, "") == rebuild.ReplaceAllString(c.Package, "")
-		})
-	})}
+	s.Had = moving(from, s.From)
+	if upward(from, to) {
+		s.Wanted = moving(to, s.To)
+	}
 	src, err := h.images.sources.For(s.To.Release)
 	if err != nil {
 		return err
@@ -61,6 +60,27 @@ func (h *Hosts) supply(ctx context.Context, from, to *matrix.Cell, dir string) e
 		return fault.Infraf("supply packages", "nobody knows how a host moves to packages of %s", s.To.Release)
 	}
 	return by.Supply(ctx, s, dir)
+}
+
+// upward says that the goal has what users get who upgrade, and not only what is left to
+// who goes back.
+func upward(from, to *matrix.Cell) bool {
+	was, _ := from.Choice(matrix.Libvirt)
+	now, _ := to.Choice(matrix.Libvirt)
+	return matrix.Compare(was.Upstream(), now.Upstream()) <= 0
+}
+
+// moving are the packages of a cell's root that are built from the source of one of its
+// components: they have its version.
+func moving(cell *matrix.Cell, root matrix.PackageSet) (names []string) {
+	for _, p := range root.Packages {
+		if slices.ContainsFunc(cell.Stack, func(c matrix.Choice) bool {
+			return c.Component != matrix.Linux && rebuild.ReplaceAllString(p.Version, "") == rebuild.ReplaceAllString(c.Package, "")
+		}) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 // rebuild ends the version of packages that were built again of one source: of a

@@ -80,9 +80,9 @@ type Moved struct {
 // another.
 type Supply struct {
 	From, To matrix.PackageSet
-	// Wanted are the packages that are to be those of To. What else moves is what these
-	// need.
-	Wanted matrix.PackageSet
+	// Had are the packages of From that are to be those of To's release where that has
+	// them, Wanted those of To that are to be there. What else moves is what these need.
+	Had, Wanted []string
 }
 
 // The programs of a supply. The first brings the root's package manager where the root

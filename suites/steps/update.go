@@ -38,9 +38,9 @@ func (t *T) Goal() *T {
 }
 
 // Update has the host's package manager move libvirt and the emulator in place, with the
-// packages' own scripts, whatever runs there. From then on the host is its goal's. Who
-// runs is not ended by it, unless a script does so.
-func (t *T) Update() {
+// packages' own scripts, whatever runs there. From then on the host is its goal's. It says
+// whether the scripts have started libvirt's daemon anew.
+func (t *T) Update() (restarted bool) {
 	goal, daemon := t.Goal().Cell, t.DaemonPID()
 	if res := t.RunWithin(updateLimit, host.PackagesDir+"/"+source.SupplyManager); !res.OK() {
 		t.must(fault.Infraf("bring the package manager", "%s", console.Tail([]byte(res.Text()), 20)), "")
@@ -51,17 +51,27 @@ func (t *T) Update() {
 	if !res.OK() {
 		t.Fail(matrix.LayerDelivery, "packages cannot be moved from %s: status %d:\n%s", Transition(t.Cell, goal), res.Code, console.Tail(res.Stdout, 20))
 	}
-	t.Note("packages moved from %s in %s", Transition(t.Cell, goal), time.Since(began).Round(time.Second))
-	if now := strings.TrimSpace(string(t.Run("pidof " + t.Manager().Name).Stdout)); now != daemon {
-		t.Note("the packages' scripts ended libvirt's daemon: it was process %s, and is %q", daemon, now)
-		t.Until(callLimit, "a daemon of libvirt answers", func() bool { return t.Virsh("uri").OK() })
+	took := time.Since(began).Round(time.Second)
+	t.Until(callLimit, "libvirt's daemon answers", func() bool { return t.Virsh("uri").OK() })
+	words := "libvirt's daemon runs on"
+	if restarted = t.DaemonPID() != daemon; restarted {
+		words = "their scripts started libvirt's daemon anew"
 		t.reconnect()
 	}
+	t.Note("packages moved from %s in %s, and %s", Transition(t.Cell, goal), took, words)
 	if t.spoil != "" {
 		t.Sh(t.spoil)
 	}
 	t.Cell, t.s.Cell = goal, goal
 	t.expectPrograms()
+	return restarted
+}
+
+// HoldServices has packages' scripts start and stop nothing, as an administrator may
+// have it (Debian's invoke-rc.d(8)). Without an init to ask, others do nothing anyway.
+func (t *T) HoldServices() {
+	const policy = "/usr/sbin/policy-rc.d"
+	t.Sh("printf '#!/bin/sh\\nexit 101\\n' >" + policy + " && chmod 755 " + policy)
 }
 
 // expectPrograms makes sure that packages moved at all.

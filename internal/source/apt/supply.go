@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
@@ -41,12 +42,16 @@ apt update && apt --yes --allow-downgrades --no-install-recommends install %s &&
 func (s *Source) Supply(ctx context.Context, sup source.Supply, dir string) error {
 	const op = "supply packages"
 	fail := func(err error) error { return s.fail(source.Failed, op, sup.To.Release, "", err) }
-	manager, err := s.manager(ctx, sup.From)
+	manager, err := s.beyond(ctx, sup.From, []string{"apt"})
 	if err != nil {
 		return err
 	}
-	offered := matrix.PackageSet{Source: Kind, Release: sup.To.Release}
-	for _, d := range matrix.Differences(sup.From, sup.To) {
+	goal, wanted, err := s.goal(ctx, sup)
+	if err != nil {
+		return err
+	}
+	offered := matrix.PackageSet{Source: Kind, Release: goal.Release}
+	for _, d := range matrix.Differences(sup.From, goal) {
 		if d.Way != matrix.Removed {
 			offered.Packages = append(offered.Packages, d.Now)
 		}
@@ -63,10 +68,6 @@ func (s *Source) Supply(ctx context.Context, sup source.Supply, dir string) erro
 	for _, p := range manager.Packages {
 		err = errors.Join(err, os.Link(s.files.Path(p), filepath.Join(dir, "apt", p.Name+".deb")))
 	}
-	var wanted []string
-	for _, p := range sup.Wanted.Packages {
-		wanted = append(wanted, p.Name+"="+p.Version)
-	}
 	for name, text := range map[string]string{
 		source.SupplyManager: managerScript,
 		source.SupplyMove:    fmt.Sprintf(moveInPlace, strings.Join(wanted, " ")),
@@ -79,21 +80,44 @@ func (s *Source) Supply(ctx context.Context, sup source.Supply, dir string) erro
 	return nil
 }
 
-// manager is apt with what it needs and a root of the set lacks.
-func (s *Source) manager(ctx context.Context, root matrix.PackageSet) (matrix.PackageSet, error) {
-	names := []string{"apt"}
-	for _, p := range root.Packages {
+// goal is what a root may become: To with what its release has of the packages that the
+// root had. Those that are asked for are in the words of apt-get install.
+func (s *Source) goal(ctx context.Context, sup source.Supply) (goal matrix.PackageSet, wanted []string, err error) {
+	records, err := s.Records(ctx, sup.To.Release, sup.Had)
+	if err != nil {
+		return goal, nil, err
+	}
+	names := slices.Clone(sup.Wanted)
+	for _, r := range records {
+		if slices.Contains(sup.Had, r.Package) {
+			names = append(names, r.Package)
+		}
+	}
+	more, err := s.beyond(ctx, sup.To, names)
+	if err != nil {
+		return goal, nil, err
+	}
+	goal = sup.To
+	goal.Packages = slices.Concat(goal.Packages, more.Packages)
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		wanted = append(wanted, name+"="+goal.Version(name))
+	}
+	return goal, wanted, nil
+}
+
+// beyond is what an installation of packages of the set's release takes that is not in
+// the set.
+func (s *Source) beyond(ctx context.Context, set matrix.PackageSet, names []string) (matrix.PackageSet, error) {
+	more := matrix.PackageSet{Source: Kind, Release: set.Release}
+	for _, p := range set.Packages {
 		names = append(names, p.Name)
 	}
-	whole, err := s.Resolve(ctx, source.Request{Release: root.Release, Names: names})
-	if err != nil {
-		return matrix.PackageSet{}, err
-	}
-	more := matrix.PackageSet{Source: Kind, Release: root.Release}
+	whole, err := s.Resolve(ctx, source.Request{Release: set.Release, Names: names})
 	for _, p := range whole.Packages {
-		if root.Version(p.Name) == "" {
+		if set.Version(p.Name) == "" {
 			more.Packages = append(more.Packages, p)
 		}
 	}
-	return more, nil
+	return more, err
 }

@@ -33,9 +33,7 @@ func keepsNetwork(t *steps.T) {
 	told := func() bool { return t.Network(n.Name).Leases()[mac] == address }
 	t.Until(leaseLimit, "libvirt tells of the lease", told)
 	pulse := g.Feel()
-	t.Update()
-	g.Ping(lease.Router)
-	restarted(t, g)
+	updated(t, g)
 	g.ExpectUndisturbed(pulse)
 	g.Ping(lease.Router)
 	t.Outside(address).ExpectSees(g, "", address)

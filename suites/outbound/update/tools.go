@@ -30,6 +30,7 @@ func tools(t *steps.T) {
 		g.ExpectGoesOn(mark)
 	}
 	works("the old virsh", before, older.Say)
+	t.HoldServices()
 	t.Update()
 	works("the new virsh with the old daemon", before, t.VirshSays)
 	t.Note("between unpacking and the daemon's new start virsh version says: %s", strings.ReplaceAll(t.VirshSays("version"), "\n", "; "))
