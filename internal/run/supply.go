@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"regexp"
-	"slices"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
@@ -46,10 +45,17 @@ func (h *Hosts) supplied(ctx context.Context, cell *matrix.Cell, want matrix.Hos
 // supply fills a folder with what takes the root of a cell to the libvirt and the
 // emulator of another one's.
 func (h *Hosts) supply(ctx context.Context, from, to *matrix.Cell, dir string) error {
-	s := source.Supply{From: h.rootSet(from), To: h.rootSet(to)}
-	s.Had = moving(from, s.From)
-	if upward(from, to) {
-		s.Wanted = moving(to, s.To)
+	s := source.Supply{From: h.rootSet(from), To: h.rootSet(to), Parts: map[string]source.Part{}}
+	up := upward(from, to)
+	for _, c := range from.Stack {
+		if c.Component == matrix.Linux {
+			continue
+		}
+		part := source.Part{Had: moving(from, c.Component, s.From)}
+		if up {
+			part.Wanted = moving(to, c.Component, s.To)
+		}
+		s.Parts[string(c.Component)] = part
 	}
 	src, err := h.images.sources.For(s.To.Release)
 	if err != nil {
@@ -70,13 +76,12 @@ func upward(from, to *matrix.Cell) bool {
 	return matrix.Compare(was.Upstream(), now.Upstream()) <= 0
 }
 
-// moving are the packages of a cell's root that are built from the source of one of its
-// components: they have its version.
-func moving(cell *matrix.Cell, root matrix.PackageSet) (names []string) {
+// moving are the packages of a cell's root that are built from the source of a component:
+// they have its version.
+func moving(cell *matrix.Cell, comp matrix.Component, root matrix.PackageSet) (names []string) {
+	lead, _ := cell.Choice(comp)
 	for _, p := range root.Packages {
-		if slices.ContainsFunc(cell.Stack, func(c matrix.Choice) bool {
-			return c.Component != matrix.Linux && rebuild.ReplaceAllString(p.Version, "") == rebuild.ReplaceAllString(c.Package, "")
-		}) {
+		if rebuild.ReplaceAllString(p.Version, "") == rebuild.ReplaceAllString(lead.Package, "") {
 			names = append(names, p.Name)
 		}
 	}

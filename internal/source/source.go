@@ -80,13 +80,19 @@ type Moved struct {
 // another.
 type Supply struct {
 	From, To matrix.PackageSet
-	// Had are the packages of From that are to be those of To's release where that has
-	// them, Wanted those of To that are to be there. What else moves is what these need.
+	// Parts are what can move by itself, by name.
+	Parts map[string]Part
+}
+
+// Part is packages that move together, with what they need.
+type Part struct {
+	// Had are those of From that are to be those of To's release where that has them,
+	// Wanted those of To that are to be there.
 	Had, Wanted []string
 }
 
 // The programs of a supply. The first brings the root's package manager where the root
-// has none, the second moves the packages.
+// has none, the second moves the parts whose names it is given.
 const (
 	SupplyManager = "manager"
 	SupplyMove    = "move"

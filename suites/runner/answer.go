@@ -154,7 +154,7 @@ func (a *attempt) run(ctx context.Context, rec *journal.Record) error {
 // try runs the check, in a selftest under its control.
 func (a *attempt) try(t *steps.T) error {
 	if !a.Family.run.Selftest {
-		return a.between(t.Attempt(a.check.Body))
+		return a.between(t, t.Attempt(a.check.Body))
 	}
 	control := a.check.Control
 	applied, err := control.Apply(t)
@@ -168,14 +168,12 @@ func (a *attempt) try(t *steps.T) error {
 	return err
 }
 
-// between says in a failure between which stacks the packages moved.
-func (a *attempt) between(err error) error {
-	hosts, plan := a.planned.Hosts, a.Family.run.Plan
-	from, to := plan.Cell(hosts.Stack(0, a.Cell.ID)), plan.Cell(hosts.Goal(a.Cell.ID))
-	if v, _ := fault.Classify(err); v != matrix.Fail || from == nil || to == nil {
+// between says in a failure what packages had moved.
+func (a *attempt) between(t *steps.T, err error) error {
+	if v, _ := fault.Classify(err); v != matrix.Fail || t.Moved() == "" {
 		return err
 	}
-	return fmt.Errorf("%s of %s: %w", hosts.Moves, steps.Transition(from, to), err)
+	return fmt.Errorf("%s of %s: %w", a.planned.Hosts.Moves, t.Moved(), err)
 }
 
 // notBooted says what it means for the check that its hosts did not boot. The first

@@ -78,8 +78,8 @@ type attempt struct {
 	planted bool
 	// delivery is the cell's, once it was asked for.
 	delivery *Delivery
-	// spoil is what a control does once packages moved.
-	spoil string
+	// moved is what packages moved, spoil what a control does then.
+	moved, spoil string
 	// silent is set when a host answers nothing any more.
 	silent bool
 	// guestFaults are how guests are to misbehave; none as a rule.

@@ -2,8 +2,8 @@ package steps
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
@@ -22,7 +22,7 @@ const updateLimit = 5 * time.Minute
 func Transition(from, to *matrix.Cell) string {
 	var words []string
 	for _, was := range from.Stack {
-		if now, ok := to.Choice(was.Component); ok && was.Component != matrix.Linux {
+		if now, ok := to.Choice(was.Component); ok && was.Component != matrix.Linux && now.Package != was.Package {
 			words = append(words, fmt.Sprintf("%s %s to %s", was.Component, was.Version, now.Version))
 		}
 	}
@@ -37,34 +37,59 @@ func (t *T) Goal() *T {
 	return &T{t.attempt, t.s, t.Env.Goal}
 }
 
-// Update has the host's package manager move libvirt and the emulator in place, with the
-// packages' own scripts, whatever runs there. From then on the host is its goal's. It says
-// whether the scripts have started libvirt's daemon anew.
-func (t *T) Update() (restarted bool) {
-	goal, daemon := t.Goal().Cell, t.DaemonPID()
+// Update has the host's package manager move components in place, all if none is named,
+// with the packages' own scripts, whatever runs there. From then on the host is of what it
+// has. It says whether the scripts have started libvirt's daemon anew.
+func (t *T) Update(components ...matrix.Component) (restarted bool) {
+	if len(components) == 0 {
+		components = []matrix.Component{matrix.Libvirt, matrix.QEMU}
+	}
+	from, to, daemon := t.Cell, t.reached(components), t.DaemonPID()
 	if res := t.RunWithin(updateLimit, host.PackagesDir+"/"+source.SupplyManager); !res.OK() {
 		t.must(fault.Infraf("bring the package manager", "%s", console.Tail([]byte(res.Text()), 20)), "")
 	}
-	began := time.Now()
-	res := t.RunWithin(updateLimit, host.PackagesDir+"/"+source.SupplyMove+" 2>&1")
+	t.moved = Transition(from, to)
+	began, move := time.Now(), host.PackagesDir+"/"+source.SupplyMove
+	for _, c := range components {
+		move += " " + string(c)
+	}
+	res := t.RunWithin(updateLimit, move+" 2>&1")
 	t.KeepText("update.log", string(res.Stdout))
 	if !res.OK() {
-		t.Fail(matrix.LayerDelivery, "packages cannot be moved from %s: status %d:\n%s", Transition(t.Cell, goal), res.Code, console.Tail(res.Stdout, 20))
+		t.Fail(matrix.LayerDelivery, "packages cannot be moved: status %d:\n%s", res.Code, console.Tail(res.Stdout, 20))
 	}
 	took := time.Since(began).Round(time.Second)
 	t.Until(callLimit, "libvirt's daemon answers", func() bool { return t.Virsh("uri").OK() })
 	words := "libvirt's daemon runs on"
 	if restarted = t.DaemonPID() != daemon; restarted {
-		words = "their scripts started libvirt's daemon anew"
+		words, t.s.foreign = "their scripts started libvirt's daemon anew", true
 		t.reconnect()
 	}
-	t.Note("packages moved from %s in %s, and %s", Transition(t.Cell, goal), took, words)
+	t.Note("packages moved from %s in %s, and %s", t.moved, took, words)
 	if t.spoil != "" {
 		t.Sh(t.spoil)
 	}
-	t.Cell, t.s.Cell = goal, goal
+	t.Cell, t.s.Cell = to, to
 	t.expectPrograms()
 	return restarted
+}
+
+// Moved is what moved in words, as in "qemu 7.2 to 10.0"; empty before that.
+func (t *T) Moved() string { return t.moved }
+
+// reached is the cell of the host once components are those of its goal.
+func (t *T) reached(components []matrix.Component) *matrix.Cell {
+	goal, cell := t.Goal().Cell, *t.Cell
+	cell.Stack = slices.Clone(cell.Stack)
+	for i, c := range cell.Stack {
+		if slices.Contains(components, c.Component) {
+			cell.Stack[i], _ = goal.Choice(c.Component)
+		}
+	}
+	if Transition(&cell, goal) == "" {
+		return goal
+	}
+	return &cell
 }
 
 // HoldServices has packages' scripts start and stop nothing, as an administrator may
@@ -82,13 +107,6 @@ func (t *T) expectPrograms() {
 			t.must(fault.Infraf("move packages", "%s is not of %s %s afterwards: %q", program, component, t.Version(component), said), "")
 		}
 	}
-}
-
-// RestartUpdated ends the daemon that runs once packages moved, which may be one that their
-// scripts started, and starts the one that the host has now.
-func (t *T) RestartUpdated() {
-	t.endDaemon(t.Manager())
-	t.RestartLibvirt(syscall.SIGTERM)
 }
 
 // SpoilUpdate has a command run once packages moved, as a control.

@@ -56,7 +56,7 @@ func TestAHostIsItsGoalsOncePackagesMoved(t *testing.T) {
 func TestPackagesThatDoNotMove(t *testing.T) {
 	const said = "E: Unable to correct problems"
 	for part, want := range map[string]verdict{
-		"packages/move":      ends(matrix.Fail, matrix.LayerDelivery, "qemu 7.2 to 10.0", said),
+		"packages/move":      ends(matrix.Fail, matrix.LayerDelivery, said),
 		"packages/manager":   infra("bring the package manager", said),
 		"libvirtd --version": ends(matrix.Fail, matrix.LayerManagement, said),
 	} {
@@ -102,4 +102,14 @@ func TestAGuestsClockTellsHowLongItStoodStill(t *testing.T) {
 			t.Errorf("a guest that ran for 0.9 s of 10 stood still for %s", stood)
 		}
 	})
+}
+
+func TestAHostWhoseEmulatorMovedAloneIsOfBoth(t *testing.T) {
+	on(t, passes, func(t *T, h *hosttest.Host) {
+		moving(h, map[string]agent.Result{"libvirtd --version": {Stdout: []byte("libvirtd (libvirt) 9.0.0")}})
+		t.Update(matrix.QEMU)
+		if t.Version(matrix.Libvirt) != "9.0" || t.Version(matrix.QEMU) != "10.0" || t.Env.Cell.Stack[1].Version != "7.2" {
+			t.Fail(matrix.LayerManagement, "the host is of %v", t.Cell.Stack)
+		}
+	}, towards)
 }

@@ -3,11 +3,9 @@ package apt
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -26,7 +24,7 @@ command -v apt-get >/dev/null || DEBIAN_FRONTEND=noninteractive dpkg --force-uns
 // file of configuration that its user changed stays, as unattended-upgrades has it. No
 // repository but ours is asked, which no other user than root may be able to read.
 const moveInPlace = `#!/bin/sh
-cd "${0%%/*}" || exit
+cd "${0%/*}" || exit
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 list=/run/virtmatrix-packages.list
 echo "deb [trusted=yes] file:$PWD ./" >$list
@@ -34,7 +32,7 @@ apt() {
 	apt-get -q -o Dir::Etc::SourceList=$list -o Dir::Etc::SourceParts=- -o Acquire::Languages=none -o APT::Sandbox::User=root \
 		-o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-unsafe-io "$@" </dev/null
 }
-apt update && apt --yes --allow-downgrades --no-install-recommends install %s && test -z "$(dpkg --audit)"
+wanted=$(cat "$@") && apt update && apt --yes --allow-downgrades --no-install-recommends install $wanted && test -z "$(dpkg --audit)"
 `
 
 // Supply makes dir a repository of what the root has not. Beside it is apt of the root's own
@@ -46,7 +44,7 @@ func (s *Source) Supply(ctx context.Context, sup source.Supply, dir string) erro
 	if err != nil {
 		return err
 	}
-	goal, wanted, err := s.goal(ctx, sup)
+	goal, programs, err := s.goal(ctx, sup)
 	if err != nil {
 		return err
 	}
@@ -68,10 +66,8 @@ func (s *Source) Supply(ctx context.Context, sup source.Supply, dir string) erro
 	for _, p := range manager.Packages {
 		err = errors.Join(err, os.Link(s.files.Path(p), filepath.Join(dir, "apt", p.Name+".deb")))
 	}
-	for name, text := range map[string]string{
-		source.SupplyManager: managerScript,
-		source.SupplyMove:    fmt.Sprintf(moveInPlace, strings.Join(wanted, " ")),
-	} {
+	programs[source.SupplyManager], programs[source.SupplyMove] = managerScript, moveInPlace
+	for name, text := range programs {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755))
 	}
 	if err != nil {
@@ -81,15 +77,18 @@ func (s *Source) Supply(ctx context.Context, sup source.Supply, dir string) erro
 }
 
 // goal is what a root may become: To with what its release has of the packages that the
-// root had. Those that are asked for are in the words of apt-get install.
-func (s *Source) goal(ctx context.Context, sup source.Supply) (goal matrix.PackageSet, wanted []string, err error) {
-	records, err := s.Records(ctx, sup.To.Release, sup.Had)
+// root had. Of each part it tells what is asked for, in the words of apt-get install.
+func (s *Source) goal(ctx context.Context, sup source.Supply) (goal matrix.PackageSet, wanted map[string]string, err error) {
+	var had, names []string
+	for _, part := range sup.Parts {
+		had, names = append(had, part.Had...), append(names, part.Wanted...)
+	}
+	records, err := s.Records(ctx, sup.To.Release, had)
 	if err != nil {
 		return goal, nil, err
 	}
-	names := slices.Clone(sup.Wanted)
 	for _, r := range records {
-		if slices.Contains(sup.Had, r.Package) {
+		if slices.Contains(had, r.Package) {
 			names = append(names, r.Package)
 		}
 	}
@@ -97,11 +96,15 @@ func (s *Source) goal(ctx context.Context, sup source.Supply) (goal matrix.Packa
 	if err != nil {
 		return goal, nil, err
 	}
-	goal = sup.To
+	goal, wanted = sup.To, map[string]string{}
 	goal.Packages = slices.Concat(goal.Packages, more.Packages)
-	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
-		wanted = append(wanted, name+"="+goal.Version(name))
+	for name, part := range sup.Parts {
+		asked := slices.Sorted(slices.Values(slices.Concat(part.Had, part.Wanted)))
+		for _, p := range slices.Compact(asked) {
+			if slices.Contains(names, p) {
+				wanted[name] += p + "=" + goal.Version(p) + "\n"
+			}
+		}
 	}
 	return goal, wanted, nil
 }

@@ -33,7 +33,7 @@ func TestASupplyHasWhatTheRootLacksAndTheRootsOwnManager(t *testing.T) {
 		return found
 	}
 	was, dir := set("test"), t.TempDir()
-	sup := source.Supply{From: was, To: set("next"), Had: []string{"app", "dropped"}, Wanted: []string{"app"}}
+	sup := source.Supply{From: was, To: set("next"), Parts: map[string]source.Part{"part": {Had: []string{"app", "dropped"}, Wanted: []string{"app"}}}}
 	if err := s.Supply(t.Context(), sup, dir); err != nil {
 		t.Fatal(err)
 	}
@@ -44,12 +44,12 @@ func TestASupplyHasWhatTheRootLacksAndTheRootsOwnManager(t *testing.T) {
 		}
 		return err
 	})
-	want := []string{"Packages", "Release", "app_amd64.deb", "apt/apt.deb", "apt/libapt.deb", "manager", "move"}
+	want := []string{"Packages", "Release", "app_amd64.deb", "apt/apt.deb", "apt/libapt.deb", "manager", "move", "part"}
 	if diff := cmp.Diff(want, files); err != nil || diff != "" {
 		t.Errorf("%v; (-want +got):\n%s", err, diff)
 	}
-	if text := read(t, filepath.Join(dir, "move")); !strings.Contains(string(text), " install app=1:2.0-1 ") {
-		t.Errorf("what moves packages does not name them:\n%s", text)
+	if text := string(read(t, filepath.Join(dir, "part"))); text != "app=1:2.0-1\n" {
+		t.Errorf("the part wants %q", text)
 	}
 	if info, err := os.Lstat(filepath.Join(dir, "app_amd64.deb")); err != nil || !info.Mode().IsRegular() {
 		t.Errorf("a package is no file that a container sees: %v, %v", info, err)

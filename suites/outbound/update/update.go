@@ -4,6 +4,7 @@ package update
 
 import (
 	"fmt"
+	"syscall"
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
@@ -82,7 +83,7 @@ func started(t *steps.T, opts ...domain.Option) *steps.Guest {
 // restarted has the new daemon take the old one's place, and returns what it says of the
 // guest.
 func restarted(t *steps.T, g *steps.Guest) *steps.Domain {
-	t.RestartUpdated()
+	t.RestartLibvirt(syscall.SIGTERM)
 	g.Domain = g.Domain.Again()
 	return g.Domain
 }
