@@ -125,8 +125,11 @@ func (c *Check) verify() error {
 	if c.Compares != "" && !slices.Contains(c.Depends, string(c.Compares)) {
 		return fmt.Errorf("it compares versions of %s, and does not depend on it", c.Compares)
 	}
-	if len(c.Hosts.Earlier) > 0 && (c.Hosts.Count != 2 || c.Depends != nil) {
-		return errors.New("a check between two stacks has two hosts, and depends on everything")
+	if len(c.Hosts.Earlier) > 0 && (c.Hosts.Moves == "" && c.Hosts.Count != 2 || c.Depends != nil) {
+		return errors.New("a check between two stacks has two hosts, or one whose packages move, and depends on everything")
+	}
+	if c.Hosts.Moves != "" && (len(c.Hosts.Earlier) == 0 || c.Hosts.Count > 1 || c.askedOn(hostType{Nested, KVM}) || c.askedOn(hostType{Nested, Xen})) {
+		return errors.New("packages move in one container, between its stack and the one before of some components")
 	}
 	if !slices.ContainsFunc(hostTypes(), c.askedOn) {
 		return fmt.Errorf("no cell can meet what it requires: %s", listed(plain(c.Requires)))

@@ -25,6 +25,43 @@ type Hosts struct {
 	// cell's: its stack is the one that a rebase of them starts from. Such a check
 	// depends on everything, of both stacks.
 	Earlier []Component `json:"earlier,omitempty"`
+	// Moves is the way that the packages of the one host move under its guests, between
+	// the stack that Earlier tells, or a change's baseline, and the cell's own.
+	Moves Move `json:"moves,omitempty"`
+}
+
+// Move is a way that packages go in place.
+type Move string
+
+// An upgrade ends at the stack of the cell that is asked, a downgrade starts there.
+const (
+	Upgrade   Move = "upgrade"
+	Downgrade Move = "downgrade"
+)
+
+// Stack is the cell whose stack the host of a role begins with, when the check is asked
+// of a cell.
+func (h Hosts) Stack(role int, cell string) string {
+	switch {
+	case len(h.Of) == 0:
+		return cell
+	case h.Moves == Upgrade:
+		return h.Of[0]
+	case h.Moves == Downgrade, role == 0:
+		return cell
+	}
+	return h.Of[role-1]
+}
+
+// Goal is the cell whose packages the host ends with; empty where none move.
+func (h Hosts) Goal(cell string) string {
+	switch {
+	case h.Moves == Upgrade:
+		return cell
+	case h.Moves == Downgrade && len(h.Of) > 0:
+		return h.Of[0]
+	}
+	return ""
 }
 
 // Others are the cells of the plan whose images the check works on besides its own.

@@ -13,7 +13,7 @@ func (c *Catalog) pairUp(p *Plan) {
 		cell := &p.Cells[i]
 		for j := range cell.Checks {
 			if check := &cell.Checks[j]; len(check.Hosts.Earlier) > 0 && check.Unsupported == "" {
-				id, why := c.peer(p, cell, check.Hosts.Earlier)
+				id, why := c.peer(p, cell, check.Hosts)
 				if check.Unsupported = why; why == "" {
 					check.Hosts.Of = []string{id}
 				}
@@ -22,9 +22,27 @@ func (c *Catalog) pairUp(p *Plan) {
 	}
 }
 
-// peer finds the cell with the version before this one's of each component, or says why
-// there is none.
-func (c *Catalog) peer(p *Plan, cell *Cell, components []Component) (id, why string) {
+// peer finds the other stack of a check between two, or says why there is none.
+func (c *Catalog) peer(p *Plan, cell *Cell, hosts Hosts) (id, why string) {
+	if hosts.Moves == "" {
+		return c.earlier(p, cell, hosts.Earlier)
+	}
+	if id = cell.Baseline; id == "" || p.Cell(id) == nil {
+		if id, why = c.earlier(p, cell, hosts.Earlier); why != "" {
+			return "", why
+		}
+	}
+	for _, one := range []*Cell{cell, p.Cell(id)} {
+		if q, ok := one.Choice(QEMU); ok && Below(q.Release) != Below(one.Userland) || one.Twin() {
+			return "", fmt.Sprintf("packages move in a root, and the emulator of %s is beside its root", one.ID)
+		}
+	}
+	return id, ""
+}
+
+// earlier finds the cell with the version before this one's of each component, or says
+// why there is none.
+func (c *Catalog) earlier(p *Plan, cell *Cell, components []Component) (id, why string) {
 	moved, words := map[Component]string{}, []string{}
 	for _, comp := range components {
 		has, _ := cell.Choice(comp)

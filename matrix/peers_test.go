@@ -84,3 +84,70 @@ func TestAPeerMayDifferInWhatIsL0s(t *testing.T) {
 		}
 	}
 }
+
+// moving plans a check under whose guests packages move one way between each cell and the
+// one before, and tells for each where its host begins and ends, or why there is none.
+func moving(t *testing.T, way Move, cells ...string) map[string]string {
+	t.Helper()
+	c := once(t, cells...)
+	c.Checks = append(slices.Clone(c.Checks), Check{
+		ID: "U-MOVE", Asserts: "It moves", Family: "outbound/update", Requires: []Requirement{KVMStack, Contained},
+		Hosts: Hosts{Moves: way, Earlier: []Component{Libvirt, QEMU}},
+	})
+	p, err := New(c, Request{Profile: "once", Checks: []string{"U-MOVE"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, cell := range p.Cells {
+		for _, k := range cell.Checks {
+			switch {
+			case k.ID != "U-MOVE":
+			case k.Unsupported != "":
+				got[cell.ID] = k.Unsupported
+			default:
+				got[cell.ID] = k.Hosts.Stack(0, cell.ID) + " to " + k.Hosts.Goal(cell.ID)
+			}
+		}
+	}
+	return got
+}
+
+func TestPackagesMoveBetweenNeighboursInARoot(t *testing.T) {
+	const (
+		old     = "kvm_linux-5.10_qemu-5.2_libvirt-7.0_tier-container"
+		new_    = "kvm_linux-6.1_qemu-7.2_libvirt-9.0_tier-container"
+		bundled = "kvm_linux-6.1_qemu-10.0_libvirt-11.3_tier-container"
+		beside  = "kvm_linux-6.1_qemu-10.0_libvirt-9.0_tier-container"
+		machine = "kvm_linux-6.1_qemu-7.2_libvirt-9.0"
+	)
+	const contained = "asked in a container alone: what it needs of the host is there, and a machine takes minutes for it"
+	cells := []string{
+		"kind: kvm, tier: container, linux: 5.10, qemu: 5.2, libvirt: 7.0", "kind: kvm, tier: container, linux: 6.1, qemu: 7.2, libvirt: 9.0",
+		"kind: kvm, tier: container, linux: 6.1, qemu: 10.0, libvirt: 11.3", "kind: kvm, tier: container, linux: 6.1, qemu: 10.0, libvirt: 9.0",
+		"kind: kvm, linux: 6.1, qemu: 7.2, libvirt: 9.0",
+	}
+	for way, want := range map[Move]map[string]string{
+		Upgrade: {
+			old: "needs a stack with an earlier libvirt, and 7.0 is the first one", new_: old + " to " + new_, machine: contained,
+			bundled: new_ + " to " + bundled, beside: "needs the cell that is this one with libvirt 7.0 and qemu 7.2, and the plan has none",
+		},
+		Downgrade: {
+			old: "needs a stack with an earlier libvirt, and 7.0 is the first one", new_: new_ + " to " + old, machine: contained,
+			bundled: bundled + " to " + new_, beside: "needs the cell that is this one with libvirt 7.0 and qemu 7.2, and the plan has none",
+		},
+	} {
+		if diff := cmp.Diff(want, moving(t, way, cells...)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", way, diff)
+		}
+	}
+}
+
+// Packages do not move an emulator that is beside the root.
+func TestAnEmulatorBesideTheRootDoesNotMove(t *testing.T) {
+	const id = "kvm_linux-6.1_qemu-7.2_libvirt-11.3_tier-container"
+	got := moving(t, Upgrade, "kind: kvm, tier: container, linux: 6.1, qemu: 5.2, libvirt: 9.0", "kind: kvm, tier: container, linux: 6.1, qemu: 7.2, libvirt: 11.3")
+	if !strings.Contains(got[id], "the emulator of "+id+" is beside its root") {
+		t.Errorf("%s: %q", id, got[id])
+	}
+}

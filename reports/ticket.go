@@ -32,7 +32,7 @@ func Ticket(m *Matrix, evidence fs.FS, cell, check, asserts string) string {
 	for _, p := range problems(m) {
 		if slices.Contains(p.results, own) {
 			if f := m.finding(p); f.Cause != "" {
-				fmt.Fprintf(&b, "Where: it %s.\n\n", mdText(f.inference()))
+				fmt.Fprintf(&b, "Where: it %s.\n\n", mdText(f.Inference()))
 			}
 		}
 	}

@@ -45,6 +45,9 @@ func (h *Host) compose(o Options) ([]mount.Mount, error) {
 	for _, place := range slices.Sorted(maps.Keys(parts)) {
 		mounts = append(mounts, shown(parts[place], agent.PartsInContainer+place))
 	}
+	if o.Packages != "" {
+		mounts = append(mounts, shown(o.Packages, host.PackagesDir))
+	}
 	peers, err := h.peers()
 	return append(mounts, peers...), err
 }

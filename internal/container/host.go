@@ -28,7 +28,9 @@ const FolderPrefix = "ct-"
 type Options struct {
 	// Runtime is the folder for sockets, and Home the cache.
 	Runtime, Home string
-	Parts         host.Parts
+	// Packages is a folder of those that the root can move to; empty for none.
+	Packages string
+	Parts    host.Parts
 	// Settings are as a machine's. Its accelerator is the one that L2 runs under,
 	// and its size means nothing: a container has the machine's.
 	Settings host.Settings

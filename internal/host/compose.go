@@ -21,6 +21,8 @@ const (
 	GuestInitrd = "/virtmatrix/l2/initrd"
 	// ToolsDir holds the programs of the checks.
 	ToolsDir = "/virtmatrix/bin"
+	// PackagesDir holds the packages that a host can move to.
+	PackagesDir = "/virtmatrix/packages"
 	// ScratchDir is on a real file system: guests' disks belong there.
 	ScratchDir = "/var/lib/libvirt/images"
 	// BundleDir is where a bundled emulator's /usr is mounted, launcher what the

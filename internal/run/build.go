@@ -55,7 +55,7 @@ func (d *Driver) Build(ctx context.Context, cat *matrix.Catalog, plan *matrix.Pl
 	if err != nil {
 		return nil, err
 	}
-	images := &Images{byRef: map[matrix.ImageRef]store.Image{}, layouts: map[matrix.ImageRef]layout.Manifest{}}
+	images := &Images{byRef: map[matrix.ImageRef]store.Image{}, layouts: map[matrix.ImageRef]layout.Manifest{}, sources: sources}
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(buildsAtOnce, runtime.GOMAXPROCS(0)))
@@ -139,6 +139,8 @@ func (d *Driver) tellBuild(e fixtures.Event) {
 type Images struct {
 	byRef   map[matrix.ImageRef]store.Image
 	layouts map[matrix.ImageRef]layout.Manifest
+	// sources are what they were built from.
+	sources source.Sources
 }
 
 // layout is the manifest of a cell's image with one of the roles.

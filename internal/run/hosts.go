@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/virtmatrix/virtmatrix/fixtures"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
@@ -37,6 +39,14 @@ type Hosts struct {
 	sums map[string]string
 	// Snapshots keeps the states of ready hosts; nil boots each host.
 	Snapshots *snapshot.Store
+
+	supplies *supplies
+}
+
+// supplies are the folders of packages that hosts move to, by the cells between.
+type supplies struct {
+	sync.Mutex
+	folders map[[2]string]*owner.Folder
 }
 
 // Hosts prepares to boot: it builds the guests' programs and finds out, by
@@ -46,7 +56,10 @@ func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (
 	if err != nil {
 		return nil, fault.Infraf("prepare hosts", "%w", err)
 	}
-	h := &Hosts{driver: d, plan: plan, images: images, folder: folder, sums: images.sums(), Snapshots: snapshot.In(Snapshots(d.config.Home))}
+	h := &Hosts{
+		supplies: &supplies{folders: map[[2]string]*owner.Folder{}},
+		driver:   d, plan: plan, images: images, folder: folder, sums: images.sums(), Snapshots: snapshot.In(Snapshots(d.config.Home)),
+	}
 	defer func() {
 		if err != nil {
 			h.Close()
@@ -143,7 +156,13 @@ func (h *Hosts) turn(ctx context.Context) (release func(), err error) {
 func Snapshots(home string) string { return filepath.Join(home, "snapshots") }
 
 // Close removes what the hosts were prepared with.
-func (h *Hosts) Close() error { return h.folder.Remove() }
+func (h *Hosts) Close() error {
+	err := h.folder.Remove()
+	for _, f := range h.supplies.folders {
+		err = errors.Join(err, f.Remove())
+	}
+	return err
+}
 
 func (h *Hosts) parts(cell *matrix.Cell) (host.Parts, error) {
 	boot, dir, err := h.bootModules(cell)

@@ -11,10 +11,10 @@ func (h *Hosts) cells(cell *matrix.Cell, want matrix.Hosts) ([]*matrix.Cell, err
 	cells := make([]*matrix.Cell, max(want.Count, 1))
 	for role := range cells {
 		cells[role] = cell
-	}
-	for i, id := range want.Of {
-		if cells[i+1] = h.plan.Cell(id); cells[i+1] == nil {
-			return nil, fault.Infraf("start hosts", "the plan has no cell %s, whose stack a host has; plan again", id)
+		if id := want.Stack(role, cell.ID); id != cell.ID {
+			if cells[role] = h.plan.Cell(id); cells[role] == nil {
+				return nil, fault.Infraf("start hosts", "the plan has no cell %s, whose stack a host has; plan again", id)
+			}
 		}
 	}
 	return cells, nil

@@ -91,6 +91,10 @@ func (h *Hosts) Start(ctx context.Context, cell *matrix.Cell, want matrix.Hosts,
 	if err != nil {
 		return nil, fault.Infraf("start hosts", "%w", err)
 	}
+	packages, err := h.supplied(ctx, cell, want)
+	if err != nil {
+		return nil, err
+	}
 	hosts := make([]Host, peers.Count)
 	group, starting := errgroup.WithContext(ctx)
 	for role := range hosts {
@@ -100,7 +104,7 @@ func (h *Hosts) Start(ctx context.Context, cell *matrix.Cell, want matrix.Hosts,
 			if !peers.Alone() {
 				s.LogDir = filepath.Join(logDir, s.Peers.Name(role))
 			}
-			hosts[role], err = h.start(starting, cells[role], s)
+			hosts[role], err = h.start(starting, cells[role], s, packages)
 			return err
 		})
 	}
@@ -119,15 +123,16 @@ func (h *Hosts) Start(ctx context.Context, cell *matrix.Cell, want matrix.Hosts,
 	return nil, err
 }
 
-// start starts one host. Its result is no interface with nothing in it.
-func (h *Hosts) start(ctx context.Context, cell *matrix.Cell, s host.Settings) (Host, error) {
+// start starts one host, which sees a folder of packages, if there is one. Its result is no
+// interface with nothing in it.
+func (h *Hosts) start(ctx context.Context, cell *matrix.Cell, s host.Settings, packages string) (Host, error) {
 	runtime := h.driver.config.Runtime
 	parts, err := h.parts(cell)
 	if err != nil {
 		return nil, err
 	}
 	if cell.Tier == matrix.Container {
-		it, err := container.Boot(ctx, container.Options{Runtime: runtime, Home: h.driver.config.Home, Parts: parts, Settings: s})
+		it, err := container.Boot(ctx, container.Options{Runtime: runtime, Home: h.driver.config.Home, Packages: packages, Parts: parts, Settings: s})
 		if err != nil {
 			return nil, err
 		}

@@ -25,6 +25,7 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/storage"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/tools"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/tuning"
+	_ "github.com/virtmatrix/virtmatrix/suites/outbound/update"
 	_ "github.com/virtmatrix/virtmatrix/suites/static/delivery"
 	_ "github.com/virtmatrix/virtmatrix/suites/static/kernel"
 	_ "github.com/virtmatrix/virtmatrix/suites/static/libvirt"

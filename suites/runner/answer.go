@@ -154,7 +154,7 @@ func (a *attempt) run(ctx context.Context, rec *journal.Record) error {
 // try runs the check, in a selftest under its control.
 func (a *attempt) try(t *steps.T) error {
 	if !a.Family.run.Selftest {
-		return t.Attempt(a.check.Body)
+		return a.between(t, t.Attempt(a.check.Body))
 	}
 	control := a.check.Control
 	applied, err := control.Apply(t)
@@ -166,6 +166,14 @@ func (a *attempt) try(t *steps.T) error {
 		return fault.Infraf("apply control "+control.Name, "%w; the check came to: %v", idle, err)
 	}
 	return err
+}
+
+// between says in a failure what packages had moved.
+func (a *attempt) between(t *steps.T, err error) error {
+	if v, _ := fault.Classify(err); v != matrix.Fail || t.Moved() == "" {
+		return err
+	}
+	return fmt.Errorf("%s of %s: %w", a.planned.Hosts.Moves, t.Moved(), err)
 }
 
 // notBooted says what it means for the check that its hosts did not boot. The first
@@ -218,6 +226,7 @@ func (a *attempt) env(number int) steps.Env {
 	env := steps.Env{
 		Cell: a.Cell, Check: a.planned.ID, Layer: a.check.Layer(), Attempt: number, Stalled: a.stalled,
 		Accel: r.Accel, Scale: r.Scale, Captures: r.Boot, Deliver: r.Deliver, Against: r.Plan.Cell(a.planned.Against),
+		Goal:   r.Plan.Cell(a.planned.Hosts.Goal(a.Cell.ID)),
 		Kernel: func() (string, error) { return r.Boot.KernelRelease(a.Cell) },
 	}
 	if len(a.sessions) > 0 {

@@ -134,8 +134,8 @@ func (f *Family) boot(ctx context.Context) (notes []string, err error) {
 	}
 	for role, h := range hosts {
 		f.sessions = append(f.sessions, steps.NewSession(h))
-		if role > 0 && len(f.want.Of) > 0 {
-			f.sessions[role].Cell = f.run.Plan.Cell(f.want.Of[role-1])
+		if id := f.want.Stack(role, f.Cell.ID); id != f.Cell.ID {
+			f.sessions[role].Cell = f.run.Plan.Cell(id)
 		}
 		for _, n := range h.Notes() {
 			notes = append(notes, "a fresh host: "+n)

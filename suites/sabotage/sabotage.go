@@ -84,6 +84,11 @@ func Root(name, command string) *Control {
 	return &Control{Name: name, apply: func(t *steps.T) func() error { t.Delivery().SpoilRoot(command); return nil }}
 }
 
+// Spoil runs a command in L1 once packages moved there.
+func Spoil(name, command string) *Control {
+	return &Control{Name: name, apply: func(t *steps.T) func() error { t.SpoilUpdate(command); return nil }}
+}
+
 // Distrusted has no key believed.
 func Distrusted() *Control {
 	return &Control{Name: "a keyring without a key", apply: func(t *steps.T) func() error { t.Delivery().Distrust(); return nil }}

@@ -27,6 +27,10 @@ func (t *T) RestartManager(signal syscall.Signal) {
 // restart ends a daemon by a signal and starts it again as it was.
 func (t *T) restart(daemon string, signal syscall.Signal) {
 	op := "restart " + daemon
+	if t.s.foreign { // the agent ends only what it started
+		t.endDaemon(t.Manager())
+		t.s.foreign = false
+	}
 	vm := t.Host()
 	t.must(t.await(patience{op: op, limit: callLimit, layer: matrix.LayerManagement, who: "the daemon"}, func(ctx context.Context) error {
 		return vm.Restart(ctx, daemon, signal)

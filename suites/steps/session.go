@@ -29,6 +29,9 @@ type Session struct {
 	// held is what the host held before the first attempt, in order.
 	held []string
 
+	// foreign says that libvirt's daemon was started by packages' scripts.
+	foreign bool
+
 	// consoleAt is where the console stood when the attempt began.
 	consoleAt int64
 	// began is what the host's emulator had of L0's scheduler then, samples what it

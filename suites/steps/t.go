@@ -41,6 +41,8 @@ type Env struct {
 	// compares none. Captures has what their images hold.
 	Against  *matrix.Cell
 	Captures Captures
+	// Goal is the cell whose packages the host moves to; nil if none move.
+	Goal *matrix.Cell
 	// Deliver is how the packages of a candidate's cell come to a host.
 	Deliver func(context.Context, *matrix.Cell) (Deliveries, error)
 	// Kernel returns what uname -r prints under the cell's kernel.
@@ -76,6 +78,8 @@ type attempt struct {
 	planted bool
 	// delivery is the cell's, once it was asked for.
 	delivery *Delivery
+	// moved is what packages moved, spoil what a control does then.
+	moved, spoil string
 	// silent is set when a host answers nothing any more.
 	silent bool
 	// guestFaults are how guests are to misbehave; none as a rule.

@@ -253,7 +253,7 @@ func (s *Source) index(ctx context.Context, all []offered) (name string, err err
 		return "", err
 	}
 	defer os.RemoveAll(partial)
-	if err := errors.Join(os.Chmod(partial, 0o755), s.makeRepository(ctx, set, origin, partial)); err != nil {
+	if err := errors.Join(os.Chmod(partial, 0o755), s.makeRepository(ctx, set, origin, partial, os.Symlink)); err != nil {
 		return "", err
 	}
 	// Another process may have been faster, with the same.

@@ -56,7 +56,7 @@ func (s *Source) Install(ctx context.Context, set matrix.PackageSet, root string
 		return s.fail(source.Failed, op, set.Release, "", err)
 	}
 	defer os.RemoveAll(repo)
-	if err := s.makeRepository(ctx, set, r.Repositories[0].Name, repo); err != nil {
+	if err := s.makeRepository(ctx, set, r.Repositories[0].Name, repo, os.Symlink); err != nil {
 		return s.fail(source.Failed, op, set.Release, "", err)
 	}
 	if err := s.bootstrap(ctx, r, set, repo, root); err != nil {
@@ -88,9 +88,9 @@ func forgetMirror(root string) error {
 	return err
 }
 
-// makeRepository makes dir a flat repository of the set's files. mmdebstrap takes what is
-// essential from the suite that it is told alone.
-func (s *Source) makeRepository(ctx context.Context, set matrix.PackageSet, suite, dir string) error {
+// makeRepository makes dir a flat repository of links to the set's files. mmdebstrap takes
+// what is essential from the suite that it is told alone.
+func (s *Source) makeRepository(ctx context.Context, set matrix.PackageSet, suite, dir string, link func(file, name string) error) error {
 	var index bytes.Buffer
 	for _, p := range set.Packages {
 		// dpkg-deb unpacks the control files to read one: into our folder, which
@@ -100,7 +100,7 @@ func (s *Source) makeRepository(ctx context.Context, set matrix.PackageSet, suit
 			return fmt.Errorf("cannot read package %s: %w", p.Name, err)
 		}
 		name := fmt.Sprintf("%s_%s.deb", p.Name, p.Arch)
-		if err := os.Symlink(s.files.Path(p), filepath.Join(dir, name)); err != nil {
+		if err := link(s.files.Path(p), filepath.Join(dir, name)); err != nil {
 			return err
 		}
 		fmt.Fprintf(&index, "%s\nFilename: ./%s\nSize: %d\nSHA256: %s\n\n", bytes.TrimSpace(unsized.ReplaceAll(control, nil)), name, p.Size, p.SHA256)

@@ -1,0 +1,180 @@
+package steps
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/virtmatrix/virtmatrix/fixtures/l2"
+	"github.com/virtmatrix/virtmatrix/internal/console"
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
+	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// updateLimit bounds how long packages may take to move, at scale 1.
+const updateLimit = 5 * time.Minute
+
+// Transition is what moves in words, as in "libvirt 9.0 to 11.3, qemu 7.2 to 10.0".
+func Transition(from, to *matrix.Cell) string {
+	var words []string
+	for _, was := range from.Stack {
+		if now, ok := to.Choice(was.Component); ok && was.Component != matrix.Linux && now.Package != was.Package {
+			words = append(words, fmt.Sprintf("%s %s to %s", was.Component, was.Version, now.Version))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// Goal is the host as it will be: what is made for it, both stacks can have.
+func (t *T) Goal() *T {
+	if t.Env.Goal == nil {
+		t.must(fault.Infraf("ask where packages move", "the check has no such host"), "")
+	}
+	return &T{t.attempt, t.s, t.Env.Goal}
+}
+
+// Update has the host's package manager move components in place, all if none is named,
+// with the packages' own scripts, whatever runs there. From then on the host is of what it
+// has. It says whether the scripts have started libvirt's daemon anew.
+func (t *T) Update(components ...matrix.Component) (restarted bool) {
+	if len(components) == 0 {
+		components = []matrix.Component{matrix.Libvirt, matrix.QEMU}
+	}
+	from, to, daemon := t.Cell, t.reached(components), t.DaemonPID()
+	if res := t.RunWithin(updateLimit, host.PackagesDir+"/"+source.SupplyManager); !res.OK() {
+		t.must(fault.Infraf("bring the package manager", "%s", console.Tail([]byte(res.Text()), 20)), "")
+	}
+	t.moved = Transition(from, to)
+	began, move := time.Now(), host.PackagesDir+"/"+source.SupplyMove
+	for _, c := range components {
+		move += " " + string(c)
+	}
+	res := t.RunWithin(updateLimit, move+" 2>&1")
+	t.KeepText("update.log", string(res.Stdout))
+	if !res.OK() {
+		t.Fail(matrix.LayerDelivery, "packages cannot be moved: status %d:\n%s", res.Code, console.Tail(res.Stdout, 20))
+	}
+	took := time.Since(began).Round(time.Second)
+	t.Until(callLimit, "libvirt's daemon answers", func() bool { return t.Virsh("uri").OK() })
+	words := "libvirt's daemon runs on"
+	if restarted = t.DaemonPID() != daemon; restarted {
+		words, t.s.foreign = "their scripts started libvirt's daemon anew", true
+		t.reconnect()
+	}
+	t.Note("packages moved from %s in %s, and %s", t.moved, took, words)
+	if t.spoil != "" {
+		t.Sh(t.spoil)
+	}
+	t.Cell, t.s.Cell = to, to
+	t.expectPrograms()
+	return restarted
+}
+
+// Moved is what moved in words, as in "qemu 7.2 to 10.0"; empty before that.
+func (t *T) Moved() string { return t.moved }
+
+// reached is the cell of the host once components are those of its goal.
+func (t *T) reached(components []matrix.Component) *matrix.Cell {
+	goal, cell := t.Goal().Cell, *t.Cell
+	cell.Stack = slices.Clone(cell.Stack)
+	for i, c := range cell.Stack {
+		if slices.Contains(components, c.Component) {
+			cell.Stack[i], _ = goal.Choice(c.Component)
+		}
+	}
+	if Transition(&cell, goal) == "" {
+		return goal
+	}
+	return &cell
+}
+
+// HoldServices has packages' scripts start and stop nothing, as an administrator may
+// have it (Debian's invoke-rc.d(8)). Without an init to ask, others do nothing anyway.
+func (t *T) HoldServices() {
+	const policy = "/usr/sbin/policy-rc.d"
+	t.Sh("printf '#!/bin/sh\\nexit 101\\n' >" + policy + " && chmod 755 " + policy)
+}
+
+// expectPrograms makes sure that packages moved at all.
+func (t *T) expectPrograms() {
+	for program, component := range map[string]matrix.Component{t.Manager().Path: matrix.Libvirt, t.Program(layout.Emulator): matrix.QEMU} {
+		said := t.Sh(program + " --version")
+		if !strings.Contains(said, " "+UpstreamVersion(t.Package(component))) && !strings.Contains(said, " "+t.Version(component)) {
+			t.must(fault.Infraf("move packages", "%s is not of %s %s afterwards: %q", program, component, t.Version(component), said), "")
+		}
+	}
+}
+
+// SpoilUpdate has a command run once packages moved, as a control.
+func (t *T) SpoilUpdate(command string) { t.spoil = command }
+
+// Pulse is where a guest stood, and the process of its emulator.
+type Pulse struct {
+	Mark
+	Process string
+	felt    sample
+}
+
+// Feel marks the guest and remembers its emulator.
+func (g *Guest) Feel() Pulse {
+	mark := g.Mark()
+	return Pulse{mark, g.Emulators(), g.t.now()}
+}
+
+// Emulators are the processes of the guest's emulator, one as a rule.
+func (g *Guest) Emulators() string { return g.t.Sh(emulatorOf(g.Name) + " || true") }
+
+// pauseLimit bounds how long a guest that nobody paused may stand still, at scale 1.
+const pauseLimit = 2 * time.Second
+
+// ExpectUndisturbed asserts that the guest ran on all the time, by its own clock, which
+// stands still with it, and in the same process.
+func (g *Guest) ExpectUndisturbed(p Pulse) {
+	if now := g.Emulators(); now != p.Process {
+		g.t.Fail(g.t.Layer, "the guest's emulator was process %q, and now there is %q", p.Process, now)
+	}
+	after := g.ExpectGoesOn(p.Mark)
+	if stood := stoodStill(p.felt.at, p.Tick, after); stood > g.t.Limit(pauseLimit) {
+		g.t.late(matrix.LayerL2, p.felt, fmt.Sprintf("the guest stood still for %s of %s", stood.Round(time.Millisecond), time.Since(p.felt.at).Round(time.Second)))
+	}
+}
+
+// stoodStill is by how much a guest's own clock is behind since it was felt.
+func stoodStill(felt time.Time, was, is l2.Tick) time.Duration {
+	return time.Since(felt) - time.Duration(is.UptimeMS-was.UptimeMS)*time.Millisecond
+}
+
+// Virsh is one that runs on as it was started, whatever takes its program's place.
+type Virsh struct {
+	t         *T
+	folder    string
+	questions int
+}
+
+// OldVirsh starts a virsh that takes its commands from a pipe, until the host ends.
+func (t *T) OldVirsh() *Virsh {
+	v := &Virsh{t: t, folder: t.Scratch("virsh")}
+	t.Sh(fmt.Sprintf("mkdir %[1]s && mkfifo %[1]s/in && { setsid virsh -q -c %[2]s <>%[1]s/in >%[1]s/out 2>&1 & }", v.folder, t.URI()))
+	t.KeepLog("old-virsh.log", "cat "+v.folder+"/out")
+	return v
+}
+
+// Say gives virsh a command and returns what it prints. It prints its prompt and the
+// command before.
+func (v *Virsh) Say(command string) (said string) {
+	v.questions++
+	end := fmt.Sprintf("over-%d", v.questions)
+	v.t.Sh(fmt.Sprintf("printf '%%s\\n' %s 'echo %s' >%s/in", host.Quote(command), end, v.folder))
+	v.t.Until(callLimit, "the old virsh has answered "+command, func() (over bool) {
+		said, _, over = strings.Cut(v.t.Sh("cat "+v.folder+"/out")+"\n", "\n"+end+"\n")
+		return over
+	})
+	if _, rest, asked := strings.Cut(said, fmt.Sprintf("\nover-%d\n", v.questions-1)); asked {
+		return rest
+	}
+	return said
+}
