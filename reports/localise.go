@@ -142,9 +142,9 @@ func (l *located) cost(values []int) float64 {
 
 // base is the red cell that differs from the one with these values on one axis, the cheapest.
 func (l *located) base(values []int) (base *Cell, axis int) {
-	for _, c := range l.red {
+	for n, c := range l.red {
 		var differs []int
-		for i, v := range l.values(c) {
+		for i, v := range l.cells[n].Values {
 			if v != values[i] {
 				differs = append(differs, i)
 			}

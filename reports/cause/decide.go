@@ -38,7 +38,11 @@ func separate(axes []Axis, cells []Cell, conditions []Condition, cost Cost, refu
 	for len(candidates) > 0 && len(picked) < maxPicked {
 		best, most := -1, 0.
 		for i, values := range candidates {
-			if worth := float64(splits(classes, values)) / cost(values); worth > most {
+			n := splits(classes, values)
+			if n == 0 {
+				continue // what it costs need not be known
+			}
+			if worth := float64(n) / cost(values); worth > most {
 				best, most = i, worth
 			}
 		}
