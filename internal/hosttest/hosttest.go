@@ -143,7 +143,7 @@ func places() layout.Manifest {
 	return layout.Manifest{
 		LibvirtConfig: "/etc/libvirt",
 		Programs:      map[string]string{layout.Emulator: "/usr/bin/qemu-system-x86_64", layout.QEMUImg: "/usr/bin/qemu-img"},
-		Daemons:       []layout.Daemon{{Name: "libvirtd", Socket: "/run/libvirt/libvirt-sock", ReadOnly: "/run/libvirt/libvirt-sock-ro"}},
+		Daemons:       []layout.Daemon{{Name: "libvirtd", Path: "/usr/sbin/libvirtd", Socket: "/run/libvirt/libvirt-sock", ReadOnly: "/run/libvirt/libvirt-sock-ro"}},
 		Firmware:      []layout.Firmware{{Code: "/usr/share/OVMF/OVMF_CODE_4M.fd", Vars: "/usr/share/OVMF/OVMF_VARS_4M.fd", Format: "raw"}},
 	}
 }

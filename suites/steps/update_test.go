@@ -78,8 +78,9 @@ func TestAnOldVirshIsReadUpToItsAnswersEnd(t *testing.T) {
 		h.OnExec = func(_ context.Context, command string) (agent.Result, error) {
 			switch {
 			case strings.HasPrefix(command, "printf"):
-				printed += "virsh # list --name\nl2-x\n\nvirsh # echo over-1\nover-1\nvirsh # "
-				if strings.Contains(command, "over-2") {
+				if strings.Contains(command, "over-1") {
+					printed = "virsh # list --name\nl2-x\n\nvirsh # echo over-1\nover-1\nvirsh # "
+				} else {
 					printed += "domstate l2-x\nrunning\n\nvirsh # echo over-2\nover-2\nvirsh # "
 				}
 			case strings.HasPrefix(command, "cat"):
