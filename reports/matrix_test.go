@@ -40,7 +40,7 @@ func TestReadMatrixRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	good := render(t, "json", sample(), Options{})
 	tests := []struct{ name, old, new, want string }{
 		{"unknown key", `"profile"`, `"profil"`, `unknown field "profil"`},
-		{"another format", `"version": 5`, `"version": 1`, "judge the run again"},
+		{"another format", `"version": 6`, `"version": 1`, "judge the run again"},
 		{"broken", `"cells": [`, `"cells": [,`, "line "},
 		{"wrong type", `"wall_seconds": 297`, `"wall_seconds": "x"`, "line "},
 		{"unknown verdict", `"verdict": "INFRA"`, `"verdict": "INFRO"`, `did you mean "INFRA"?`},
