@@ -41,7 +41,7 @@ func (s *Source) SourcePackage(ctx context.Context, release, name, version strin
 	out, err := p.run(ctx, "apt-get", "source", "-qq", "--print-uris", "--only-source", name+"="+version)
 	if err != nil {
 		kind := source.Failed
-		if text := err.Error(); strings.Contains(text, "Unable to find a source package") || strings.Contains(text, "Ignore unavailable version") {
+		if strings.Contains(err.Error(), "Unable to find a source package") {
 			kind = source.NoSuchPackage
 		}
 		return set, s.fail(kind, op, release, "", err)
