@@ -11,8 +11,9 @@ import (
 // check and no word about the product: it is noted, and the hosts end with it, because
 // the next check would meet it there.
 func (a *attempt) giveBack(ctx context.Context, t *steps.T) {
-	if a.planned.Hosts.Moves != "" {
-		return // what packages brought is nobody's fault, and the host ends with its check
+	if a.planned.Hosts.Moves != "" { // what packages brought is nobody's fault, and no other check's host
+		a.Discard()
+		return
 	}
 	left, err := t.Left(ctx)
 	switch {

@@ -23,6 +23,16 @@ func (t *T) Run(command string) agent.Result {
 	return t.RunWithin(commandLimit, command)
 }
 
+// Lines runs a script of ours that prints n lines. Another number is our own fault.
+func (t *T) Lines(n int, limit time.Duration, script string) []string {
+	res := t.RunWithin(limit, script)
+	lines := strings.Split(strings.TrimSuffix(string(res.Stdout), "\n"), "\n")
+	if len(lines) != n {
+		t.must(fault.Infraf("read what a script prints", "it has %d lines and not %d, and ended with status %d: %s", len(lines), n, res.Code, res.Text()), "")
+	}
+	return lines
+}
+
 // RunWithin is Run with a limit of its own, at scale 1.
 func (t *T) RunWithin(limit time.Duration, command string) (res agent.Result) {
 	vm := t.Host()

@@ -65,3 +65,16 @@ func TestOutputThatIsNotWholeIsNotJudged(t *testing.T) {
 		t.Fail(matrix.LayerManagement, "it says %q", t.Sh("dmesg"))
 	})
 }
+
+func TestAScriptOfOursPrintsAsManyLinesAsItShould(t *testing.T) {
+	on(t, passes, func(t *T, h *hosttest.Host) {
+		answers(h, agent.Result{Stdout: []byte("0\t1\tsaid\n0\t0\t\n")})
+		if lines := t.Lines(2, time.Second, "x"); lines[1] != "0\t0\t" {
+			t.Fail(matrix.LayerHarness, "the lines are %q", lines)
+		}
+	})
+	on(t, infra("it has 1 lines and not 2"), func(t *T, h *hosttest.Host) {
+		answers(h, agent.Result{Stdout: []byte("cut off")})
+		t.Lines(2, time.Second, "x")
+	})
+}
