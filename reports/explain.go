@@ -84,12 +84,7 @@ func (e explainer) line(label, text string) {
 func (e explainer) failure(m *Matrix, r *Result) {
 	e.line("layer", oneline(string(r.Layer()), 40))
 	e.line("reason", visible(r.Reason, storedText))
-	for _, p := range problems(m) {
-		if slices.Contains(p.results, r) {
-			finding := m.finding(p)
-			e.line("cause", finding.Inference())
-		}
-	}
+	e.line("cause", m.causeOf(r))
 	e.line("known", visible(r.Ruling, storedText))
 	if r.Rate.Asked > 0 {
 		e.line("history", r.Rate.String()+" earlier runs with these packages")
@@ -102,6 +97,17 @@ func (e explainer) failure(m *Matrix, r *Result) {
 		by += fmt.Sprintf(" (%s: %s)", step.Verdict, oneline(step.Reason, 400))
 	}
 	e.line("blocked by", by)
+}
+
+// causeOf is the cause that the matrix tells of a failure, in words; empty when it tells none.
+func (m *Matrix) causeOf(r *Result) string {
+	for _, p := range problems(m) {
+		if slices.Contains(p.results, r) {
+			f := m.finding(p)
+			return f.Inference()
+		}
+	}
+	return ""
 }
 
 func (e explainer) stack(m *Matrix, c *Cell, r *Result) {

@@ -29,12 +29,8 @@ func Ticket(m *Matrix, evidence fs.FS, cell, check, asserts string) string {
 		fmt.Fprintf(&b, "What happened, in the layer %s:\n\n", mdText(oneline(string(own.Layer()), 40)))
 		mdBlock(&b, visible(own.Reason, storedText))
 	}
-	for _, p := range problems(m) {
-		if slices.Contains(p.results, own) {
-			if f := m.finding(p); f.Cause != "" {
-				fmt.Fprintf(&b, "Where: it %s.\n\n", mdText(f.Inference()))
-			}
-		}
+	if cause := m.causeOf(own); cause != "" {
+		fmt.Fprintf(&b, "Where: it %s.\n\n", mdText(cause))
 	}
 	for _, s := range c.Stack {
 		fmt.Fprintf(&b, "* %s %s\n", mdText(oneline(string(s.Component), 40)), mdText(oneline(fmt.Sprintf("%s (%s, %s)", s.Version, s.Package, s.Release), 200)))
