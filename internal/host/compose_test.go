@@ -153,7 +153,7 @@ func TestTimeLimitsInTheSpecFollowTheMachine(t *testing.T) {
 }
 
 func TestOnlyStepsOfTheHarnessAreItsOwn(t *testing.T) {
-	own := map[string]bool{"dev-nodes": true, "network": true, "securityfs": true, "xen-dirs": true, "cpu-map-quirk": true}
+	own := map[string]bool{"core-pattern": true, "dev-nodes": true, "network": true, "securityfs": true, "xen-dirs": true, "cpu-map-quirk": true}
 	for name, c := range compositions() {
 		spec, _, err := compose(c.parts, c.settings)
 		if err != nil {
@@ -288,7 +288,7 @@ func TestEachOfSeveralDaemonsIsStartedOnceThoseBeforeAreThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	var started []string
-	for _, s := range spec.Services[1:] {
+	for _, s := range spec.Services[2:] {
 		started = append(started, s.Name)
 		if s.Wait == "" || s.Argv[0] != "/usr/sbin/"+s.Name {
 			t.Errorf("%s is %+v", s.Name, s)

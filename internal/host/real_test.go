@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -164,7 +165,11 @@ func TestRealEmulatorThatIsKilled(t *testing.T) {
 func TestRealPanicUnderACommand(t *testing.T) {
 	b := realBed(t)
 	vm := b.up(t)
-	_, err := vm.Exec(t.Context(), "echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger; sleep 600")
+	crash, err := vm.Exec(t.Context(), "sh -c 'kill -ABRT $$'; cat "+CrashLog)
+	if err != nil || !strings.HasPrefix(string(crash.Stdout), "sh (process ") || !strings.HasSuffix(string(crash.Stdout), CrashedBy+" 6\n") {
+		t.Errorf("the log of crashes has %q, %v", crash.Stdout, err)
+	}
+	_, err = vm.Exec(t.Context(), "echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger; sleep 600")
 	want(t, "exec", err, matrix.Fail, matrix.LayerKernel, "Kernel panic - not syncing: sysrq triggered crash")
 	want(t, "afterwards", vm.Alive(), matrix.Fail, matrix.LayerKernel, "sysrq triggered crash")
 }

@@ -132,7 +132,7 @@ func (a *attempt) run(ctx context.Context, rec *journal.Record) error {
 	if !a.Family.run.Selftest { // its checks are to fail, and their hosts end with them
 		t.Remember()
 	}
-	err = a.try(t)
+	err = a.try(limited, t)
 	if rec.Said = t.Said(); len(a.sessions) > 0 {
 		rec.Quirks = a.sessions[0].Host.Quirks()
 	}
@@ -152,9 +152,9 @@ func (a *attempt) run(ctx context.Context, rec *journal.Record) error {
 }
 
 // try runs the check, in a selftest under its control.
-func (a *attempt) try(t *steps.T) error {
+func (a *attempt) try(ctx context.Context, t *steps.T) error {
 	if !a.Family.run.Selftest {
-		return a.between(t, t.Attempt(a.check.Body))
+		return a.between(t, a.crashed(ctx, t, t.Attempt(a.check.Body)))
 	}
 	control := a.check.Control
 	applied, err := control.Apply(t)
@@ -166,6 +166,19 @@ func (a *attempt) try(t *steps.T) error {
 		return fault.Infraf("apply control "+control.Name, "%w; the check came to: %v", idle, err)
 	}
 	return err
+}
+
+// crashed says in a failure what crashed meanwhile. A check that holds while a program of the
+// product crashes does not hold.
+func (a *attempt) crashed(ctx context.Context, t *steps.T, err error) error {
+	crash := t.Crashed(ctx)
+	switch {
+	case crash == nil:
+		return err
+	case err == nil:
+		return crash
+	}
+	return fmt.Errorf("%w\nmeanwhile: %v", err, crash)
 }
 
 // between says in a failure what packages had moved.

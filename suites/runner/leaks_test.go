@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/hosttest"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
@@ -79,4 +80,34 @@ func TestWhatIsAboutToGoIsNotLeft(t *testing.T) {
 			t.Errorf("it is noted as %q", rec.Notes)
 		}
 	})
+}
+
+func TestACheckDoesNotHoldWhileAProgramCrashes(t *testing.T) {
+	const crash = "xen-qemu-system (process 263) was ended by signal 11"
+	for name, c := range map[string]struct {
+		body    func(*steps.T)
+		verdict matrix.Verdict
+		layer   matrix.Layer
+		reason  string
+	}{
+		"it holds":         {holds, matrix.Fail, matrix.LayerManagement, crash},
+		"it fails":         {func(t *steps.T) { t.Fail(matrix.LayerHypervisor, "xl ended") }, matrix.Fail, matrix.LayerHypervisor, "xl ended\nmeanwhile: cannot keep the host's programs running: " + crash},
+		"it is on purpose": {func(t *steps.T) { t.Crash("/run/pid") }, matrix.Pass, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.booter.prepare = func(h *hosttest.Host) {
+				h.OnExec = func(_ context.Context, command string) (agent.Result, error) {
+					switch {
+					case strings.Contains(command, host.CrashLog):
+						return agent.Result{Stdout: []byte(crash + "\n")}, nil
+					case command == "cat /run/pid":
+						return agent.Result{Stdout: []byte("263\n")}, nil
+					}
+					return agent.Result{}, nil
+				}
+			}
+			b.wants(b.answer(t.Context(), "O-SAVE", c.body), c.verdict, c.layer, c.reason)
+		})
+	}
 }

@@ -28,6 +28,8 @@ type Session struct {
 	guest *sharedGuest
 	// held is what the host held before the first attempt, in order.
 	held []string
+	// crashed are the programs that checks let crash.
+	crashed []string
 
 	// foreign says that libvirt's daemon was started by packages' scripts.
 	foreign bool

@@ -115,7 +115,7 @@ var _ = check.Register("O-HOOK-Q", check.Spec{
 	endsBy("destruction", d.Destroy)
 	d.StartPaused()
 	t.Sh("rm " + log)
-	endsBy("a crash", func() { t.Sh("kill -SEGV $(cat /run/libvirt/qemu/" + d.Name + ".pid)") })
+	endsBy("a crash", func() { t.Crash("/run/libvirt/qemu/" + d.Name + ".pid") })
 	t.Note("ends as the hook is told: %v", why)
 	if t.AtLeast(matrix.Libvirt, reasonsSince) {
 		for what, word := range map[string]string{"saving": "saved", "its own power-off": "shutdown", "destruction": "destroyed", "a crash": "crashed"} {
