@@ -80,22 +80,46 @@ var _ = check.Register("IX-HVM-UEFI", check.Spec{
 	says(t, sayLimit, serial, "BdsDxe:")
 })
 
-var _ = check.Register("IX-CD", check.Spec{
-	Asserts:  "A disc is put into a running guest's drive and taken out, as its device model sees it",
-	Requires: stack,
-	Depends:  depends,
-	Control:  ignores("cd-insert"),
-}, func(t *steps.T) {
-	g := t.NewGuest()
+// drive gives a fully virtualised guest a CD drive, with a disc in it unless disc is empty.
+func drive(t *steps.T, g domain.Guest, disc string) {
 	own, serial := machine(t, g)
-	own["disk"] = append(own["disk"].([]string), "format=raw,vdev=hdc,access=ro,devtype=cdrom")
+	drive := "format=raw,vdev=hdc,access=ro,devtype=cdrom"
+	if disc != "" {
+		drive += ",target=" + disc
+	}
+	own["disk"] = append(own["disk"].([]string), drive)
 	t.XlCreate(g, own)
 	says(t, sayLimit, serial, g.Token)
-	disc := t.DiskImage("disc", 1<<20)
+}
+
+// insert puts a disc into the drive of a guest, and takes it out, as its device model sees it.
+func insert(t *steps.T, g domain.Guest, disc string) {
 	drives := func() string { return t.Xl("qemu-monitor-command " + g.Name + " 'info block'") }
 	t.Expect(drives()).NotTo(ContainSubstring(disc))
 	t.Xl("cd-insert " + g.Name + " hdc " + disc)
 	t.Until(resizeLimit, "the device model has the disc", func() bool { return strings.Contains(drives(), disc) })
 	t.Xl("cd-eject " + g.Name + " hdc")
 	t.Until(resizeLimit, "the device model has no disc", func() bool { return !strings.Contains(drives(), disc) })
+}
+
+var _ = check.Register("IX-CD", check.Spec{
+	Asserts:  "A disc takes the place of another in a running guest's drive and is taken out, as its device model sees it",
+	Requires: stack,
+	Depends:  depends,
+	Control:  ignores("cd-insert"),
+}, func(t *steps.T) {
+	g := t.NewGuest()
+	drive(t, g, t.DiskImage("first", 1<<20))
+	insert(t, g, t.DiskImage("second", 1<<20))
+})
+
+var _ = check.Register("IX-CD-EMPTY", check.Spec{
+	Asserts:  "A drive that was empty from the start takes a disc while the guest runs, as its device model sees it",
+	Requires: stack,
+	Depends:  depends,
+	Control:  ignores("cd-insert"),
+}, func(t *steps.T) {
+	g := t.NewGuest()
+	drive(t, g, "")
+	insert(t, g, t.DiskImage("disc", 1<<20))
 })

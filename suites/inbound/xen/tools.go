@@ -19,7 +19,7 @@ var _ = check.Register("IX-TOOLS", check.Spec{
 	g := t.XlCreate(t.NewGuest(), nil, "-p")
 	id := g.DomID()
 	for _, tool := range []struct{ command, line string }{
-		{"xentop -b -i 1", `^\s*NAME\s+--p---\s`},
+		{"xentop -b -i 1", `^\s*NAME\s+----p-\s`},
 		{"xl list", `^NAME\s+ID\s+128\s+1\s+--p---\s`},
 		{"xl list -l", `"domid": ID\b`},
 		{"xl vm-list", `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\s+ID\s+NAME$`},
