@@ -2,6 +2,7 @@ package update
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	. "github.com/onsi/gomega"
@@ -30,6 +31,9 @@ func init() {
 		sabotage.Spoil("an upgrade that takes the packages' files", "sed -i '/"+mark+"/d' /etc/libvirt/*.conf"), keepsConfig)
 }
 
+// room are the lines that a pool's size makes, which an inactive one does not know.
+var room = regexp.MustCompile(`(?m)^ *<(capacity|allocation|available)\b.*\n`)
+
 func keepsState(t *steps.T) {
 	g := started(t, domain.WithDisk(t.QCOW2("disk", word), "qcow2"))
 	g.Domain.SetAutostart(true)
@@ -47,7 +51,7 @@ func keepsState(t *steps.T) {
 		"net-dumpxml --inactive vmquiet", "net-dumpxml --inactive default", "secret-dumpxml " + secret.UUID, "nwfilter-dumpxml vmfilter",
 		"nwfilter-dumpxml clean-traffic",
 	} {
-		told[command] = t.VirshSays(command)
+		told[command] = room.ReplaceAllString(t.VirshSays(command), "")
 	}
 	g.PutMemory("another word")
 
