@@ -180,16 +180,17 @@ func (t *T) OldVirsh() *Virsh {
 }
 
 // Say gives virsh a command and returns what it prints. It prints its prompt and the
-// command before.
+// command before, and the prompt right behind what echo says.
 func (v *Virsh) Say(command string) (said string) {
+	mark := func() string { return fmt.Sprintf("over-%d.", v.questions) }
+	before := mark()
 	v.questions++
-	end := fmt.Sprintf("over-%d", v.questions)
-	v.t.Sh(fmt.Sprintf("printf '%%s\\n' %s 'echo %s' >%s/in", host.Quote(command), end, v.folder))
+	v.t.Sh(fmt.Sprintf("printf '%%s\\n' %s 'echo %s' >%s/in", host.Quote(command), mark(), v.folder))
 	v.t.Until(callLimit, "the old virsh has answered "+command, func() (over bool) {
-		said, _, over = strings.Cut(v.t.Sh("cat "+v.folder+"/out")+"\n", "\n"+end+"\n")
+		said, _, over = strings.Cut(v.t.Sh("cat "+v.folder+"/out"), "\n"+mark())
 		return over
 	})
-	if _, rest, asked := strings.Cut(said, fmt.Sprintf("\nover-%d\n", v.questions-1)); asked {
+	if _, rest, asked := strings.Cut(said, "\n"+before); asked {
 		return rest
 	}
 	return said
