@@ -108,7 +108,8 @@ func (t *T) movedNow(asked []matrix.Component) (moved []matrix.Component) {
 		switch {
 		case !isOf(said, goal, component):
 			if want {
-				t.must(fault.Infraf("move packages", "%s is not of %s afterwards: %q", program, goal.ID, said), "")
+				c, _ := goal.Choice(component)
+				t.must(fault.Infraf("move packages", "%s is not of %s %s afterwards: %q", program, component, c.Version, said), "")
 			}
 			continue
 		case !want && !isOf(said, t.Cell, component):

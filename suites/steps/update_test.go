@@ -79,9 +79,9 @@ func TestAnOldVirshIsReadUpToItsAnswersEnd(t *testing.T) {
 			switch {
 			case strings.HasPrefix(command, "printf"):
 				if strings.Contains(command, "over-1") {
-					printed = "virsh # list --name\nl2-x\n\nvirsh # echo over-1\nover-1\nvirsh # "
+					printed = "virsh # list --name\nl2-x\n\nvirsh # echo over-1.\nover-1.virsh # "
 				} else {
-					printed += "domstate l2-x\nrunning\n\nvirsh # echo over-2\nover-2\nvirsh # "
+					printed += "domstate l2-x\nrunning\n\nvirsh # echo over-2.\nover-2.virsh # "
 				}
 			case strings.HasPrefix(command, "cat"):
 				return agent.Result{Stdout: []byte(printed)}, nil
@@ -111,6 +111,16 @@ func TestAHostWhoseEmulatorMovedAloneIsOfBoth(t *testing.T) {
 		t.Update(matrix.QEMU)
 		if t.Version(matrix.Libvirt) != "9.0" || t.Version(matrix.QEMU) != "10.0" || t.Env.Cell.Stack[1].Version != "7.2" {
 			t.Fail(matrix.LayerManagement, "the host is of %v", t.Cell.Stack)
+		}
+	}, towards)
+}
+
+func TestWhatThePackageManagerTakesAlongMovedToo(t *testing.T) {
+	on(t, passes, func(t *T, h *hosttest.Host) {
+		moving(h, nil)
+		t.Update(matrix.QEMU)
+		if note := strings.Join(t.Notes(), "\n"); t.On(0).Cell.ID != "newer" || !strings.Contains(note, "took libvirt along") {
+			t.Fail(matrix.LayerManagement, "the host is of %s, and it notes %q", t.On(0).Cell.ID, note)
 		}
 	}, towards)
 }
