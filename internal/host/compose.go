@@ -46,10 +46,11 @@ const (
 // a core, segmentation faults and failed assertions above all (core(5)), and it adds a
 // line to CrashLog. A container has L0's kernel, which is not ours to set.
 const (
-	CrashLog   = "/var/log/virtmatrix-crashes"
-	CrashedBy  = "was ended by signal"
-	crashNoter = "/virtmatrix/crashed"
-	crashNote  = "#!/bin/sh\necho \"$3 (process $1) " + CrashedBy + " $2\" >>" + CrashLog + "\n"
+	CrashLog    = "/var/log/virtmatrix-crashes"
+	CrashedBy   = "was ended by signal"
+	corePattern = "core-pattern"
+	crashNoter  = "/virtmatrix/crashed"
+	crashNote   = "#!/bin/sh\necho \"$3 (process $1) " + CrashedBy + " $2\" >>" + CrashLog + "\n"
 )
 
 // serviceWait is how long one daemon may take until its socket is there.
@@ -97,7 +98,7 @@ func compose(p Parts, s Settings) (spec agent.Spec, quirks []string, err error) 
 	if err := composePeers(&spec, p.Layout, s); err != nil {
 		return spec, nil, err
 	}
-	spec.Services = append([]agent.Service{ownStep("core-pattern", "echo '|"+crashNoter+" %p %s %e' >/proc/sys/kernel/core_pattern")}, spec.Services...)
+	spec.Services = append([]agent.Service{ownStep(corePattern, "echo '|"+crashNoter+" %p %s %e' >/proc/sys/kernel/core_pattern")}, spec.Services...)
 	if quirks = append(quirks, more...); s.emulated() {
 		quirks = append(quirks, kicked)
 	}

@@ -31,7 +31,10 @@ func Contain(p Parts, s Settings, guestInitrd string) (spec agent.Spec, parts ma
 	}
 	spec.Modules, spec.Root, spec.Images, spec.Scratch, spec.Modprobe = nil, "", nil, agent.Mount{}, nil
 	// Docker makes them, and they cannot be replaced.
-	spec.Files = slices.DeleteFunc(spec.Files, func(f agent.File) bool { return f.Path == "/etc/hostname" || f.Path == "/etc/hosts" })
+	spec.Files = slices.DeleteFunc(spec.Files, func(f agent.File) bool {
+		return f.Path == "/etc/hostname" || f.Path == "/etc/hosts" || f.Path == crashNoter
+	})
+	spec.Services = slices.DeleteFunc(spec.Services, func(s agent.Service) bool { return s.Name == corePattern })
 	for setting, why := range confinements(p) {
 		spec.Files, quirks = configured(spec.Files, qemuConf(p.Layout), setting), append(quirks, "container: "+why)
 	}

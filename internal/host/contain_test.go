@@ -46,6 +46,11 @@ func TestWhatAContainerIsToldAndShown(t *testing.T) {
 				t.Errorf("%s: it cannot write %s, which is Docker's", name, f.Path)
 			}
 		}
+		for _, s := range spec.Services {
+			if strings.Contains(strings.Join(s.Argv, " "), "/proc/sys/") {
+				t.Errorf("%s: %s writes a setting of L0's kernel: %q", name, s.Name, s.Argv)
+			}
+		}
 		at := slices.IndexFunc(spec.Files, func(f agent.File) bool { return f.Path == "/etc/libvirt/qemu.conf" })
 		if at < 0 || !strings.HasSuffix(spec.Files[at].Content, want.conf) {
 			t.Errorf("%s: libvirt is told %+v", name, spec.Files)
