@@ -48,9 +48,15 @@ func (v *imageCheckVerb) Run(a *app) error {
 	} else {
 		err = showImage(a.stdout, report)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("cannot write report: %w", err)
+	}
+	return fitness(report)
+}
+
+// fitness is the exit code of a report.
+func fitness(report *imagecheck.Report) error {
+	switch {
 	case len(report.Broken()) > 0:
 		return exit(1)
 	case len(report.Unseen()) > 0:

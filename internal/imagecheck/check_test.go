@@ -3,6 +3,9 @@ package imagecheck
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -160,6 +163,67 @@ func TestBrokenDisksAreRefusedByTheirRule(t *testing.T) {
 				t.Errorf("it says %q, want %q", x.Seen, c.says)
 			}
 		})
+	}
+}
+
+func TestHostileNamesDoNotReachATerminal(t *testing.T) {
+	r := check(t, makeDisk(t, "x.raw", with(debian, map[string]string{
+		"etc/ssh/ssh_host_\x1b[2Jkey\nB-FORMAT kept": "k", "home/\u202eevil\x07/.bash_history": "x", "usr/lib/os-release": "PRETTY_NAME=\"De\x1b]0;bian\"\nID=debian\n",
+		"etc/hostname": "\x1b[31mred\n",
+	})))
+	breaks(t, r, "B-HOST-KEYS", "B-HOSTNAME", "B-HISTORY")
+	for _, x := range r.Results {
+		if strings.ContainsAny(x.Seen, "\x1b\n\x07\u202e") {
+			t.Errorf("%s: %q", x.Rule, x.Seen)
+		}
+	}
+}
+
+func TestLinksLeadNowhereButIntoTheImage(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	must(t, os.WriteFile(secret, []byte("ours"), 0o600))
+	r := check(t, makeDisk(t, "x.raw", with(debian, map[string]string{
+		"etc/hostname": link + secret, "etc/machine-id": link + "../../../../etc/../empty", "empty": "",
+		"root/.ssh":       link + "../../.." + filepath.Dir(secret),
+		"var/lib/systemd": link + "/../../loop/a", "loop/a": link + "b", "loop/b": link + "/loop/a", "var/cache/apt/up": link + "..",
+	})))
+	breaks(t, r)
+	if got := r.Unseen(); !slices.Equal(got, []string{"B-RANDOM-SEED"}) {
+		t.Errorf("not looked at: %q", got)
+	}
+	if x := r.of("B-RANDOM-SEED"); !strings.Contains(x.Seen, "go in circles") {
+		t.Errorf("%+v", x)
+	}
+	if x := r.of("B-HOSTNAME"); x.Seen != "there is none" {
+		t.Errorf("%+v", x)
+	}
+}
+
+func TestChecksumFilesAreCompared(t *testing.T) {
+	path := makeDisk(t, "x.raw", debian)
+	image, err := os.ReadFile(path)
+	must(t, err)
+	short, long := fmt.Sprintf("%x", sha256.Sum256(image)), fmt.Sprintf("%x", sha512.Sum512(image))
+	other := strings.Repeat("0", 64)
+	for _, c := range []struct {
+		file, text string
+		want       Verdict
+	}{
+		{"CHECKSUM", "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n# x.raw: 25165824 bytes\nSHA256 (x.raw) = " + short + "\n", Kept},
+		{"x.raw.SHA256SUM", "SHA256 (x.raw) = " + other + "\n", Broken},
+		{"SHA256SUMS", other + "  y.raw\n" + short + " *x.raw\n", Kept},
+		{"SHA512SUMS", long + "  ./x.raw\r\n", Kept},
+		{"SHA512SUMS", other + other + "  x.raw\n", Broken},
+		{"SHA256SUMS", short + "  y.raw\n", Broken},
+		{"SHA256SUMS", short[:20] + "  x.raw\n", Broken},
+		{"notes", other + "  x.raw\n", NotMeant},
+	} {
+		beside := filepath.Join(filepath.Dir(path), c.file)
+		must(t, os.WriteFile(beside, []byte(c.text), 0o600))
+		if x := check(t, path).of("B-CHECKSUM"); x.Verdict != c.want {
+			t.Errorf("%s %q: %s, %s; want %s", c.file, c.text, x.Verdict, x.Seen, c.want)
+		}
+		must(t, os.Remove(beside))
 	}
 }
 

@@ -73,6 +73,9 @@ func open(ctx context.Context, path string) (*image, error) {
 	}
 	img := &image{ctx: ctx, path: path, file: f, fileSize: st.Size(), format: "raw"}
 	img.missing[theDisk] = guarded(img.openDisk)
+	if img.missing[theDisk] == nil {
+		img.missing[theDisk] = guarded(img.readEnds)
+	}
 	if img.missing[theDisk] != nil {
 		img.missing[theRoot] = img.missing[theDisk]
 		return img, nil
@@ -123,6 +126,17 @@ func (img *image) openDisk() error {
 		return fmt.Errorf("its tables are broken: %s", img.wrong)
 	}
 	img.uncounted = err
+	return nil
+}
+
+// readEnds reads where partition tables are: what cannot be read is no broken table.
+func (img *image) readEnds() error {
+	const ends = 34 * sector
+	for _, at := range []int64{0, img.bytes - ends} {
+		if _, err := img.disk.ReadAt(make([]byte, ends), at); err != nil && err != io.EOF {
+			return fmt.Errorf("its disk cannot be read at %d: %w", at, err)
+		}
+	}
 	return nil
 }
 

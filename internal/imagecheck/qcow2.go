@@ -1,6 +1,7 @@
 package imagecheck
 
 import (
+	"compress/flate"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -21,14 +22,28 @@ type qcowHeader struct {
 	compression qcow2.CompressionType
 }
 
+// whole reads as much as there is, and tells the end alone: the library takes bytes that
+// come together with the end for an error.
+type whole struct{ io.ReadCloser }
+
+// Read reads.
+func (w whole) Read(p []byte) (int, error) {
+	n, err := io.ReadFull(w.ReadCloser, p)
+	if n > 0 && (err == io.EOF || err == io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return n, err
+}
+
 func init() {
 	log.SetWarnFunc(func(string) {}) // what it warns of is a rule of ours
+	qcow2.SetDecompressor(qcow2.CompressionTypeZlib, func(r io.Reader) (io.ReadCloser, error) { return whole{flate.NewReader(r)}, nil })
 	qcow2.SetDecompressor(qcow2.CompressionTypeZstd, func(r io.Reader) (io.ReadCloser, error) {
 		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
 		if err != nil {
 			return nil, err
 		}
-		return d.IOReadCloser(), nil
+		return whole{d.IOReadCloser()}, nil
 	})
 }
 

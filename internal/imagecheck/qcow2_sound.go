@@ -13,6 +13,8 @@ const (
 	entryOffset     = 0x00fffffffffffe00
 	entryCopied     = 1 << 63
 	entryCompressed = 1 << 62
+	reservedL1      = 0x7f000000000001ff
+	reservedL2      = 0x3f000000000001fe
 )
 
 // clusters counts who uses each cluster of a file, as qemu-img check does.
@@ -145,6 +147,7 @@ func (c *clusters) walk() error {
 		return err
 	}
 	for i, entry := range l1 {
+		c.reserved(entry, reservedL1, "L2 table", i)
 		at := entry & entryOffset
 		if at == 0 || !c.aligned(at, fmt.Sprintf("L2 table %d", i)) {
 			continue
@@ -163,6 +166,7 @@ func (c *clusters) walk() error {
 
 func (c *clusters) data(entry uint64, n int) {
 	if entry&entryCompressed != 0 {
+		c.reserved(entry, entryCopied, "compressed cluster", n)
 		// The number of further sectors of 512 bytes is above the offset.
 		shift := 62 - (c.bits - 8)
 		at := entry & (1<<shift - 1)
@@ -170,8 +174,16 @@ func (c *clusters) data(entry uint64, n int) {
 		c.use(at, (sectors+1)*512-at%512, fmt.Sprintf("compressed cluster %d", n))
 		return
 	}
+	c.reserved(entry, reservedL2, "data cluster", n)
 	if at := entry & entryOffset; at != 0 && c.aligned(at, fmt.Sprintf("data cluster %d", n)) {
 		c.alone(entry, at, "data cluster", n)
+	}
+}
+
+// reserved bits are zero; QEMU refuses entries in which they are not.
+func (c *clusters) reserved(entry, mask uint64, what string, n int) {
+	if bits := entry & mask; bits != 0 {
+		c.complain("the entry of %s %d has the reserved bits %#x", what, n, bits)
 	}
 }
 

@@ -31,7 +31,7 @@ var fileRules = []Rule{
 	},
 	{
 		ID: "B-QCOW-ALONE", needs: theQCOW, look: lookAlone,
-		What: "No backing file, external data file or internal snapshot", Why: "the image is not whole, or names a file of the host that reads it, or holds what was deleted",
+		What: "No backing file, external data file, internal snapshot or bitmap", Why: "the image is not whole, or names a file of the host that reads it, or holds what was deleted",
 		How: "the header; files that it names are never opened",
 	},
 	{
@@ -89,6 +89,9 @@ func lookCompat(img *image) (answer, error) {
 func lookAlone(img *image) (answer, error) {
 	if img.qcow.BackingFileOffset != 0 {
 		return broken("it has the backing file %q, which was not opened: make it whole with qemu-img convert", img.qcow.backing(img.file))
+	}
+	if img.qcow.v3.AutoclearFeatures&(1<<qcow2.AutoclearFeaturesBitmapsExtensionBit) != 0 {
+		return broken("it has bitmaps of backups: qemu-img bitmap --remove")
 	}
 	if what := img.qcow.outside(); what != "" {
 		return broken("%s: make it whole with qemu-img convert", what)
