@@ -64,7 +64,7 @@ func Document(w io.Writer) error {
 	b.WriteString(`# The baseline of cloud images
 
 What an image must be that many machines are made from. ` + "`virtmatrix image check FILE`" + ` tests any raw or qcow2 image against it, without
-executing, mounting or believing anything of the image; root file systems on ext4 are read in user space. The rules are those of the CentOS
+executing, mounting or believing anything of the image; root file systems on ext4 and XFS are read in user space. The rules are those of the CentOS
 kickstarts for generic clouds, and what cloud-init and systemd document about images.
 
 A rule is kept, broken, does not count (other format or distribution), or was not looked at, with the reason. What was not looked at

@@ -1,6 +1,7 @@
 package imagecheck
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/diskfs/go-diskfs/filesystem/ext4"
+
+	"github.com/virtmatrix/virtmatrix/internal/imagecheck/xfs"
 )
 
 func sortedNames(entries map[string]fs.DirEntry) []string {
@@ -27,8 +30,18 @@ func openTree(disk io.ReaderAt, p partition) (*tree, error) {
 			return nil, fmt.Errorf("ext4 of %s cannot be read: %w", p, err)
 		}
 		return newTree(from), nil
+	case "xfs":
+		from, err := openXFS(disk, p)
+		if err != nil {
+			return nil, fmt.Errorf("XFS of %s cannot be read: %w", p, err)
+		}
+		return newTree(from), nil
 	}
 	return nil, fmt.Errorf("%s holds %s, which is not read here", p, p.holds)
+}
+
+func openXFS(disk io.ReaderAt, p partition) (*xfs.FS, error) {
+	return xfs.Open(io.NewSectionReader(disk, p.start, p.size), p.size)
 }
 
 // Of the superblock, by Documentation/filesystems/ext4/super.rst of Linux.
@@ -93,20 +106,28 @@ func openExt4(disk io.ReaderAt, p partition) (fileSystem, error) {
 // strictExt4 refuses what the library would read as something else.
 type strictExt4 struct{ *ext4.FileSystem }
 
-// Open refuses a file with holes: the library closes them up.
-func (s strictExt4) Open(name string) (fs.File, error) {
+// ReadFile refuses a file with holes: the library closes them up.
+func (s strictExt4) ReadFile(name string) ([]byte, error) {
 	f, err := s.FileSystem.Open(name)
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	if st, ok := info.Sys().(*ext4.StatT); ok && st.Blocks*sector < uint64(info.Size()) {
+	if st, ok := info.Sys().(*ext4.StatT); !ok || st.Blocks*sector < uint64(info.Size()) {
 		return nil, fmt.Errorf("it has holes or its data in the inode, which is not read here")
 	}
-	return f, nil
+	b := make([]byte, min(info.Size(), longestFile))
+	for n := 0; n < len(b); {
+		got, err := f.Read(b[n:])
+		if n += got; n < len(b) && (err != nil || got == 0) {
+			return nil, fmt.Errorf("%d of %d bytes: %w", n, len(b), cmp.Or(err, io.ErrUnexpectedEOF))
+		}
+	}
+	return b, nil
 }
 
 // ReadLink reads a link, which ends where C's strings do.
@@ -121,10 +142,10 @@ func (s strictExt4) ReadLink(name string) (string, error) {
 
 // identity is what fstab(5) can name a file system by.
 func identity(disk io.ReaderAt, p partition) (uuid, label string, err error) {
-	at := map[string][2]int64{"ext4": {1024 + 0x68, 1024 + 0x78}, "xfs": {32, 108}}[p.holds]
-	b := make([]byte, 32)
-	_, err = disk.ReadAt(b[:16], p.start+at[0])
-	_, err2 := disk.ReadAt(b[16:], p.start+at[1])
+	at := map[string]struct{ uuid, label, long int64 }{"ext4": {1024 + 0x68, 1024 + 0x78, 16}, "xfs": {32, 108, 12}}[p.holds]
+	b := make([]byte, 16+at.long)
+	_, err = disk.ReadAt(b[:16], p.start+at.uuid)
+	_, err2 := disk.ReadAt(b[16:], p.start+at.label)
 	label, _, _ = strings.Cut(string(b[16:]), "\x00")
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16]), label, errors.Join(err, err2)
 }

@@ -80,6 +80,13 @@ func lookClean(img *image) (answer, error) {
 
 // unmounted says whether a file system has nothing left to replay.
 func unmounted(disk io.ReaderAt, p partition) (bool, error) {
+	if p.holds == "xfs" {
+		from, err := openXFS(disk, p)
+		if err != nil {
+			return false, fmt.Errorf("XFS of %s cannot be read: %w", p, err)
+		}
+		return from.Unmounted()
+	}
 	s, err := readSuperblock(disk, p)
 	return s.state&ext4Clean != 0 && s.incompat&ext4Recover == 0, err
 }

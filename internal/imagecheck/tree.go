@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -14,7 +13,7 @@ import (
 // the way to them.
 type fileSystem interface {
 	ReadDir(name string) ([]fs.DirEntry, error)
-	Open(name string) (fs.File, error)
+	ReadFile(name string) ([]byte, error)
 	ReadLink(name string) (string, error)
 }
 
@@ -131,19 +130,8 @@ func (t *tree) content(at string, e fs.DirEntry) (string, error) {
 	if info.Size() > longestFile {
 		return "", fmt.Errorf("it has %s; files of this kind are small", size(info.Size()))
 	}
-	f, err := t.from.Open(at)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	b := make([]byte, info.Size())
-	for n := 0; n < len(b); {
-		got, err := f.Read(b[n:])
-		if n += got; n < len(b) && (err != nil || got == 0) {
-			return "", fmt.Errorf("%d of %d bytes: %w", n, len(b), cmp.Or(err, io.ErrUnexpectedEOF))
-		}
-	}
-	return string(b), nil
+	text, err := t.from.ReadFile(at)
+	return string(text), err
 }
 
 // readAny reads the first of some files that is there, and says which.
