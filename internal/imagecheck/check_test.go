@@ -104,6 +104,7 @@ func TestBrokenSystemsAreRefusedByTheirRule(t *testing.T) {
 		{"a MAC in configuration", "B-MAC", el, map[string]string{"etc/sysconfig/network-scripts/ifcfg-eth0": "DEVICE=eth0\nHWADDR=52:54:00:AA:bb:01\n"}, "52:54:00:AA:bb:01"},
 		{"apt's cache", "B-CACHE", debian, map[string]string{"var/cache/apt/archives/foo_1_amd64.deb": "x"}, "foo_1_amd64.deb"},
 		{"dnf's cache", "B-CACHE", el, map[string]string{"var/cache/dnf/baseos-1/repodata/a-primary.xml.gz": "x"}, "primary.xml.gz"},
+		{"a MAC in netplan", "B-MAC", debian, map[string]string{"etc/netplan/50-cloud-init.yaml": "# 52:54:00:00:00:01\nnetwork:\n  macaddress: \"52:54:00:00:00:02\"\n"}, "52:54:00:00:00:02"},
 		{"the installer's logs", "B-INSTALLER", el, map[string]string{"var/log/anaconda/journal.log": "x"}, `"/var/log/anaconda"`},
 		{"the kickstart", "B-INSTALLER", el, map[string]string{"root/anaconda-ks.cfg": "rootpw secret"}, "anaconda-ks.cfg"},
 		{"root's history", "B-HISTORY", debian, map[string]string{"root/.bash_history": "passwd\n"}, ".bash_history"},
@@ -225,6 +226,24 @@ func TestChecksumFilesAreCompared(t *testing.T) {
 		}
 		must(t, os.Remove(beside))
 	}
+}
+
+func TestBootEntriesAreFoundOnAPartitionByThemselves(t *testing.T) {
+	system := with(el, map[string]string{"boot/grub2/grubenv": gone, "boot/loader/entries/a-5.14.0.conf": gone})
+	build := func(t *testing.T, entry string) string {
+		path := makeDisk(t, "x.raw", debian)
+		must(t, os.Truncate(path, diskBytes+rootBytes))
+		// The system comes behind its /boot, where there was one.
+		makeExt4(t, path, rootAt, map[string]string{"grub2/grubenv": "kernelopts=root=x console=ttyS0\n", "loader/entries/a.conf": entry})
+		makeExt4(t, path, rootAt+rootBytes, system)
+		writeGPT(t, path, []*gpt.Partition{
+			{Index: 1, Start: rootAt / sector, End: (rootAt+rootBytes)/sector - 1, Type: gpt.LinuxFilesystem, Name: "boot"},
+			{Index: 2, Start: (rootAt + rootBytes) / sector, End: (rootAt+2*rootBytes)/sector - 1, Type: gpt.LinuxFilesystem, Name: "root"},
+		})
+		return path
+	}
+	breaks(t, check(t, build(t, "options $kernelopts quiet\n")))
+	breaks(t, check(t, build(t, "options root=x quiet\n")), "B-CONSOLE")
 }
 
 func TestNothingIsPassedOfADiskThatCannotBeRead(t *testing.T) {

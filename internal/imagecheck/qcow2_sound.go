@@ -38,6 +38,9 @@ func countClusters(from io.ReaderAt, h *qcowHeader, fileSize int64) (wrong strin
 		return "", 0, fmt.Errorf("tables of images with extended L2 entries, encryption, bitmaps, snapshots or data elsewhere are not counted: ask qemu-img check")
 	}
 	c := &clusters{from: from, h: h, fileSize: uint64(fileSize), bits: uint(h.ClusterBits)}
+	if n := c.fileSize >> c.bits; n > 1<<26 {
+		return "", 0, fmt.Errorf("%d clusters are too many to count: ask qemu-img check", n)
+	}
 	c.used = make([]uint32, ceil(c.fileSize, 1<<c.bits))
 	c.counts = make([]uint64, len(c.used))
 	c.use(0, uint64(h.v3.HeaderLength), "the header")

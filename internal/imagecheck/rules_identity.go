@@ -2,6 +2,7 @@ package imagecheck
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -251,7 +252,7 @@ func lookMAC(img *image) (answer, error) {
 			if err != nil {
 				return answer{}, err
 			}
-			if m := mac.FindString(text); m != "" && m != "00:00:00:00:00:00" {
+			if m := mac.FindString(fmt.Sprint(settings(text))); m != "" && m != "00:00:00:00:00:00" {
 				return broken("%q has the address %s: leave it out", "/"+name, m)
 			}
 		}

@@ -2,6 +2,7 @@ package imagecheck
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -116,7 +117,7 @@ func lookCloudInit(img *image) (answer, error) {
 			return broken("%s has cloud-init=disabled", e)
 		}
 	}
-	return img.enabled("cloud-init*.service", "cloud-config.service", "cloud-final.service")
+	return img.enabled("cloud-init.service", "cloud-init-local.service", "cloud-init-main.service", "cloud-init-network.service", "cloud-config.service", "cloud-final.service")
 }
 
 // enabled says whether one of some units is started at boot, and none is masked.
@@ -127,7 +128,8 @@ func (img *image) enabled(units ...string) (answer, error) {
 		return answer{}, err
 	}
 	for _, name := range masked {
-		if at, _, err := img.root.walk(name, true); err == nil && at == "dev/null" || absent(err) {
+		// The link is to a device, which an image has none of.
+		if target, err := img.root.from.ReadLink(name); err == nil && target == "/dev/null" {
 			return broken("%q is masked", "/"+name)
 		}
 	}
@@ -159,6 +161,11 @@ func lookConsole(img *image) (answer, error) {
 	entries, err := img.bootEntries()
 	if err != nil {
 		return answer{}, err
+	}
+	for _, p := range img.table.parts {
+		if len(entries) == 0 && p.holds == "vfat" {
+			return answer{}, fmt.Errorf("there is no boot entry in /boot, and what %s has on vfat is not read here", p)
+		}
 	}
 	if len(entries) == 0 {
 		return broken("no boot entry was found in /boot or on a partition for it")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -77,27 +78,27 @@ const (
 	rootBytes = 20 << 20
 )
 
-// makeRoot makes a folder of the files, and of it an ext4 at the place of the root partition.
-func makeRoot(t *testing.T, path string, files map[string]string, options ...string) {
+// makeExt4 makes a folder of the files, and of it an ext4 at a place of the disk.
+func makeExt4(t *testing.T, path string, at int64, files map[string]string, options ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("mkfs.ext4"); err != nil {
 		t.Skip("images are made by mkfs.ext4; install e2fsprogs")
 	}
 	dir := t.TempDir()
 	for name, text := range files {
-		at := filepath.Join(dir, name)
-		must(t, os.MkdirAll(filepath.Dir(at), 0o755))
+		place := filepath.Join(dir, name)
+		must(t, os.MkdirAll(filepath.Dir(place), 0o755))
 		switch target, isLink := strings.CutPrefix(text, link); {
 		case strings.HasSuffix(name, "/"):
-			must(t, os.MkdirAll(at, 0o755))
+			must(t, os.MkdirAll(place, 0o755))
 		case isLink:
-			must(t, os.Symlink(target, at))
+			must(t, os.Symlink(target, place))
 		default:
-			must(t, os.WriteFile(at, []byte(text), 0o600))
+			must(t, os.WriteFile(place, []byte(text), 0o600))
 		}
 	}
-	args := append([]string{"-q", "-F", "-U", rootUUID, "-L", "cloudroot", "-d", dir, "-E", "offset=2097152"}, options...)
-	if out, err := exec.Command("mkfs.ext4", append(args, path, "20M")...).CombinedOutput(); err != nil {
+	args := append([]string{"-q", "-F", "-U", rootUUID, "-L", "cloudroot", "-d", dir, "-E", fmt.Sprintf("offset=%d", at)}, options...)
+	if out, err := exec.Command("mkfs.ext4", append(args, path, fmt.Sprint(rootBytes>>10))...).CombinedOutput(); err != nil {
 		t.Fatalf("mkfs.ext4: %v: %s", err, out)
 	}
 }
@@ -108,7 +109,7 @@ func makeDisk(t *testing.T, name string, files map[string]string, options ...str
 	path := filepath.Join(t.TempDir(), name)
 	must(t, os.WriteFile(path, nil, 0o600))
 	must(t, os.Truncate(path, diskBytes))
-	makeRoot(t, path, files, options...)
+	makeExt4(t, path, rootAt, files, options...)
 	writeGPT(t, path, []*gpt.Partition{
 		{Index: 1, Start: rootAt / sector, End: (rootAt+rootBytes)/sector - 1, Type: gpt.LinuxFilesystem, Name: "root"},
 		{Index: 14, Start: bootAt / sector, End: rootAt/sector - 1, Type: gpt.BIOSBoot, Name: "bios"},
