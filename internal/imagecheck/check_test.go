@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/diskfs/go-diskfs/partition/gpt"
+	"github.com/diskfs/go-diskfs/partition/mbr"
 )
 
 func check(t *testing.T, path string) *Report {
@@ -225,6 +226,32 @@ func TestChecksumFilesAreCompared(t *testing.T) {
 			t.Errorf("%s %q: %s, %s; want %s", c.file, c.text, x.Verdict, x.Seen, c.want)
 		}
 		must(t, os.Remove(beside))
+	}
+}
+
+func TestPartitionsOfAnMBRAreOnTheDiskAndShareNothing(t *testing.T) {
+	const root, end = rootAt / sector, (rootAt + rootBytes) / sector
+	for _, c := range []struct {
+		name  string
+		kind  mbr.Type
+		parts [][2]uint32
+		rules []string
+		says  string
+	}{
+		{"good", mbr.Linux, [][2]uint32{{root, end}}, nil, "mbr: partition 1: ext4"},
+		{"shared", mbr.Linux, [][2]uint32{{root, end}, {bootAt / sector, root + 8}}, []string{"B-TABLE"}, "partition 1 begins before"},
+		{"outside", mbr.Linux, [][2]uint32{{root, 1 << 20}}, []string{"B-TABLE"}, "the image is cut off"},
+		{"logical", mbr.ExtendedLBA, [][2]uint32{{root, end}}, []string{"B-TABLE"}, "holds logical ones"},
+		{"empty", mbr.Empty, [][2]uint32{{root, end}}, []string{"B-TABLE"}, "no partition"},
+		{"a GPT that is gone", mbr.GPTProtective, [][2]uint32{{1, end}}, []string{"B-TABLE"}, "EFI Signature"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := check(t, makeMBR(t, c.kind, c.parts...))
+			breaks(t, r, c.rules...)
+			if x := r.of("B-TABLE"); !strings.Contains(x.Seen, c.says) {
+				t.Errorf("it says %q, want %q", x.Seen, c.says)
+			}
+		})
 	}
 }
 

@@ -12,8 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/diskfs/go-diskfs/backend"
 	"github.com/diskfs/go-diskfs/backend/file"
 	"github.com/diskfs/go-diskfs/partition/gpt"
+	"github.com/diskfs/go-diskfs/partition/mbr"
 	"github.com/lima-vm/go-qcow2reader/image/qcow2"
 )
 
@@ -119,6 +121,13 @@ func makeDisk(t *testing.T, name string, files map[string]string, options ...str
 
 func writeGPT(t *testing.T, path string, parts []*gpt.Partition) {
 	t.Helper()
+	writeTable(t, path, &gpt.Table{Partitions: parts, LogicalSectorSize: sector, PhysicalSectorSize: sector, ProtectiveMBR: true})
+}
+
+func writeTable(t *testing.T, path string, table interface {
+	Write(backend.WritableFile, int64) error
+}) {
+	t.Helper()
 	on, err := file.OpenFromPath(path, false)
 	must(t, err)
 	defer on.Close()
@@ -126,7 +135,22 @@ func writeGPT(t *testing.T, path string, parts []*gpt.Partition) {
 	must(t, err)
 	st, err := on.Stat()
 	must(t, err)
-	must(t, (&gpt.Table{Partitions: parts, LogicalSectorSize: sector, PhysicalSectorSize: sector, ProtectiveMBR: true}).Write(w, st.Size()))
+	must(t, table.Write(w, st.Size()))
+}
+
+// makeMBR is makeDisk with an MBR whose partitions of this type begin and end there, in
+// sectors.
+func makeMBR(t *testing.T, kind mbr.Type, parts ...[2]uint32) string {
+	t.Helper()
+	path := makeDisk(t, "x.raw", debian)
+	must(t, os.Truncate(path, diskBytes-sector)) // and no GPT is at its end
+	poke(t, path, sector, make([]byte, 33*sector)...)
+	table := &mbr.Table{LogicalSectorSize: sector, PhysicalSectorSize: sector}
+	for i, p := range parts {
+		table.Partitions = append(table.Partitions, &mbr.Partition{Index: i + 1, Type: kind, Start: p[0], Size: p[1] - p[0]})
+	}
+	writeTable(t, path, table)
+	return path
 }
 
 func must(t *testing.T, err error) {

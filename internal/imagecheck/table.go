@@ -46,19 +46,26 @@ const sector = 512
 func readTable(disk io.ReaderAt, bytes int64) (t table) {
 	on := readOnly(disk, 0, bytes)
 	master, err := mbr.Read(on, sector, sector)
-	if err != nil {
+	if signature := make([]byte, 2); err != nil {
+		if _, unread := disk.ReadAt(signature, sector-2); unread == nil && string(signature) == "\x55\xaa" {
+			return table{kind: "mbr", wrong: fmt.Errorf("its MBR is broken: %w", err)}
+		}
 		return table{}
 	}
-	protective := false
+	t.kind = "mbr"
 	for _, p := range master.Partitions {
-		protective = protective || p.Type == mbr.GPTProtective
-		if p.Type != mbr.Empty {
+		switch p.Type {
+		case mbr.Empty:
+		case mbr.GPTProtective:
+			t.kind = "gpt"
+		case mbr.ExtendedCHS, mbr.ExtendedLBA, mbr.LinuxExtended:
+			t.wrong = fmt.Errorf("partition %d holds logical ones, which growpart does not grow: use a GPT", p.Index)
+		default:
 			t.parts = append(t.parts, partition{number: p.Index, start: int64(p.Start) * sector, size: int64(p.Size) * sector})
 		}
 	}
-	t.kind = "mbr"
-	if protective {
-		t.kind, t.parts, t.wrong = "gpt", nil, nil
+	if t.kind == "gpt" {
+		t.parts = nil
 		t.wrong = guarded(func() error { return t.readGPT(on, disk, bytes) })
 	}
 	if t.wrong == nil {
