@@ -144,7 +144,7 @@ func (img *image) enabled(units ...string) (answer, error) {
 			return answer{}, err
 		}
 		if len(found) > 0 {
-			return kept("%s", quoted(found))
+			return kept("%q", "/"+found[0])
 		}
 	}
 	return broken("no target wants %s: systemctl enable it", strings.Join(units, ", "))
