@@ -74,7 +74,8 @@ type commandLine struct {
 	Checks   checksVerb    `cmd:"" help:"What each check asserts, requires and depends on."`
 	Diff     diffVerb      `cmd:"" help:"What is worse than before: two runs, or a change and its baseline."`
 	Baseline baselineVerb  `cmd:"" help:"Runs that are stored by name, to hold others against."`
-	Image    diffImageVerb `cmd:"" name:"diff-image" help:"What of one image users miss in another, before anything boots."`
+	Differ   diffImageVerb `cmd:"" name:"diff-image" help:"What of one image users miss in another, before anything boots."`
+	Image    imageVerb     `cmd:"" help:"Is a cloud image fit to be published? By the written baseline, without running anything of it."`
 	Packages packagesVerb  `cmd:"" help:"Package by package what differs between cells or runs, with changelogs."`
 	GC       gcVerb        `cmd:"" name:"gc" help:"Remove what killed runs left; the cache's size, and what may go."`
 }
