@@ -59,6 +59,9 @@ func tellingOf(run fs.FS, r *Result) []string {
 var (
 	// telling are the words of lines that tell of trouble, on consoles and in logs.
 	telling = regexp.MustCompile(`(?i)\b(error|fatal|panic|oops|BUG|abort\w*|assert\w*|segfault|denied|killed|refused|fail\w*|cannot|can't|unable|invalid|unknown|corrupt\w*|out of memory)\b`)
+	// ambient is what hosts always say that have no system bus, firmware, name service or
+	// control groups of their own, and emulated processors: it tells of no failure.
+	ambient = regexp.MustCompile(`system bus|DBus not available|dmidecode|DMIData|Unable to open /dev/kvm|/dev/mem\b|name resolution|cgroup controller is required|Unable to calibrate against PIT|read kernel buffer failed|ommand line: |nmi watchdog|IOMMUv2 functionality|pci=nocrs|PM-Timer failed|^/\S*qemu-system-\S+ -`)
 	digits  = regexp.MustCompile(`\d+`)
 	// quoted are the words of a failure that others said.
 	quoted = regexp.MustCompile(`[A-Za-z][\w-]{4,}`)
@@ -81,6 +84,9 @@ func (e *evidence) telling(reason string) (lines []string) {
 		}
 		for text := range strings.Lines(f.Text) {
 			text = strings.TrimSpace(text)
+			if ambient.MatchString(text) {
+				continue
+			}
 			weight := 0
 			for _, w := range words {
 				if strings.Contains(text, w) {

@@ -8,7 +8,7 @@ import (
 
 func TestTheLinesThatTellAreThoseOfTheFailureAndOfTrouble(t *testing.T) {
 	e := &evidence{Files: []evidenceFile{
-		{Name: "daemons.log", Text: "libvirtd starts\nerror: internal error: fd migration to a file is not supported\nall is well\n" + strings.Repeat("warning: chatter\n", 30)},
+		{Name: "daemons.log", Text: "libvirtd starts\nerror : virHostCPUGetCPUID:1467 : Unable to open /dev/kvm: No such file or directory\nerror: internal error: fd migration to a file is not supported\nall is well\n" + strings.Repeat("warning: chatter\n", 30)},
 		{Name: "l2-command-line.log", Text: "error: not a log\n"},
 		{Name: "domain.xml", Text: "<error/>"},
 		{Name: "l2-console.log", Text: "[  1.0] tick 7\n[  2.0] Kernel panic - not syncing\n"},
