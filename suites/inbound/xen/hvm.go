@@ -97,7 +97,7 @@ func drive(t *steps.T, g domain.Guest, disc string) {
 // insert puts a disc into the drive of a guest, and takes it out, as its device model sees
 // it: xl hands the disc over open, without its name.
 func insert(t *steps.T, g domain.Guest, disc string) {
-	medium := func() string { return t.Xl("qemu-monitor-command " + g.Name + " 'info block' | grep ide1-cd0") }
+	medium := func() string { return t.Xl("qemu-monitor-command " + g.Name + " 'info block'") }
 	const none = "[not inserted]"
 	before := medium()
 	t.Xl("cd-insert " + g.Name + " hdc " + disc)
