@@ -43,6 +43,8 @@ type Env struct {
 	Captures Captures
 	// Goal is the cell whose packages the host moves to; nil if none move.
 	Goal *matrix.Cell
+	// AddOns are the packages that the host can have above its stack.
+	AddOns []string
 	// Deliver is how the packages of a candidate's cell come to a host.
 	Deliver func(context.Context, *matrix.Cell) (Deliveries, error)
 	// Kernel returns what uname -r prints under the cell's kernel.
