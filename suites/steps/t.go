@@ -80,8 +80,9 @@ type attempt struct {
 	planted bool
 	// delivery is the cell's, once it was asked for.
 	delivery *Delivery
-	// moved is what packages moved, spoil what a control does then.
-	moved, spoil string
+	// moved is what packages moved, spoil what a control does once some moved or came.
+	moved string
+	spoil func()
 	// silent is set when a host answers nothing any more.
 	silent bool
 	// guestFaults are how guests are to misbehave; none as a rule.

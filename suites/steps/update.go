@@ -117,12 +117,12 @@ func (t *T) expectPrograms() {
 	}
 }
 
-// SpoilUpdate has a command run once packages moved or came, as a control.
-func (t *T) SpoilUpdate(command string) { t.spoil = command }
+// SpoilUpdate has something done once packages moved or came, as a control.
+func (t *T) SpoilUpdate(spoil func()) { t.spoil = spoil }
 
 func (t *T) spoilPackages() {
-	if t.spoil != "" {
-		t.Sh(t.spoil)
+	if t.spoil != nil {
+		t.spoil()
 	}
 }
 
