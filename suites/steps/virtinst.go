@@ -26,7 +26,6 @@ func (t *T) VirtInstall(g domain.Guest, options ...string) (said string) {
 	if !strings.HasPrefix(t.Sh("virt-install --version"), "3.") {
 		all = append(all, "--osinfo detect=off,require=off")
 	}
-	t.forget(g.Name)
 	return t.Sh(virtInstEnv + strings.Join(all, " "))
 }
 
@@ -34,6 +33,12 @@ func (t *T) VirtInstall(g domain.Guest, options ...string) (said string) {
 func (t *T) Installed(options ...string) *Domain {
 	g := t.NewGuest()
 	t.KeepText("virt-install.txt", t.VirtInstall(g, options...))
+	return t.Adopt(g)
+}
+
+// Adopt is the domain of a guest that somebody else made. It is gone when the check is over.
+func (t *T) Adopt(g domain.Guest) *Domain {
+	t.forget(g.Name)
 	d := t.Connection().Lookup(g.Name)
 	d.Token = g.Token
 	return d

@@ -33,9 +33,9 @@ var dropping = sabotage.WrapAddOn("dockerd", "a dockerd that drops what its host
 
 func init() {
 	const (
-		later  = "A guest on a NAT network, made before Docker starts, goes out by TCP through the starts of both daemons and its own network's, and nobody comes in"
-		before = "A guest on a NAT network, made after Docker turned forwarding on, goes out by TCP through the starts of both daemons and its own network's, and nobody comes in"
-		by     = ", with libvirt's rules in nftables"
+		later  = "A guest whose NAT network is older than Docker goes out by TCP, and nobody comes in, whatever starts anew"
+		before = "A guest whose NAT network is younger than Docker goes out by TCP, and nobody comes in, whatever starts anew"
+		by     = ", with rules in nftables"
 	)
 	nft := above(matrix.Since(matrix.Libvirt, "10.4.0"))
 	docker("C-DOCKER-NAT", "iptables", later, above(), networkFirst)
