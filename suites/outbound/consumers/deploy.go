@@ -9,6 +9,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
+	"libvirt.org/go/libvirt"
 )
 
 func init() {
@@ -23,20 +24,21 @@ func init() {
 		Requires: above(matrix.Pristine),
 		Depends:  check.On(matrix.Libvirt),
 		Control: sabotage.Command("a package that takes the guests' disks with it",
-			"for f in /var/lib/dpkg/info/libvirt-daemon*.postrm; do echo 'rm -f "+host.ScratchDir+"/*'; done | tee -a $(ls /var/lib/dpkg/info/libvirt-daemon*.postrm | head -n 1)"),
+			"sed -i '1a rm -f "+host.ScratchDir+"/*' /var/lib/dpkg/info/libvirt-daemon*.postrm"),
 	}, purged)
 }
 
 func firstGuest(t *steps.T) {
-	g := t.NewGuest()
-	xml := t.Scratch("first.xml")
+	g, u := t.NewGuest(), t.PlainUser(t.Layout().Accounts.SocketGroup)
+	xml := u.Home + "/first.xml"
 	t.Put(xml, t.Marshal(t.Describe(g)))
-	u := t.PlainUser(t.Layout().Accounts.SocketGroup)
+	t.Sh("chmod 644 " + xml)
 	for _, command := range []string{"define " + xml, "start " + g.Name} {
 		said := u.Run("virsh -c " + t.URI() + " " + command)
 		t.Expect(said.Code).To(Equal(0), "status of the user's %s: %s", command, said.Text())
 	}
 	d := t.Adopt(g)
+	t.Expect(d.State()).To(Equal(libvirt.DOMAIN_RUNNING), "state of the user's guest")
 	guest := d.Guest()
 	guest.ExpectGoesOn(guest.Mark())
 	said := t.Run("setpriv --reuid=65534 --regid=65534 --clear-groups virsh -c " + t.URI() + " destroy " + g.Name)

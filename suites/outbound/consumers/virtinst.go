@@ -50,7 +50,7 @@ func init() {
 func installs(t *steps.T) {
 	t.Install()
 	disk := t.QCOW2("disk", word)
-	d := t.Installed("--vcpus 1 --metadata title=Imported --disk path="+disk+",format=qcow2,serial="+serial, "--network none", "--memballoon virtio", "--rng /dev/urandom")
+	d := t.Installed("--vcpus 1 --metadata title=Imported --disk path="+disk+",format=qcow2,bus=virtio,serial="+serial, "--network none", "--memballoon virtio", "--rng /dev/urandom")
 	g := d.Guest()
 	g.ExpectGoesOn(g.Mark())
 	t.Expect(g.ReadAt(g.WaitDisk(serial, steps.PlugLimit).Name, 0, len(word))).To(Equal(word), "what the guest reads of its disk")
