@@ -2,6 +2,7 @@ package consumers
 
 import (
 	"strings"
+	"syscall"
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/internal/host"
@@ -29,7 +30,12 @@ func init() {
 }
 
 func firstGuest(t *steps.T) {
-	g, u := t.NewGuest(), t.PlainUser(t.Layout().Accounts.SocketGroup)
+	g, group := t.NewGuest(), t.Layout().Accounts.SocketGroup
+	u := t.PlainUser(group)
+	t.Cleanup(func() { t.Sh("gpasswd --delete " + u.Name + " " + group) })
+	t.Sh("usermod --append --groups " + group + " " + u.Name)
+	t.StartPolkit(u) // which lets the group in by libvirt's own rule, where the socket asks it
+	t.RestartLibvirt(syscall.SIGTERM)
 	xml := u.Home + "/first.xml"
 	t.Put(xml, t.Marshal(t.Describe(g)))
 	t.Sh("chmod 644 " + xml)
