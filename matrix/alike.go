@@ -63,6 +63,9 @@ func (p *Plan) As(of *Plan) {
 	}
 	used := map[string]bool{p.Emulator.Packages: true}
 	for _, cell := range p.Cells {
+		for _, check := range cell.Checks {
+			used[check.Hosts.Added] = true
+		}
 		for _, image := range cell.Images {
 			used[image.Packages] = true
 		}

@@ -202,6 +202,8 @@ type PlannedCheck struct {
 	// Unsupported holds the reason why the check does not apply to the cell.
 	// Empty when it applies.
 	Unsupported string `json:"unsupported,omitempty"`
+	// Refused is why the add-ons of its hosts cannot be had above the cell's stack.
+	Refused string `json:"refused,omitempty"`
 	// AskedIn is the cell of the plan that answers for this one, because what the
 	// answer depends on is the same there. Empty when this cell answers itself.
 	AskedIn string `json:"asked_in,omitempty"`

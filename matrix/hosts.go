@@ -28,6 +28,12 @@ type Hosts struct {
 	// Moves is the way that the packages of the one host move under its guests, between
 	// the stack that Earlier tells, or a change's baseline, and the cell's own.
 	Moves Move `json:"moves,omitempty"`
+	// AddOns are packages of the cell's own release that the host can have above its
+	// stack. They may replace nothing of its root.
+	AddOns []string `json:"add_ons,omitempty"`
+	// Added is the key of what they bring that the root lacks, among the plan's package
+	// sets, as planned.
+	Added string `json:"added,omitempty"`
 }
 
 // Move is a way that packages go in place.

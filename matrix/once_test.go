@@ -188,3 +188,33 @@ func TestEachCellIsAskedEverythingOnDemand(t *testing.T) {
 		}
 	}
 }
+
+// Add-ons are of the root's release, whatever else the answer depends on.
+func TestAddOnsOfAnotherReleaseAreAnotherQuestion(t *testing.T) {
+	check := &PlannedCheck{ID: "C-X", Depends: []string{string(QEMU)}}
+	cell, other := &Cell{Kind: KVM, Userland: "bookworm"}, &Cell{Kind: KVM, Userland: "trixie"}
+	if cell.question(check) != other.question(check) {
+		t.Errorf("without add-ons it is %q and %q", cell.question(check), other.question(check))
+	}
+	check.Hosts.AddOns = []string{"virtinst"}
+	if cell.question(check) == other.question(check) {
+		t.Errorf("with them it is %q for both", cell.question(check))
+	}
+}
+
+func TestAddOnsAreForOneContainer(t *testing.T) {
+	c := Check{ID: "C-X", Asserts: "It works", Family: "outbound/consumers", Requires: []Requirement{KVMStack, Contained}, Hosts: Hosts{AddOns: []string{"virtinst"}}}
+	if err := c.verify(); err != nil {
+		t.Error(err)
+	}
+	for _, edit := range []func(*Check){
+		func(c *Check) { c.Requires = nil },
+		func(c *Check) { c.Hosts.Count = 2 },
+		func(c *Check) { c.Hosts.Moves, c.Hosts.Earlier = Upgrade, []Component{Libvirt} },
+	} {
+		wrong := c
+		if edit(&wrong); wrong.verify() == nil {
+			t.Errorf("it may be of %+v, and require %v", wrong.Hosts, wrong.Requires)
+		}
+	}
+}

@@ -92,6 +92,9 @@ func narrow(frozen *matrix.Plan, want selection) (*matrix.Plan, error) {
 		for _, ref := range cell.Images {
 			keep(ref)
 		}
+		for _, check := range cell.Checks {
+			keep(matrix.ImageRef{Packages: check.Hosts.Added})
+		}
 	}
 	maps.DeleteFunc(p.PackageSets, func(_ string, s matrix.PackageSet) bool { return len(s.Packages) == 0 })
 	return p, p.Seal()

@@ -43,7 +43,8 @@ type Hosts struct {
 	supplies *supplies
 }
 
-// supplies are the folders of packages that hosts move to, by the cells between.
+// supplies are the folders of packages that hosts get, by the keys of their root's packages
+// before and after.
 type supplies struct {
 	sync.Mutex
 	folders map[[2]string]*owner.Folder

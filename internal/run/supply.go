@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"regexp"
+	"slices"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
@@ -10,28 +11,34 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// supplied returns the folder of the packages that the wanted host of a cell moves to;
-// empty where none move. It is made once for each pair of roots, and ends with the hosts.
+// supplied returns the folder of the packages that the wanted host of a cell moves to, or
+// gets above its stack; empty where there are none. It is made once for each pair of roots,
+// and ends with the hosts.
 func (h *Hosts) supplied(ctx context.Context, cell *matrix.Cell, want matrix.Hosts) (dir string, err error) {
-	if want.Moves == "" {
-		return "", nil
-	}
 	const op = "supply packages"
-	from, to := h.plan.Cell(want.Stack(0, cell.ID)), h.plan.Cell(want.Goal(cell.ID))
-	if from == nil || to == nil {
-		return "", fault.Infraf(op, "the plan lacks a cell that %s moves between; plan again", cell.ID)
+	s, err := h.supply(cell, want)
+	if err != nil || s.Parts == nil {
+		return "", err
 	}
 	h.supplies.Lock()
 	defer h.supplies.Unlock()
-	pair := [2]string{from.ID, to.ID}
+	pair := [2]string{s.From.Key(), s.To.Key()}
 	if f := h.supplies.folders[pair]; f != nil {
 		return f.Path, nil
+	}
+	src, err := h.images.sources.For(s.To.Release)
+	if err != nil {
+		return "", err
+	}
+	by, ok := src.(source.Supplier)
+	if !ok {
+		return "", fault.Infraf(op, "nobody knows how a host gets packages of %s", s.To.Release)
 	}
 	f, err := owner.NewFolder(Scratch(h.driver.config.Home), "supply-")
 	if err != nil {
 		return "", fault.Infraf(op, "%w", err)
 	}
-	if err := h.supply(ctx, from, to, f.Path); err != nil {
+	if err := by.Supply(ctx, s, f.Path); err != nil {
 		_ = f.Remove()
 		return "", fault.OrInfra(op, err)
 	}
@@ -39,9 +46,26 @@ func (h *Hosts) supplied(ctx context.Context, cell *matrix.Cell, want matrix.Hos
 	return f.Path, nil
 }
 
-// supply fills a folder with what takes the root of a cell to the libvirt and the
-// emulator of another one's.
-func (h *Hosts) supply(ctx context.Context, from, to *matrix.Cell, dir string) error {
+// supply says what the root of the wanted host is to become; without parts it stays as it is.
+func (h *Hosts) supply(cell *matrix.Cell, want matrix.Hosts) (s source.Supply, err error) {
+	switch {
+	case want.Moves != "":
+		from, to := h.plan.Cell(want.Stack(0, cell.ID)), h.plan.Cell(want.Goal(cell.ID))
+		if from == nil || to == nil {
+			return s, fault.Infraf("supply packages", "the plan lacks a cell that %s moves between; plan again", cell.ID)
+		}
+		return h.moves(from, to), nil
+	case len(want.AddOns) > 0:
+		s.From = h.rootSet(cell)
+		s.To = s.From
+		s.To.Packages = slices.Concat(s.From.Packages, h.plan.PackageSets[want.Added].Packages)
+		s.Parts = map[string]source.Part{source.SupplyAddOns: {Wanted: want.AddOns}}
+	}
+	return s, nil
+}
+
+// moves is what takes the root of a cell to the libvirt and the emulator of another one's.
+func (h *Hosts) moves(from, to *matrix.Cell) source.Supply {
 	s := source.Supply{From: h.rootSet(from), To: h.rootSet(to), Parts: map[string]source.Part{}}
 	up := upward(from, to)
 	for _, c := range from.Stack {
@@ -54,15 +78,7 @@ func (h *Hosts) supply(ctx context.Context, from, to *matrix.Cell, dir string) e
 		}
 		s.Parts[string(c.Component)] = part
 	}
-	src, err := h.images.sources.For(s.To.Release)
-	if err != nil {
-		return err
-	}
-	by, ok := src.(source.Supplier)
-	if !ok {
-		return fault.Infraf("supply packages", "nobody knows how a host moves to packages of %s", s.To.Release)
-	}
-	return by.Supply(ctx, s, dir)
+	return s
 }
 
 // upward says that the goal has what users get who upgrade, and not only what is left to

@@ -92,11 +92,16 @@ type Part struct {
 }
 
 // The programs of a supply. The first brings the root's package manager where the root
-// has none, the second moves the parts whose names it is given.
+// has none, the second moves the parts whose names it is given, and the third lists what is
+// installed, a name and its version a line.
 const (
 	SupplyManager = "manager"
 	SupplyMove    = "move"
+	SupplyList    = "list"
 )
+
+// SupplyAddOns is the part that comes above what the root has.
+const SupplyAddOns = "add-ons"
 
 // Supplier is a source whose packages the package manager of a running host can move to,
 // without a network.

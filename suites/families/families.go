@@ -7,6 +7,7 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/suites/inbound/xen"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/blockjobs"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/connection"
+	_ "github.com/virtmatrix/virtmatrix/suites/outbound/consumers"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/devices"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/disks"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/events"

@@ -208,6 +208,9 @@ func (a *attempt) notBooted(err error) error {
 // refused says that a cell which the check works on has packages that cannot be
 // installed. Checks of the delivery tell what there is to tell of those.
 func (a *attempt) refused() error {
+	if a.planned.Refused != "" {
+		return fault.Productf(matrix.LayerDelivery, "install add-ons", "%s", a.planned.Refused)
+	}
 	if a.check.Layer() == matrix.LayerDelivery {
 		return nil
 	}
@@ -240,6 +243,7 @@ func (a *attempt) env(number int) steps.Env {
 		Cell: a.Cell, Check: a.planned.ID, Layer: a.check.Layer(), Attempt: number, Stalled: a.stalled,
 		Accel: r.Accel, Scale: r.Scale, Captures: r.Boot, Deliver: r.Deliver, Against: r.Plan.Cell(a.planned.Against),
 		Goal:   r.Plan.Cell(a.planned.Hosts.Goal(a.Cell.ID)),
+		AddOns: a.planned.Hosts.AddOns,
 		Kernel: func() (string, error) { return r.Boot.KernelRelease(a.Cell) },
 	}
 	if len(a.sessions) > 0 {

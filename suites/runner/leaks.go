@@ -11,7 +11,7 @@ import (
 // check and no word about the product: it is noted, and the hosts end with it, because
 // the next check would meet it there.
 func (a *attempt) giveBack(ctx context.Context, t *steps.T) {
-	if a.planned.Hosts.Moves != "" { // what packages brought is nobody's fault, and no other check's host
+	if h := a.planned.Hosts; h.Moves != "" || len(h.AddOns) > 0 { // what packages brought is nobody's fault, and no other check's host
 		a.Discard()
 		return
 	}

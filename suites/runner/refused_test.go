@@ -16,3 +16,15 @@ func TestWhatTheSolverRefusesBlocksWhatNeedsThePackages(t *testing.T) {
 		t.Errorf("it is blocked by %q, after %d boots and %d attempts", rec.BlockedBy, b.booter.boots, rec.Attempts)
 	}
 }
+
+func TestAddOnsThatCannotBeHadAreToldWithoutAHost(t *testing.T) {
+	b := newBench(t)
+	for i := range b.Cell.Checks {
+		b.Cell.Checks[i].Refused = "docker.io would replace a package of the host: iptables 1 -> 2 (up)"
+	}
+	rec := b.answer(soon(t), "O-SAVE", func(*steps.T) { t.Error("the check was asked") })
+	b.wants(rec, matrix.Fail, matrix.LayerDelivery, "install add-ons", "iptables 1 -> 2")
+	if b.booter.boots != 0 {
+		t.Errorf("%d boots", b.booter.boots)
+	}
+}

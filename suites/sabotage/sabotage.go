@@ -86,7 +86,18 @@ func Root(name, command string) *Control {
 
 // Spoil runs a command in L1 once packages moved there.
 func Spoil(name, command string) *Control {
-	return &Control{Name: name, apply: func(t *steps.T) func() error { t.SpoilUpdate(command); return nil }}
+	return &Control{Name: name, apply: func(t *steps.T) func() error {
+		t.SpoilUpdate(func() { t.Sh(command) })
+		return nil
+	}}
+}
+
+// WrapAddOn is Wrap for a program that add-ons bring.
+func WrapAddOn(program, name, script string) *Control {
+	return &Control{Name: name, apply: func(t *steps.T) func() error {
+		t.SpoilUpdate(func() { t.Wrap(program, script) })
+		return nil
+	}}
 }
 
 // Distrusted has no key believed.

@@ -112,6 +112,16 @@ func (g *Guest) can(what string, do func(*l2.Client, context.Context) error) (co
 	return could
 }
 
+// Dial has the guest connect to another one's address by TCP, and returns the token that it
+// is told there: packets have gone both ways. ok is false when there is no connection.
+func (g *Guest) Dial(address netip.Addr) (token string, ok bool) {
+	ok = g.can("connect to "+address.String(), func(c *l2.Client, ctx context.Context) (err error) {
+		token, err = c.Dial(ctx, address)
+		return err
+	})
+	return token, ok
+}
+
 // Knock has the guest send one echo request to an address, whatever comes of it.
 func (g *Guest) Knock(address string) {
 	g.ask(guestAnswer, "knock at "+address, func(ctx context.Context, c *l2.Client) error {

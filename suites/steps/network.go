@@ -81,11 +81,17 @@ func (g *Guest) Ping(address netip.Addr) {
 // OwnBridge makes a bridge in L1 that no product knows of, with a gateway's address and
 // a DHCP server with these options. Both are gone when the check is over.
 func (t *T) OwnBridge(name, gateway string, options ...string) {
-	pid := t.Scratch(name + ".pid")
+	t.Cleanup(func() { t.Run("ip link delete " + name) })
+	t.Sh("set -e; ip link add " + name + " type bridge; ip address add " + gateway + "/24 dev " + name + "; ip link set " + name + " up")
+	t.OwnDHCP(name, options...)
+}
+
+// OwnDHCP serves leases on a bridge, until the check is over.
+func (t *T) OwnDHCP(bridge string, options ...string) {
+	pid := t.Scratch(bridge + ".pid")
 	t.RemoveAfter(pid + ".leases")
-	t.Cleanup(func() { t.Run("kill $(cat " + pid + "); ip link delete " + name) })
-	t.Sh("set -e; ip link add " + name + " type bridge; ip address add " + gateway + "/24 dev " + name + "; ip link set " + name + " up; " +
-		"dnsmasq --conf-file=/dev/null --port=0 --bind-interfaces --interface=" + name + " --except-interface=lo --pid-file=" + pid +
+	t.Cleanup(func() { t.Run("kill $(cat " + pid + ")") })
+	t.Sh("dnsmasq --conf-file=/dev/null --port=0 --bind-interfaces --interface=" + bridge + " --except-interface=lo --pid-file=" + pid +
 		" --dhcp-leasefile=" + pid + ".leases " + strings.Join(options, " "))
 }
 

@@ -43,6 +43,8 @@ type Env struct {
 	Captures Captures
 	// Goal is the cell whose packages the host moves to; nil if none move.
 	Goal *matrix.Cell
+	// AddOns are the packages that the host can have above its stack.
+	AddOns []string
 	// Deliver is how the packages of a candidate's cell come to a host.
 	Deliver func(context.Context, *matrix.Cell) (Deliveries, error)
 	// Kernel returns what uname -r prints under the cell's kernel.
@@ -78,8 +80,9 @@ type attempt struct {
 	planted bool
 	// delivery is the cell's, once it was asked for.
 	delivery *Delivery
-	// moved is what packages moved, spoil what a control does then.
-	moved, spoil string
+	// moved is what packages moved, spoil what a control does once some moved or came.
+	moved string
+	spoil func()
 	// silent is set when a host answers nothing any more.
 	silent bool
 	// guestFaults are how guests are to misbehave; none as a rule.

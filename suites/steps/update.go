@@ -45,20 +45,9 @@ func (t *T) Update(components ...matrix.Component) (restarted bool) {
 		components = []matrix.Component{matrix.Libvirt, matrix.QEMU}
 	}
 	from, daemon := t.Cell, t.DaemonPID()
-	if res := t.RunWithin(updateLimit, host.PackagesDir+"/"+source.SupplyManager); !res.OK() {
-		t.must(fault.Infraf("bring the package manager", "%s", console.Tail([]byte(res.Text()), 20)), "")
-	}
+	t.bringManager()
 	t.moved = Transition(from, t.reached(components))
-	began, move := time.Now(), host.PackagesDir+"/"+source.SupplyMove
-	for _, c := range components {
-		move += " " + string(c)
-	}
-	res := t.RunWithin(updateLimit, move+" 2>&1")
-	t.KeepText("update.log", string(res.Stdout))
-	if !res.OK() {
-		t.Fail(matrix.LayerDelivery, "packages cannot be moved: status %d:\n%s", res.Code, console.Tail(res.Stdout, 20))
-	}
-	took := time.Since(began).Round(time.Second)
+	took := t.movePackages(components...)
 	t.Until(callLimit, "libvirt's daemon answers", func() bool { return t.Virsh("uri").OK() })
 	words := "libvirt's daemon runs on"
 	if restarted = t.DaemonPID() != daemon; restarted {
@@ -66,12 +55,31 @@ func (t *T) Update(components ...matrix.Component) (restarted bool) {
 		t.reconnect()
 	}
 	t.Note("packages moved from %s in %s, and %s", t.moved, took, words)
-	if t.spoil != "" {
-		t.Sh(t.spoil)
-	}
+	t.spoilPackages()
 	t.Cell = t.reached(t.movedNow(components))
 	t.s.Cell = t.Cell
 	return restarted
+}
+
+// bringManager has the root's own package manager in it.
+func (t *T) bringManager() {
+	if res := t.RunWithin(updateLimit, host.PackagesDir+"/"+source.SupplyManager); !res.OK() {
+		t.must(fault.Infraf("bring the package manager", "%s", console.Tail([]byte(res.Text()), 20)), "")
+	}
+}
+
+// movePackages has it install parts of the supply, and tells how long that took.
+func (t *T) movePackages(parts ...matrix.Component) time.Duration {
+	began, move := time.Now(), host.PackagesDir+"/"+source.SupplyMove
+	for _, part := range parts {
+		move += " " + string(part)
+	}
+	res := t.RunWithin(updateLimit, move+" 2>&1")
+	t.KeepText("update.log", string(res.Stdout))
+	if !res.OK() {
+		t.Fail(matrix.LayerDelivery, "packages cannot be installed: status %d:\n%s", res.Code, console.Tail(res.Stdout, 20))
+	}
+	return time.Since(began).Round(time.Second)
 }
 
 // Moved is what moved in words, as in "qemu 7.2 to 10.0"; empty before that.
@@ -126,8 +134,14 @@ func isOf(said string, cell *matrix.Cell, component matrix.Component) bool {
 	return strings.Contains(said, " "+UpstreamVersion(c.Package)) || strings.Contains(said, " "+c.Version)
 }
 
-// SpoilUpdate has a command run once packages moved, as a control.
-func (t *T) SpoilUpdate(command string) { t.spoil = command }
+// SpoilUpdate has something done once packages moved or came, as a control.
+func (t *T) SpoilUpdate(spoil func()) { t.spoil = spoil }
+
+func (t *T) spoilPackages() {
+	if t.spoil != nil {
+		t.spoil()
+	}
+}
 
 // Pulse is where a guest stood, and the process of its emulator.
 type Pulse struct {

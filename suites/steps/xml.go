@@ -45,6 +45,17 @@ func facts(doc string) (map[string]int, error) {
 	}
 }
 
+// ExpectSays asserts that a document says all these facts, as in "/domain/vcpu=1" and
+// "/domain/devices/serial/@type=pty".
+func (t *T) ExpectSays(what, doc string, want ...string) {
+	said, err := facts(doc)
+	t.must(err, "read XML")
+	lost := slices.DeleteFunc(slices.Clone(want), func(fact string) bool { return said[fact] > 0 })
+	if len(lost) > 0 {
+		t.Fail(t.Layer, "%s lacks what was asked for:\n%s", what, strings.Join(lost, "\n"))
+	}
+}
+
 // ExpectKept asserts that a document says all that another one says and a third one, which
 // it was made from, does not.
 func (t *T) ExpectKept(what, base, sent, kept string) {

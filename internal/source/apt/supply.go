@@ -35,6 +35,11 @@ apt() {
 wanted=$(cat "$@") && apt update && apt --yes --allow-downgrades --no-install-recommends install $wanted && test -z "$(dpkg --audit)"
 `
 
+// listScript lists what is installed, whole or not.
+const listScript = `#!/bin/sh
+dpkg-query --show --showformat '${Package} ${Version}\n'
+`
+
 // Supply makes dir a repository of what the root has not. Beside it is apt of the root's own
 // release.
 func (s *Source) Supply(ctx context.Context, sup source.Supply, dir string) error {
@@ -66,7 +71,7 @@ func (s *Source) Supply(ctx context.Context, sup source.Supply, dir string) erro
 	for _, p := range manager.Packages {
 		err = errors.Join(err, os.Link(s.files.Path(p), filepath.Join(dir, "apt", p.Name+".deb")))
 	}
-	programs[source.SupplyManager], programs[source.SupplyMove] = managerScript, moveInPlace
+	programs[source.SupplyManager], programs[source.SupplyMove], programs[source.SupplyList] = managerScript, moveInPlace, listScript
 	for name, text := range programs {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755))
 	}

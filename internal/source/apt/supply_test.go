@@ -44,7 +44,7 @@ func TestASupplyHasWhatTheRootLacksAndTheRootsOwnManager(t *testing.T) {
 		}
 		return err
 	})
-	want := []string{"Packages", "Release", "app_amd64.deb", "apt/apt.deb", "apt/libapt.deb", "manager", "move", "part"}
+	want := []string{"Packages", "Release", "app_amd64.deb", "apt/apt.deb", "apt/libapt.deb", "list", "manager", "move", "part"}
 	if diff := cmp.Diff(want, files); err != nil || diff != "" {
 		t.Errorf("%v; (-want +got):\n%s", err, diff)
 	}

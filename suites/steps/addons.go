@@ -1,0 +1,44 @@
+package steps
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
+
+// Install has the host's package manager install the add-ons of the check, with the
+// packages' own scripts, above a stack that stays as it is. It notes their versions.
+func (t *T) Install() {
+	if len(t.AddOns) == 0 {
+		t.must(fault.Infraf("install add-ons", "the check's hosts have none"), "")
+	}
+	had := t.packages()
+	t.bringManager()
+	took := t.movePackages(source.SupplyAddOns)
+	has := t.packages()
+	for _, p := range had {
+		if !slices.Contains(has, p) {
+			t.Fail(matrix.LayerDelivery, "%s took the host's own %s away, or replaced it", strings.Join(t.AddOns, ", "), p)
+		}
+	}
+	var versions []string
+	for _, p := range has {
+		if name, _, _ := strings.Cut(p, " "); slices.Contains(t.AddOns, name) {
+			versions = append(versions, p)
+		}
+	}
+	if len(versions) != len(t.AddOns) {
+		t.must(fault.Infraf("install add-ons", "of %q the host has %q afterwards", t.AddOns, versions), "")
+	}
+	t.Note("above the stack, installed in %s: %s", took, strings.Join(versions, ", "))
+	t.spoilPackages()
+}
+
+// packages lists what is installed in the root, "NAME VERSION" each.
+func (t *T) packages() []string {
+	return strings.Split(t.Sh(host.PackagesDir+"/"+source.SupplyList), "\n")
+}
