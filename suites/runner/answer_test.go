@@ -390,6 +390,23 @@ func TestAHostThatDoesNotBootFailsTheChecksOfTheBoot(t *testing.T) {
 	}
 }
 
+// On a real processor the same panic is the product's.
+func TestAHostThatStumblesOverItsKernelsBreakpointIsItsEmulators(t *testing.T) {
+	for _, boot := range []func(*testing.T) *bench{emulated, newBench} {
+		b := boot(t)
+		b.booter.banner = "[    6.0] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI\n"
+		b.booter.refuse = func(int) error { return hosttest.Panicked }
+		if rec := b.answer(soon(t), "IK-BOOT", holds); b.run.Accel == "tcg" {
+			b.wants(rec, matrix.Infra, matrix.LayerHarness, "tell a host that does not boot from its emulator", "Kernel panic")
+			if rec.Stalls != 2 {
+				t.Errorf("%d stalls", rec.Stalls)
+			}
+		} else {
+			b.wants(rec, matrix.Fail, matrix.LayerKernel, "Kernel panic")
+		}
+	}
+}
+
 func TestAHostThatBootsTheSecondTimeIsCountedAsAStall(t *testing.T) {
 	b := emulated(t)
 	b.booter.refuse = func(n int) error {
