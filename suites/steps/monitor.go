@@ -119,6 +119,7 @@ func (q *QEMU) TryFatal(op string, steps func()) (end string) {
 	if !q.over(emulatorLimit) {
 		q.t.must(err, op)
 	}
+	q.t.excuseCrashes()
 	return q.lastWords()
 }
 

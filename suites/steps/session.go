@@ -28,7 +28,7 @@ type Session struct {
 	guest *sharedGuest
 	// held is what the host held before the first attempt, in order.
 	held []string
-	// crashed are the programs that checks let crash.
+	// crashed are words of the log of crashes about programs that checks let crash.
 	crashed []string
 
 	// foreign says that libvirt's daemon was started by packages' scripts.
