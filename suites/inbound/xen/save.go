@@ -32,21 +32,25 @@ var _ = check.Register("IX-SAVE", check.Spec{
 })
 
 // With an empty command to reach a host by, the host is the command that receives.
-var _ = check.Register("IX-MIG", check.Spec{
-	Asserts:  "PV and PVH guests migrate to their own host, where they go on as another domain and the only one of their name",
-	Requires: stack,
-	Depends:  depends,
-	Control:  sabotage.Guest(l2.ForgetWord),
-}, func(t *steps.T) {
-	eachMode(t, func(g *steps.Guest) {
-		mark, before := g.Mark(), g.DomID()
-		t.Xl("migrate -s '' " + g.Name + " 'xl migrate-receive'")
-		t.Expect(g.DomID()).NotTo(Equal(before), "the domain's number before and after")
-		g.WaitReady()
-		g.ExpectGoesOn(mark)
-		t.Expect(t.Sh("xl list | grep -c "+g.Name)).To(Equal("1"), "domains of the guest's name, whole or with more after it")
-	})
-})
+func init() {
+	for id, mode := range map[string]string{"IX-MIG": "PV", "IX-MIG-PVH": "PVH"} {
+		check.Register(id, check.Spec{
+			Asserts:  "A " + mode + " guest migrates to its own host, where it goes on as another domain and the only one of its name",
+			Requires: stack,
+			Depends:  depends,
+			Control:  sabotage.Guest(l2.ForgetWord),
+		}, func(t *steps.T) { migrates(t, t.XlGuest(modes[mode])) })
+	}
+}
+
+func migrates(t *steps.T, g *steps.Guest) {
+	mark, before := g.Mark(), g.DomID()
+	t.Xl("migrate -s '' " + g.Name + " 'xl migrate-receive'")
+	t.Expect(g.DomID()).NotTo(Equal(before), "the domain's number before and after")
+	g.WaitReady()
+	g.ExpectGoesOn(mark)
+	t.Expect(t.Sh("xl list | grep -c "+g.Name)).To(Equal("1"), "domains of the guest's name, whole or with more after it")
+}
 
 // eachMode asks of a guest of each mode, one after the other.
 func eachMode(t *steps.T, ask func(*steps.Guest)) {
