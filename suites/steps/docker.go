@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -42,6 +43,9 @@ func (d *Docker) answers() bool {
 		return false
 	}
 	defer c.Close()
+	ctx, cancel := context.WithTimeout(d.t.ctx, d.t.Limit(callLimit))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })() // it may accept and say nothing
 	_, _ = io.WriteString(c, "GET /_ping HTTP/1.0\r\n\r\n")
 	said, _ := io.ReadAll(c)
 	return strings.HasPrefix(string(said), "HTTP/1.0 200")
