@@ -26,11 +26,11 @@ func (t *T) excuseCrashes() {
 }
 
 // Crashed says which programs crashed on the hosts, whatever the check saw of it. Hosts on
-// which one did end with the check, so it was this one. A host that cannot tell, and a
-// container, which is not told, say nothing.
+// which one did end with the check, so it was this one. A host that cannot tell says
+// nothing, and a container is not asked.
 func (t *T) Crashed(ctx context.Context) error {
-	if ctx.Err() != nil || t.silent {
-		return nil // nobody waits for it, or nobody would answer
+	if t.Contained() || ctx.Err() != nil || t.silent {
+		return nil // its kernel tells nobody, nobody waits for it, or nobody would answer
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.Limit(collectLimit))
 	defer cancel()

@@ -29,6 +29,9 @@ func (t *T) Guest() *Guest {
 	return g
 }
 
+// Lends says that a domain is the guest that checks of the host borrow.
+func (t *T) Lends(name string) bool { return t.s.guest != nil && t.s.guest.Name == name }
+
 func (t *T) borrow() *Guest {
 	conn := t.Connection()
 	if t.s.guest == nil {

@@ -52,10 +52,8 @@ func (d *Domain) VirtXML(options string) {
 // Clone has virt-clone copy the domain, which is off, under another name, and gives the copy
 // a serial port of its own to answer at.
 func (d *Domain) Clone(name string) *Domain {
-	d.t.forget(name)
 	d.t.Sh(virtInstEnv + "virt-clone --connect " + d.t.URI() + " --original " + d.Name + " --name " + name + " --auto-clone")
-	copied := d.t.Connection().Lookup(name)
-	copied.Token = d.Token
+	copied := d.t.Adopt(domain.Guest{Name: name, Token: d.Token})
 	copied.VirtXML("--edit --serial source.path=" + domain.ConsoleSocket(name) + ",log.file=" + domain.ConsoleLog(name))
 	return copied
 }
