@@ -27,8 +27,9 @@ type patience struct {
 // meanwhile. The limit is stretched once by what the host waited for one. A call
 // that does not heed its context is left behind.
 func (t *T) await(p patience, call func(ctx context.Context) error) error {
-	since := t.now()
-	defer func() { t.spent += time.Since(since.at) }()
+	t.Host()
+	since, began := t.s.recently(), time.Now()
+	defer func() { t.spent += time.Since(began) }()
 	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()
 	type outcome struct{ thrown, err error }
