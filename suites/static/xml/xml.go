@@ -12,6 +12,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/corpus"
+	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -64,11 +65,14 @@ func controlOf(group string) *sabotage.Control {
 	files = slices.DeleteFunc(files, func(f *corpus.File) bool {
 		return f.Mode == corpus.Defined || f.KVM || f.Program != "" || f.Libvirt.Until+f.QEMU.Until != ""
 	})
-	oldest := slices.MinFunc(files, func(a, b *corpus.File) int {
-		return cmp.Or(matrix.Compare(a.Libvirt.From, b.Libvirt.From), matrix.Compare(a.QEMU.From, b.QEMU.From))
-	})
+	oldest := slices.MinFunc(files, byAge)
 	return sabotage.Wrap(layout.Emulator, "an emulator that refuses "+oldest.Path(),
 		fmt.Sprintf(`case "$*" in *"guest=%s,"*) echo "one feature is not supported" >&2; exit 1;; esac; exec $REAL "$@"`, oldest.ID()))
+}
+
+// byAge orders files by the versions that are to take them, the oldest first.
+func byAge(a, b *corpus.File) int {
+	return cmp.Or(matrix.Compare(a.Libvirt.From, b.Libvirt.From), matrix.Compare(a.QEMU.From, b.QEMU.From))
 }
 
 // inquiry is what is asked about a group.
@@ -79,6 +83,9 @@ type inquiry struct {
 	define  definer
 	natives []steps.Native
 	byName  map[string]*corpus.File
+	// started are the files that are started, with their documents.
+	started []*corpus.File
+	docs    []string
 }
 
 func asks(t *steps.T, group string) {
@@ -98,6 +105,9 @@ func asks(t *steps.T, group string) {
 			continue
 		}
 		q.take(f, f.Fill(places))
+	}
+	if len(q.started) > 0 {
+		q.start()
 	}
 	if len(q.natives) > 0 {
 		q.parse(places)
@@ -125,7 +135,7 @@ func (q *inquiry) places(files []*corpus.File) corpus.Places {
 	return p
 }
 
-// take has libvirt validate, keep, and render or start a file.
+// take has libvirt validate, keep and render a file, or notes that it is to start it.
 func (q *inquiry) take(f *corpus.File, doc string) {
 	if !q.keeps(f, doc) {
 		return
@@ -140,13 +150,27 @@ func (q *inquiry) take(f *corpus.File, doc string) {
 		q.natives, q.byName[f.ID()] = append(q.natives, steps.Native{Name: f.ID(), Line: line}), f
 		return
 	case corpus.Started:
-		if err := q.Connection().TryCreate(doc); err != nil && refusedBelow[steps.Code(err)] {
+		q.started, q.docs = append(q.started, f), append(q.docs, doc)
+		return
+	}
+	q.through = append(q.through, f)
+}
+
+// start has libvirt start what is only written when it is started.
+func (q *inquiry) start() {
+	var variables []string
+	for i, err := range q.Connection().TryCreates(q.docs) {
+		f := q.started[i]
+		if err != nil && refusedBelow[steps.Code(err)] {
 			q.object(f, broken, "the emulator does not start with what libvirt wrote: %s", lastWords(steps.Text(err)))
 		} else if err != nil {
 			q.object(f, gate, "libvirt does not start it: %s", steps.Text(err))
 		}
+		q.through = append(q.through, f)
+		// What libvirt copied for a start outlives a guest that was never defined.
+		variables = append(variables, host.Quote(domain.NVRAM(f.ID())))
 	}
-	q.through = append(q.through, f)
+	q.Sh("rm -f " + strings.Join(variables, " "))
 }
 
 // refusedBelow are the codes of a start that libvirt tried: what it refuses by itself
@@ -205,6 +229,8 @@ func (q *inquiry) parse(places corpus.Places) {
 	file := places.Dir + "/first.xml"
 	q.Put(file, q.byName[first.Name].Fill(places))
 	q.Expect(q.VirshSays("domxml-to-native qemu-argv --xml "+file)).To(Equal(first.Line), "the command line by virsh, and by the API")
+	// The oldest stands for those whose lines are as its own: the control is about it.
+	slices.SortStableFunc(q.natives, func(a, b steps.Native) int { return byAge(q.byName[a.Name], q.byName[b.Name]) })
 	unread := q.Unread(q.natives)
 	for _, n := range q.natives {
 		f := q.byName[n.Name]
