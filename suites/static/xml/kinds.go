@@ -19,6 +19,8 @@ type kind struct {
 	validates string
 	// definer returns what gives libvirt a document.
 	definer func(t *steps.T) definer
+	// images says that qemu-img makes what a document says.
+	images bool
 	// understood are refusals of a document that was read and is about what is not there.
 	understood []libvirt.ErrorNumber
 }
@@ -32,7 +34,7 @@ var kinds = map[string]kind{
 	"nwfilter":    {validates: "7.8", definer: filters},
 	"pool":        {validates: "7.8", definer: pools},
 	"secret":      {validates: "7.8", definer: secrets},
-	"volume":      {validates: "8.10", definer: volumes},
+	"volume":      {validates: "8.10", definer: volumes, images: true},
 }
 
 // when is a flag, or none.
