@@ -133,6 +133,9 @@ func (q *inquiry) places(files []*corpus.File) corpus.Places {
 		Kernel: host.GuestKernel, Initrd: host.GuestInitrd, Code: firmware.Code, Vars: firmware.Vars,
 	}
 	q.Sh(corpus.Images(files, p, q.Program(layout.QEMUImg)))
+	for name, content := range corpus.Written(files) {
+		q.Put(p.Dir+"/"+name, string(content))
+	}
 	if slices.ContainsFunc(files, (*corpus.File).NeedsSecret) {
 		q.defineSecret()
 	}
