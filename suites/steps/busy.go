@@ -8,6 +8,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/matrix"
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
 )
@@ -50,6 +51,13 @@ func (j *Job) Over() bool {
 // Try waits for the call and returns libvirt's error.
 func (j *Job) Try(limit time.Duration) error {
 	return j.t.tryWithin(limit, j.op, func() error { <-j.over; return j.err })
+}
+
+// End waits for the call and returns its error as it is: who ends daemons knows what to
+// make of a connection that broke.
+func (j *Job) End(limit time.Duration) error {
+	return j.t.await(patience{op: j.op, limit: limit, layer: matrix.LayerManagement, who: "libvirt"},
+		func(context.Context) error { <-j.over; return j.err })
 }
 
 // progress is the question for a job's.

@@ -17,6 +17,16 @@ func (t *T) Configure(file, lines string) {
 	t.RestartLibvirt(syscall.SIGTERM)
 }
 
+// Restrict is Configure for lines after which libvirt's socket asks who comes: no step
+// has a connection until the check is over.
+func (t *T) Restrict(file, lines string) {
+	t.amend(file, lines, func() { t.RestartLibvirt(syscall.SIGTERM) })
+	t.restart(t.Manager().Name, syscall.SIGTERM)
+	if old := t.s.conn; old != nil {
+		t.s.conn, t.s.more = nil, append(t.s.more, old)
+	}
+}
+
 // InstallHook gives libvirt a hook, which is a shell script that has the words of its
 // call as arguments. A daemon looks for hooks as it starts (virHookInitialize).
 func (t *T) InstallHook(name, script string) {
@@ -43,6 +53,30 @@ func (t *T) Listen(lines string) {
 	t.Until(callLimit, d.Name+" answers", func() bool { return t.Virsh("uri").OK() })
 	t.Cleanup(func() { t.endDaemon(d) })
 	t.reconnect()
+}
+
+// ListenActivated has libvirt's daemon listen as Listen does, but with its local socket
+// opened by another program before, which is a script of Perl with the socket and the
+// daemon's command line as arguments. It returns what the daemon said until it answered,
+// or ended.
+func (t *T) ListenActivated(lines, opener string) (said string) {
+	d, err := t.Layout().Listener(t.Kind())
+	t.must(err, "find the daemon that listens")
+	log := t.Scratch("activated.log")
+	t.amend(d.Config, lines, func() { t.RestartLibvirt(syscall.SIGTERM) })
+	t.Sh("ip link set lo up 2>/dev/null || true")
+	t.endDaemon(d)
+	if old := t.s.conn; old != nil {
+		t.s.conn, t.s.more = nil, append(t.s.more, old)
+	}
+	t.Sh(fmt.Sprintf("setsid sh -c %s >%s 2>&1 </dev/null &", host.Quote(fmt.Sprintf("perl -e %s %s %s --listen; echo it ended with status $?", host.Quote(opener), d.Socket, d.Path)), log))
+	t.Cleanup(func() {
+		t.Run("pidof " + d.Name + " && kill $(pidof " + d.Name + ") && timeout 60 sh -c 'while pidof " + d.Name + " >/dev/null; do sleep 0.05; done'; rm -f " + d.Socket)
+	})
+	t.Until(callLimit, d.Name+" answers or ends", func() bool {
+		return t.Run("grep -q '^it ended' "+log).OK() || t.Run("timeout 20 virsh -c "+t.URI()+" uri </dev/null").OK()
+	})
+	return t.Sh("cat " + log)
 }
 
 func (t *T) endDaemon(d layout.Daemon) {

@@ -1,7 +1,6 @@
 package steps
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -156,12 +155,8 @@ func (m *Migrating) SucceedsSoon() {
 	m.d.t.doWithin(soonLimit, m.op, func() error { <-m.over; return m.err })
 }
 
-// End waits until the migration is over and returns libvirt's error as it is: who ends
-// daemons knows what to make of a connection that broke.
-func (m *Migrating) End() error {
-	return m.d.t.await(patience{op: m.op, limit: m.d.t.migrationLimit(), layer: matrix.LayerManagement, who: "libvirt"},
-		func(context.Context) error { <-m.over; return m.err })
-}
+// End waits until the migration is over and returns libvirt's error as it is.
+func (m *Migrating) End() error { return m.Job.End(m.d.t.migrationLimit()) }
 
 // FailsWith waits until the migration has failed with an error of one of the codes.
 func (m *Migrating) FailsWith(codes ...libvirt.ErrorNumber) {

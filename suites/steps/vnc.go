@@ -1,12 +1,15 @@
 package steps
 
 import (
+	"bytes"
 	"context"
+	"crypto/des"
 	"encoding/binary"
 	"fmt"
 	"image"
 	"image/color"
 	"io"
+	"math/bits"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
@@ -18,14 +21,31 @@ const maxScreen = 4096
 // VNC returns what a VNC server at a socket of L1, which asks for no password, calls itself
 // and shows.
 func (t *T) VNC(socket string) (name string, shown *image.RGBA) {
-	const op = "get a picture from the VNC server"
+	t.askVNC(socket, "get a picture from the VNC server", func(rw io.ReadWriter) (err error) {
+		name, shown, err = readScreen(rw)
+		return err
+	})
+	return name, shown
+}
+
+// VNCTakes says whether a VNC server at a socket of L1 lets in who has the password.
+func (t *T) VNCTakes(socket, password string) (in bool) {
+	t.askVNC(socket, "show the VNC server a password", func(rw io.ReadWriter) (err error) {
+		in, err = showPassword(rw, password)
+		return err
+	})
+	return in
+}
+
+// askVNC speaks with a VNC server at a socket of L1.
+func (t *T) askVNC(socket, op string, ask func(io.ReadWriter) error) {
 	vm := t.Host()
 	t.must(t.await(patience{op: op, limit: qmpLimit, layer: t.Layer, who: "the server"}, func(ctx context.Context) error {
 		rw, err := vm.Dial(socket)
 		if err == nil {
 			defer context.AfterFunc(ctx, func() { _ = rw.Close() })()
 			defer func() { _ = rw.Close() }()
-			name, shown, err = readScreen(rw)
+			err = ask(rw)
 		} else if !agent.Refused(err) {
 			return err
 		}
@@ -34,7 +54,6 @@ func (t *T) VNC(socket string) (name string, shown *image.RGBA) {
 		}
 		return err
 	}), op)
-	return name, shown
 }
 
 // wire is a connection of the protocol that VNC speaks (RFC 6143), until something cannot
@@ -71,9 +90,8 @@ func (w *wire) refuse(format string, args ...any) {
 	}
 }
 
-// readScreen greets the server and reads one whole picture.
-func readScreen(rw io.ReadWriter) (name string, shown *image.RGBA, err error) {
-	w := &wire{ReadWriter: rw}
+// greet begins the conversation, up to what kind of proof the client chooses.
+func (w *wire) greet(kind uint8) {
 	version := w.bytes(12)
 	if string(version) != "RFB 003.008\n" {
 		w.refuse("the server's version is %q", version)
@@ -81,8 +99,43 @@ func readScreen(rw io.ReadWriter) (name string, shown *image.RGBA, err error) {
 	w.say(version)
 	var kinds uint8
 	w.hear(&kinds)
-	w.bytes(int(kinds))
-	w.say(uint8(1)) // no password
+	if offered := w.bytes(int(kinds)); !bytes.Contains(offered, []byte{kind}) {
+		w.refuse("the server asks for a proof of %d, and not for %d", offered, kind)
+	}
+	w.say(kind)
+}
+
+// The kinds of proof that a server may ask for.
+const (
+	vncNoProof  = 1
+	vncPassword = 2
+)
+
+// showPassword proves that the client has a password, and returns whether it was let in:
+// the challenge comes back encrypted by it, the bits of its bytes turned round.
+func showPassword(rw io.ReadWriter, password string) (in bool, err error) {
+	w := &wire{ReadWriter: rw}
+	w.greet(vncPassword)
+	key := make([]byte, 8)
+	for i := range min(len(password), len(key)) {
+		key[i] = bits.Reverse8(password[i])
+	}
+	cipher, err := des.NewCipher(key)
+	if err != nil {
+		return false, err
+	}
+	challenge := w.bytes(16)
+	cipher.Encrypt(challenge[:8], challenge[:8])
+	cipher.Encrypt(challenge[8:], challenge[8:])
+	w.say(challenge)
+	in = w.number() == 0
+	return in, w.err
+}
+
+// readScreen greets the server and reads one whole picture.
+func readScreen(rw io.ReadWriter) (name string, shown *image.RGBA, err error) {
+	w := &wire{ReadWriter: rw}
+	w.greet(vncNoProof)
 	if refused := w.number(); refused != 0 {
 		w.refuse("the server lets nobody in without a password: %d", refused)
 	}

@@ -45,3 +45,28 @@ func TestAServerIsNotTrusted(t *testing.T) {
 		}
 	}
 }
+
+// server asks for a password, and keeps what the client answered to its challenge.
+type server struct {
+	io.Reader
+	bytes.Buffer
+}
+
+func (s *server) Read(p []byte) (int, error) { return s.Reader.Read(p) }
+
+func TestAPasswordIsProvedWithoutBeingTold(t *testing.T) {
+	for verdict, want := range map[byte]bool{0: true, 1: false} {
+		s := &server{Reader: strings.NewReader("RFB 003.008\n\x01\x02" + strings.Repeat("\x00", 16) + string([]byte{0, 0, 0, verdict}))}
+		in, err := showPassword(s, "password")
+		if err != nil || in != want {
+			t.Errorf("a server that says %d has the client in: %v, %v", verdict, in, err)
+		}
+		// What DES makes of zeros with the bits of "password" turned round.
+		if got := fmt.Sprintf("%x", s.Bytes()[13:]); got != strings.Repeat("ff97502e9422f089", 2) {
+			t.Errorf("the proof is %s", got)
+		}
+	}
+	if _, err := showPassword(said{strings.NewReader("RFB 003.008\n\x01\x01")}, "password"); err == nil {
+		t.Error("a server that asks for no password has taken one")
+	}
+}
