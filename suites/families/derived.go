@@ -10,6 +10,7 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
+	"github.com/virtmatrix/virtmatrix/suites/outbound/contracts"
 )
 
 // derived are the files that are made from the registered checks, by their path in the
@@ -17,6 +18,8 @@ import (
 var derived = map[string]func(io.Writer, []matrix.Check) error{
 	"matrix/checks.json": matrix.WriteChecks,
 	"docs/checks.md":     matrix.ChecksMarkdown,
+	// Which checks assert which row of what consumers rely on.
+	"docs/vdsm-contract.md": contracts.Markdown,
 }
 
 // checks are those that are registered, in the order of a plan. They cost what was

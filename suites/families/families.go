@@ -8,6 +8,7 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/blockjobs"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/connection"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/consumers"
+	_ "github.com/virtmatrix/virtmatrix/suites/outbound/contracts"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/devices"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/disks"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/events"
