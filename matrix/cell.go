@@ -219,6 +219,8 @@ type PlannedCheck struct {
 	Hosts Hosts `json:"hosts,omitzero"`
 	// Isolation says what the check shares its host with.
 	Isolation Isolation `json:"isolation,omitempty"`
+	// Relied is who relies on what it asserts.
+	Relied []Reliance `json:"relied,omitempty"`
 }
 
 // Isolation says what a check shares its host with.

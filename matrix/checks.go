@@ -40,6 +40,14 @@ type Check struct {
 	Without string `json:"without,omitempty"`
 	// Seconds is its measured cost by tier.
 	Seconds map[Tier]float64 `json:"seconds,omitempty"`
+	// Relied is who relies on what it asserts.
+	Relied []Reliance `json:"relied,omitempty"`
+}
+
+// Reliance is what a consumer of the stack's interfaces relies on, in its words.
+type Reliance struct {
+	Consumer string `json:"consumer"`
+	On       string `json:"on"`
 }
 
 // builtinChecks is generated from the registry of the suites.

@@ -216,7 +216,7 @@ func (c *Catalog) planned(cell *Cell, want []string, cells []Cell) []PlannedChec
 func (c *Check) plan(cell *Cell) PlannedCheck {
 	p := PlannedCheck{
 		ID: c.ID, Asserts: c.Asserts, Family: c.Family, Tier: cell.Tier, Unsupported: c.inapplicable(cell),
-		Depends: c.Depends, Hosts: c.Hosts,
+		Depends: c.Depends, Hosts: c.Hosts, Relied: c.Relied,
 	}
 	if comp := cell.Candidate(); comp != "" && c.delivers() {
 		p.Depends = []string{string(comp)}

@@ -23,6 +23,8 @@ type Finding struct {
 	Cause  string   `json:"cause,omitempty"`
 	AsWell []string `json:"as_well,omitempty"`
 	Decide []Ask    `json:"decide,omitempty"`
+	// Relied is who relies on what its checks assert.
+	Relied []matrix.Reliance `json:"relied,omitempty"`
 }
 
 // Find gathers the failures of a matrix into findings. What runs that localised them found is
@@ -34,7 +36,7 @@ func (m *Matrix) Find(localised ...*Matrix) {
 		if p.verdict != matrix.Fail && p.verdict != matrix.Known {
 			continue
 		}
-		f := Finding{Verdict: p.verdict, Layer: p.layer, Checks: p.checks(), Cells: p.cells(), Known: p.results[0].Known, Reason: p.reason}
+		f := Finding{Verdict: p.verdict, Layer: p.layer, Checks: p.checks(), Cells: p.cells(), Known: p.results[0].Known, Reason: p.reason, Relied: p.relied()}
 		p.localise(all, &f)
 		m.Findings = append(m.Findings, f)
 	}

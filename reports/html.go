@@ -140,6 +140,7 @@ type pageProblem struct {
 	Layer, By     string
 	Reason        string
 	Ruling, Cause string
+	Consumers     string
 	Evidence      string
 	Repeat        string
 	Where         []pageLink
@@ -189,7 +190,7 @@ func newPageData(m *Matrix) pageData {
 	d.Rebase = newPageRebase(m, index)
 	for _, p := range problems(m) {
 		shown, finding := newPageProblem(p, index), m.finding(p)
-		shown.Cause = finding.Inference()
+		shown.Cause, shown.Consumers = finding.Inference(), finding.consumers()
 		d.Problems = append(d.Problems, shown)
 	}
 	return d

@@ -107,8 +107,12 @@ func mdProblems(b *bytes.Buffer, m *Matrix) {
 		}
 		b.WriteString("\n\n")
 		mdBlock(b, visible(p.words(), shownText))
-		if finding := m.finding(p); finding.Cause != "" {
+		finding := m.finding(p)
+		if finding.Cause != "" {
 			fmt.Fprintf(b, "Cause (inferred): %s\n\n", mdText(finding.Inference()))
+		}
+		if who := finding.consumers(); who != "" {
+			fmt.Fprintf(b, "Hits: %s\n\n", mdText(who))
 		}
 		for line := range strings.SplitSeq(p.ruling, "\n") {
 			if line != "" {

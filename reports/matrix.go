@@ -120,6 +120,8 @@ type Result struct {
 	Record *journal.Record `json:"record,omitempty"`
 	// depends are the axes that its answer depends on; nil for all.
 	depends []string
+	// relied is who relies on what its check asserts.
+	relied []matrix.Reliance
 }
 
 // Retried says whether the check passed, but not at the first try.

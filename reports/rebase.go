@@ -57,6 +57,8 @@ type Rebase struct {
 	Counts   map[Move]int `json:"counts"`
 	// Moved are all but what is the same, the most urgent first.
 	Moved []Moved `json:"moved,omitempty"`
+	// Consumers are those who rely on what was asked of the candidates.
+	Consumers []Contract `json:"consumers,omitempty"`
 }
 
 // Rebased holds the candidates of a change against their baselines in the same run. It
@@ -86,13 +88,14 @@ func Compare(old, new *Matrix, oldName, newName string, change *matrix.Change) *
 }
 
 type rebaser struct {
-	old, new *Matrix
-	rebase   *Rebase
+	old, new  *Matrix
+	rebase    *Rebase
+	contracts contracts
 }
 
 // compare holds all cells that are candidates against their baselines.
 func (b rebaser) compare(baseline func(*Cell) (id string, candidate bool)) *Rebase {
-	b.rebase.Counts = map[Move]int{}
+	b.rebase.Counts, b.contracts = map[Move]int{}, contracts{}
 	was, candidates := b.old.index(), map[string]string{}
 	for i := range b.new.Cells {
 		if id, ok := baseline(&b.new.Cells[i]); ok {
@@ -120,6 +123,7 @@ func (b rebaser) compare(baseline func(*Cell) (id string, candidate bool)) *Reba
 			}
 		}
 	}
+	b.rebase.Consumers = b.contracts.list()
 	slices.SortStableFunc(b.rebase.Moved, func(x, y Moved) int { return slices.Index(Moves, x.Move) - slices.Index(Moves, y.Move) })
 	return b.rebase
 }
@@ -133,6 +137,9 @@ func (b rebaser) add(cell, baseline, check string, was, is *Result) {
 		m.Is = is.Verdict
 	}
 	m.Move, m.Why = b.move(was, is)
+	if is != nil {
+		b.contracts.add(is.relied, m.Move)
+	}
 	if b.rebase.Counts[m.Move]++; m.Move != Same {
 		b.rebase.Moved = append(b.rebase.Moved, m)
 	}

@@ -60,7 +60,11 @@ func (t terminal) rebase(b *bytes.Buffer, r *Rebase) {
 	for _, p := range r.Packages {
 		t.indent(b, "", oneline(p, 200))
 	}
-	fmt.Fprintf(b, "  %s\n\n", r.summary())
+	fmt.Fprintf(b, "  %s\n", r.summary())
+	for _, c := range r.Consumers {
+		t.indent(b, pad(oneline(c.Consumer, 40), 14)+" ", c.words())
+	}
+	b.WriteByte('\n')
 	for _, m := range r.rows() {
 		fmt.Fprintf(b, "%s %s %s -> %s  %s\n", t.paint(moveColours[m.Move], pad(string(m.Move), 12)), pad(oneline(m.Check, 200), 16),
 			pad(m.was(), 7), pad(m.is(), 7), oneline(m.Cell, 200))
@@ -82,6 +86,13 @@ func mdRebase(b *bytes.Buffer, r *Rebase) {
 	if len(r.Packages) > 0 {
 		b.WriteByte('\n')
 	}
+	if len(r.Consumers) > 0 {
+		b.WriteString("| consumer | of its contract |\n| --- | --- |\n")
+		for _, c := range r.Consumers {
+			fmt.Fprintf(b, "| %s | %s |\n", mdText(c.Consumer), mdText(c.words()))
+		}
+		b.WriteByte('\n')
+	}
 	if len(r.Moved) == 0 {
 		return
 	}
@@ -96,8 +107,10 @@ func mdRebase(b *bytes.Buffer, r *Rebase) {
 type pageRebase struct {
 	Head     string
 	Packages []string
-	Counts   []pageMove
-	Rows     []pageMoved
+	// Consumers are shown as "vdsm: 2 of 70 rows broke: ...".
+	Consumers []string
+	Counts    []pageMove
+	Rows      []pageMoved
 }
 
 type pageMove struct {
@@ -122,6 +135,9 @@ func newPageRebase(m *Matrix, index map[*Result]int) *pageRebase {
 	out := &pageRebase{Head: r.head()}
 	for _, p := range r.Packages {
 		out.Packages = append(out.Packages, oneline(p, 200))
+	}
+	for _, c := range r.Consumers {
+		out.Consumers = append(out.Consumers, oneline(c.Consumer, 40)+": "+oneline(c.words(), shownText))
 	}
 	for _, move := range Moves {
 		if n := r.Counts[move]; n > 0 {

@@ -29,7 +29,7 @@ func stack(kind matrix.Kind, composition matrix.Composition, release string, ver
 // ask plans checks on a cell.
 func ask(c matrix.Cell, checks ...string) matrix.Cell {
 	for _, id := range checks {
-		c.Checks = append(c.Checks, matrix.PlannedCheck{ID: id, Family: family[id], Tier: matrix.Nested})
+		c.Checks = append(c.Checks, matrix.PlannedCheck{ID: id, Family: family[id], Tier: matrix.Nested, Relied: relied[id]})
 	}
 	return c
 }
@@ -38,6 +38,12 @@ func ask(c matrix.Cell, checks ...string) matrix.Cell {
 var family = map[string]string{
 	"IK-BOOT": "inbound/kernel", "IK-KVM": "inbound/kernel", "IQ-QMP": "inbound/qemu", "IX-BOOT": "inbound/xen", "IX-PV": "inbound/xen",
 	"O-CONN": "outbound/connection", "O-START": "outbound/lifecycle", "O-SAVE": "outbound/save",
+}
+
+// relied has who relies on the sample's checks.
+var relied = map[string][]matrix.Reliance{
+	"O-CONN": {{Consumer: "vdsm", On: "a ping"}},
+	"O-SAVE": {{Consumer: "vdsm", On: "save to a file"}, {Consumer: "vdsm", On: "restore, paused"}, {Consumer: "nova", On: "managedSave"}},
 }
 
 // plan makes a plan of cells. Its hash is fixed, so that the golden files do

@@ -220,6 +220,7 @@ func (t terminal) problem(b *bytes.Buffer, m *Matrix, p *problem) {
 	t.indent(b, "         ", visible(p.words(), shownText))
 	finding := m.finding(p)
 	t.indent(b, "cause    ", finding.Inference())
+	t.indent(b, "hits     ", finding.consumers())
 	t.indent(b, "known    ", visible(p.ruling, shownText))
 	if first := p.results[0].Record; first != nil {
 		t.indent(b, "answer   ", origin(first.Cached))

@@ -61,6 +61,9 @@ func showChecks(w io.Writer, checks []matrix.Check) error {
 			fact("depends on", c.DependsText())
 			fact("control", c.ControlText())
 			fact("seconds", c.SecondsText())
+			for _, r := range c.Relied {
+				fact("relied on by", r.Consumer+": "+r.On)
+			}
 			return nil
 		})
 		if err != nil {
