@@ -36,6 +36,7 @@ func checks(measured Costs) ([]matrix.Check, error) {
 		c.Check.Seconds = map[matrix.Tier]float64{}
 		maps.Copy(c.Check.Seconds, costs[c.ID])
 		maps.Copy(c.Check.Seconds, measured[c.ID])
+		c.Check.Relied = contracts.Relied(c.ID)
 		list = append(list, c.Check)
 	}
 	return list, matrix.VerifyChecks(list)

@@ -1,14 +1,37 @@
 package contracts
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"github.com/virtmatrix/virtmatrix/matrix"
+)
 
 // Row is a row of a contract: what a program relies on, and what asserts it here.
 type Row struct {
-	// Of is the part of the contract, Row what is relied on.
+	// Of is the part of vdsm's contract, or another consumer; Row what is relied on.
 	Of, Row string
 	// Checks assert it; Why says what they do not, or why no check can here.
 	Checks []string
 	Why    string
+}
+
+// others are the consumers beside vdsm. Of each, all is one part.
+var others = []string{"nova", "go-libvirt", "Ansible", "virt-install", "Docker"}
+
+// Relied is who relies on what a check asserts, and on what.
+func Relied(check string) (all []matrix.Reliance) {
+	for _, r := range Rows {
+		if !slices.Contains(r.Checks, check) {
+			continue
+		}
+		who := "vdsm"
+		if slices.Contains(others, r.Of) {
+			who = r.Of
+		}
+		all = append(all, matrix.Reliance{Consumer: who, On: r.Row})
+	}
+	return all
 }
 
 // by names the checks that assert a row.
@@ -46,7 +69,7 @@ var Rows = []Row{
 	{"Life cycle", "createWithFlags, PAUSED after START_PAUSED", by("C-VDSM-LIFE O-START"), ""},
 	{"Life cycle", "Alias and address of each device; user aliases stay", by("C-VDSM-LIFE C-VDSM-XML"), ""},
 	{"Life cycle", "MIGRATABLE XML, restoreFlags paused, with backingStore and without; restore after a define", by("C-VDSM-SAVE C-VDSM-SNAPMEM C-VDSM-REVERT"), ""},
-	{"Life cycle", "save to a file that is there; STOPPED/SAVED", by("C-VDSM-SAVE"), "block devices cannot be made in a container"},
+	{"Life cycle", "save to a file that is there; STOPPED/SAVED", by("C-VDSM-SAVE O-SAVE"), "block devices cannot be made in a container"},
 	{"Life cycle", "suspend, resume, state, info, controlInfo", by("C-VDSM-LIFE O-SUSP"), ""},
 	{"Life cycle", "shutdownFlags and reboot by agent, then by button; reset", by("C-VDSM-DOWN C-VDSM-REBOOT O-SHUT O-REBOOT O-RESET"), ""},
 	{"Life cycle", "destroyFlags graceful, undefine without flags, of a guest that was saved and snapshotted", by("C-VDSM-LIFE C-VDSM-SAVE C-VDSM-SNAP O-DESTROY"), ""},
@@ -105,7 +128,7 @@ var Rows = []Row{
 	{"Networks", "Secrets: ephemeral and private, three uses, another usage after undefine", by("C-VDSM-SECRET O-SEC"), ""},
 	{"Networks", "Import: volume by path, download of sparse streams", by("O-VOL O-VOL-RANGE O-DUMP"), "ssh and vpx sources are not here"},
 
-	{"nova", "undefineFlags managed save and NVRAM; metadata live and defined", by("C-NOVA-UNDEFINE O-NVRAM O-META"), ""},
+	{"nova", "undefineFlags managed save and NVRAM; metadata live and defined", by("C-NOVA-UNDEFINE O-MSAVE O-NVRAM O-META"), ""},
 	{"nova", "attach and detach live and defined, by XML of its own; DEVICE_REMOVED", by("C-NOVA-PLUG C-VI-EDIT"), ""},
 	{"nova", "blockRebase copy, shallow, to an image that is there, of a guest without a definition", by("C-NOVA-SNAP"), ""},
 	{"nova", "Snapshot with QUIESCE", by("C-NOVA-QUIESCE"), ""},
@@ -113,9 +136,11 @@ var Rows = []Row{
 	{"nova", "The text \"migration was active, but no RAM info was set\"", nil, "QEMU sends that answer for a moment of its start alone"},
 	{"nova", "setUserPassword; compareCPU, compareHypervisorCPU", by("O-CPU O-DOMCAPS"), "the agent of our guests sets no passwords"},
 
-	{"Others", "virNetworkUpdate of clients without libvirt's library, in the order that the version has and in the one of today", by("O-RPC-PURE C-PURE-UPDATE"), ""},
-	{"Others", "undefine of Ansible's module virt with force", by("C-ANSIBLE-FORCE"), ""},
-	{"Others", "virt-install, virt-xml", by("C-VI-INSTALL C-VI-XML C-VI-EDIT C-VI-CLONE"), ""},
+	{"go-libvirt", "virNetworkUpdate of clients without libvirt's library, in the order that the version has and in the one of today", by("O-RPC-PURE C-PURE-UPDATE"), ""},
+	{"Ansible", "Module virt: undefine with force", by("C-ANSIBLE-FORCE"), ""},
+	{"virt-install", "virt-install, virt-xml, virt-clone: what they ask for is defined and runs", by("C-VI-INSTALL C-VI-XML C-VI-EDIT C-VI-CLONE"), ""},
+	{"Docker", "Guests go out beside dockerd, and nobody comes in, whichever started first", by("C-DOCKER-NAT C-DOCKER-FWD"), ""},
+	{"Docker", "The same with libvirt's rules in nftables", by("C-DOCKER-NAT-NFT C-DOCKER-FWD-NFT"), "drafts"},
 }
 
 // Failures are what of the contracts does not hold.
