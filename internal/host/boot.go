@@ -55,7 +55,7 @@ func (vm *VM) connect(ctx context.Context) error {
 func (vm *VM) connectAgent(ctx context.Context) error {
 	conn, err := dialWhenThere(ctx, vm.path(sockAgent))
 	if err == nil {
-		vm.agent, err = agent.Connect(ctx, conn)
+		err = vm.Open(ctx, conn)
 	}
 	return err
 }

@@ -44,6 +44,8 @@ type machine struct {
 	token                    string
 	out                      *json.Encoder
 	mu                       sync.Mutex
+	// reboots says that a reset boots it anew.
+	reboots bool
 }
 
 // tokenAt is where a machine's memory holds its token.
@@ -200,12 +202,16 @@ func (m *machine) serve(conn net.Conn) error {
 			ID        string
 			Execute   string
 			Arguments struct {
-				URI  string
-				Line string `json:"command-line"`
+				URI    string
+				Line   string `json:"command-line"`
+				Reboot string
 			}
 		}
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
 			return err
+		}
+		if c.Execute == "set-action" {
+			m.reboots = c.Arguments.Reboot == "reset"
 		}
 		if err := m.do(c.Execute, strings.TrimPrefix(c.Arguments.URI, "unix:")); err != nil {
 			m.say(map[string]any{"id": c.ID, "error": map[string]any{"class": "GenericError", "desc": err.Error()}})
@@ -238,6 +244,11 @@ func (m *machine) do(command, path string) error {
 			return fmt.Errorf("it cannot run")
 		}
 		return m.resume()
+	case "system_reset":
+		if !m.reboots {
+			os.Exit(0) // -no-reboot
+		}
+		return m.print("[    0.0] Linux version 6.1, after a reset\n")
 	case "migrate":
 		if m.flaw == "stingy" {
 			return fmt.Errorf("it cannot be migrated")

@@ -139,7 +139,7 @@ func (l *Link) relay(client net.Conn, f *forward) {
 func (l *Link) ping() error {
 	ctx, cancel := context.WithTimeout(context.Background(), l.Transport.Limit(openLimit))
 	defer cancel()
-	return l.agent.Ping(ctx)
+	return l.session().Ping(ctx)
 }
 
 func (f *forward) record(h HangUp) {

@@ -40,10 +40,8 @@ func (vm *VM) kick() {
 		if !idle(ran) {
 			continue
 		}
-		// One at a time: it waits for a host that is slow, or that is stopped. An agent
-		// that cannot is ours, and answers nothing else either.
-		if err := vm.agent.Kick(context.Background()); err != nil {
-			return
-		}
+		// One at a time: it waits for a host that is slow, or that is stopped. The session
+		// of one that reboots ends, and another one comes.
+		_ = vm.session().Kick(context.Background())
 	}
 }

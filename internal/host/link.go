@@ -19,9 +19,10 @@ import (
 type Link struct {
 	// Transport says where the link leads. It is set before the link is used.
 	Transport Transport
-	agent     *agent.Client
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// agent is another one after a reboot.
+	agent    *agent.Client
 	forwards []*forward
 	taps     map[string]Tap
 }
@@ -44,13 +45,26 @@ type Transport struct {
 
 // Open opens the session with the agent at the other end of the connection,
 // which the link then owns.
-func (l *Link) Open(ctx context.Context, conn net.Conn) (err error) {
-	l.agent, err = agent.Connect(ctx, conn)
-	return err
+func (l *Link) Open(ctx context.Context, conn net.Conn) error {
+	c, err := agent.Connect(ctx, conn)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.agent = c
+	return nil
+}
+
+// session is the session with the agent.
+func (l *Link) session() *agent.Client {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.agent
 }
 
 // Wait returns when the session with the agent has ended.
-func (l *Link) Wait() error { return l.agent.Wait() }
+func (l *Link) Wait() error { return l.session().Wait() }
 
 // Shut ends the session and the sockets that lead into the host.
 func (l *Link) Shut() {
@@ -59,8 +73,8 @@ func (l *Link) Shut() {
 		f.listener.Close()
 	}
 	l.mu.Unlock()
-	if l.agent != nil {
-		l.agent.Close()
+	if c := l.session(); c != nil {
+		c.Close()
 	}
 }
 
@@ -80,7 +94,7 @@ func (l *Link) Write(ctx context.Context, path string, content []byte) error {
 }
 
 func (l *Link) exec(ctx context.Context, command string, in io.Reader) (agent.Result, error) {
-	res, err := l.agent.Exec(ctx, command, in)
+	res, err := l.session().Exec(ctx, command, in)
 	if err == nil {
 		return res, nil
 	}
@@ -112,7 +126,7 @@ func (l *Link) AwaitServices(ctx context.Context) error {
 // does not come back, is a product fault.
 func (l *Link) Restart(ctx context.Context, daemon string, signal syscall.Signal) error {
 	before := l.Transport.Sched()
-	says, err := l.agent.Restart(ctx, daemon, signal)
+	says, err := l.session().Restart(ctx, daemon, signal)
 	switch {
 	case err == nil && says == "":
 		return nil
@@ -133,7 +147,7 @@ const openLimit = time.Minute
 func (l *Link) Dial(path string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.Transport.Limit(openLimit))
 	defer cancel()
-	conn, err := l.agent.DialUnix(ctx, path)
+	conn, err := l.session().DialUnix(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -164,5 +178,5 @@ func (l *Link) Tap(path string, tap Tap) {
 func (l *Link) OpenTTY(path string) (io.ReadWriteCloser, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.Transport.Limit(openLimit))
 	defer cancel()
-	return l.agent.OpenTTY(ctx, path)
+	return l.session().OpenTTY(ctx, path)
 }

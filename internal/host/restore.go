@@ -307,7 +307,7 @@ func (vm *VM) migrateFrom(ctx context.Context, r io.Reader) error {
 func (vm *VM) freshen(ctx context.Context) error {
 	var random [agent.SeedBytes + 16]byte
 	_, _ = rand.Read(random[:])
-	return vm.agent.Freshen(ctx, agent.Fresh{
+	return vm.session().Freshen(ctx, agent.Fresh{
 		Time: time.Now(), Seed: random[:agent.SeedBytes], MachineID: hex.EncodeToString(random[agent.SeedBytes:]),
 	})
 }

@@ -94,7 +94,7 @@ func (vm *VM) unfit(ctx context.Context) string {
 	if vm.settings.Kind == matrix.Xen {
 		uri = "xen:///system"
 	}
-	res, err := vm.agent.Exec(ctx, "virsh -c "+uri+" capabilities >/dev/null", nil)
+	res, err := vm.session().Exec(ctx, "virsh -c "+uri+" capabilities >/dev/null", nil)
 	switch {
 	case err != nil:
 		return err.Error()
