@@ -149,16 +149,18 @@ func TestNoConstraintsAndNoSettingsAreFine(t *testing.T) {
 
 func TestOurConstraintsAreWhatTheirReasonsSay(t *testing.T) {
 	want := map[string]string{
-		"libvirt >= 11.2 and qemu < 6.2":                     "[11.3 12.8] [5.2]",
-		"machine [pc-i440fx-5.2, pc-q35-5.2] and qemu < 5.2": "[pc-i440fx-5.2 pc-q35-5.2] []",
-		"machine pc-q35-7.2 and qemu < 7.2":                  "[pc-q35-7.2] [5.2]",
-		"machine pc-q35-10.0 and qemu < 10.0":                "[pc-q35-10.0] [5.2 7.2]",
-		"machine pc-q35-11.1 and qemu < 11.1":                "[pc-q35-11.1] [5.2 7.2 10.0]",
-		"security apparmor and composition bundled":          "[apparmor] [bundled]",
-		"disk sata and linux < 6.12":                         "[sata] [5.10 6.1]",
-		"security apparmor and tier container":               "[apparmor] [container]",
-		"firmware uefi and accel kvm and tier nested":        "[uefi] [kvm]",
-		"accel kvm and tier container":                       "[kvm] [container]",
+		"libvirt >= 11.2 and qemu < 6.2":                        "[11.3 12.8] [5.2]",
+		"machine [pc-i440fx-5.2, pc-q35-5.2] and qemu < 5.2":    "[pc-i440fx-5.2 pc-q35-5.2] []",
+		"machine pc-q35-7.2 and qemu < 7.2":                     "[pc-q35-7.2] [5.2]",
+		"machine pc-q35-10.0 and qemu < 10.0":                   "[pc-q35-10.0] [5.2 7.2]",
+		"machine pc-q35-11.1 and qemu < 11.1":                   "[pc-q35-11.1] [5.2 7.2 10.0]",
+		"security apparmor and composition bundled":             "[apparmor] [bundled]",
+		"media [iso-bios, iso-uefi, ostree] and tier container": "[iso-bios iso-uefi ostree] [container]",
+		"media ostree and composition bundled":                  "[ostree] [bundled]",
+		"disk sata and linux < 6.12":                            "[sata] [5.10 6.1]",
+		"security apparmor and tier container":                  "[apparmor] [container]",
+		"firmware uefi and accel kvm and tier nested":           "[uefi] [kvm]",
+		"accel kvm and tier container":                          "[kvm] [container]",
 	}
 	got := map[string]string{}
 	for _, k := range catalog(t).Constraints {

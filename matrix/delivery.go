@@ -21,6 +21,10 @@ func (c *Cell) Candidate() Component {
 // delivers says whether the check asks how packages are delivered.
 func (c *Check) delivers() bool { return slices.Contains(c.Requires, Delivered) }
 
+// OfDelivery says so of a planned check: it needs no host, as those have that ask what
+// a host came from.
+func (p *PlannedCheck) OfDelivery() bool { return p.Layer() == LayerDelivery && p.Hosts.None }
+
 // withDelivery adds the checks of a delivery to those of a profile, and leaves them out
 // where nothing is delivered: they are no question there.
 func (c *Catalog) withDelivery(ids []string, cell *Cell) []string {

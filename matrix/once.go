@@ -34,7 +34,25 @@ func (c *Cell) question(p *PlannedCheck) string {
 			words = append(words, "of L0")
 		}
 	}
+	if !p.Hosts.None {
+		words = append(words, c.medium())
+	}
 	return strings.Join(words, " ")
+}
+
+// mediaAxis is the setting of what a machine boots from.
+const mediaAxis = "media"
+
+// medium is what the cell's host came from, empty for the usual way: whether a host from
+// a medium answers as any other is what such a cell is there to tell, whatever a check
+// depends on.
+func (c *Cell) medium() string {
+	for _, s := range c.Settings {
+		if s.Axis == mediaAxis && !s.Default {
+			return mediaAxis + "=" + s.Value
+		}
+	}
+	return ""
 }
 
 // realisedByL0 are the axes that a container does not realise by itself: L0's

@@ -81,6 +81,10 @@ func TestAQuestionIsAskedOnce(t *testing.T) {
 			contained + ": O-CONN",
 			native + ": (O-CONN in " + contained + ")",
 		}},
+		{"of a host from a medium by itself, whatever else it has", []string{nested, nested + ", media: iso-bios"}, "O-CLI IQ-QMP", []string{
+			native + ": IK-BOOT IQ-QMP O-CLI",
+			native + "_media-iso-bios: IK-BOOT IQ-QMP O-CLI",
+		}},
 		{"of each kind", []string{nested, "kind: xen, linux: 6.1, xen: 4.17, libvirt: 9.0"}, "O-CLI", []string{
 			native + ": IK-BOOT O-CLI",
 			"xen_linux-6.1_xen-4.17_libvirt-9.0: IX-BOOT O-CLI",

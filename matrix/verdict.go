@@ -37,6 +37,7 @@ const (
 	LayerManagement Layer = "L1 management"
 	LayerL2         Layer = "L2"
 	LayerHarness    Layer = "harness"
-	// LayerDelivery is how packages come to a host, before there is one.
+	// LayerDelivery is how packages come to a host, before there is one, or by the medium
+	// that it boots from.
 	LayerDelivery Layer = "delivery"
 )

@@ -91,7 +91,8 @@ func (v *gcVerb) Run(a *app) error {
 	return g.sizes()
 }
 
-// choose returns the names of the images that go.
+// choose returns the names of the images that go. A medium stays while all that it is made
+// of does.
 func (v *gcVerb) choose(a *app, st *store.Store, images []store.Image) ([]string, error) {
 	var names, chosen []string
 	for _, i := range images {
@@ -110,9 +111,11 @@ func (v *gcVerb) choose(a *app, st *store.Store, images []store.Image) ([]string
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		if !used[name] && !slices.Contains(chosen, name) {
-			chosen = append(chosen, name)
+	for _, i := range images {
+		parts := fixtures.MadeOf(i)
+		of := len(parts) > 0 && !slices.ContainsFunc(parts, func(part string) bool { return !used[part] })
+		if !used[i.Name] && !of && !slices.Contains(chosen, i.Name) {
+			chosen = append(chosen, i.Name)
 		}
 	}
 	return chosen, nil

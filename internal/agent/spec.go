@@ -13,6 +13,23 @@ const PortName = "org.virtmatrix.agent.0"
 // SpecPath is where the initramfs holds the host's Spec.
 const SpecPath = "/virtmatrix.json"
 
+// A host that comes up from a medium, as users' hosts do, has an initramfs that was made
+// with the medium, before anybody knew the cell's other settings. All that the
+// harness adds to a host, its Spec too, is on a disk of its own then: the archive
+// that is the initramfs of other hosts.
+const (
+	// PartsDisk is the serial of that disk.
+	PartsDisk = "parts"
+	// EarlyModules is the file of a medium's initramfs that names the modules to insert
+	// before anything can be read, in load order.
+	EarlyModules = "/modules/load"
+	// MediumDir is where a host sees the medium that it came from.
+	MediumDir = Dir + "/medium"
+)
+
+// Dir is where a host has what is the harness's and no package's.
+const Dir = "/virtmatrix"
+
 // ReadyLine is printed on the console when the agent begins to serve. It marks
 // the end of the boot for a reader of the console log.
 const ReadyLine = "virtmatrix-agent: serving"
@@ -57,6 +74,8 @@ type Spec struct {
 	Modules []string `json:"modules,omitempty"`
 	// Root is the serial of the disk with the root file system (squashfs).
 	Root string `json:"root"`
+	// Medium is what the host came from, when no Root was loaded for it.
+	Medium *Medium `json:"medium,omitempty"`
 	// Images are further read-only disks and where they are mounted.
 	Images []Mount `json:"images,omitempty"`
 	// Scratch is the serial of a writable ext4 disk, and where it is mounted.
@@ -76,6 +95,19 @@ type Spec struct {
 type Mount struct {
 	Serial string `json:"serial"`
 	Path   string `json:"path"`
+	// File is a file of the medium that is mounted in place of a disk.
+	File string `json:"file,omitempty"`
+}
+
+// Medium is what a host came from.
+type Medium struct {
+	// Label is the name of an ISO 9660 volume.
+	Label string `json:"label,omitempty"`
+	// Root is its file with the root file system (squashfs).
+	Root string `json:"root,omitempty"`
+	// Sysroot is the serial of a disk of which the first partition (ext4) holds OSTree
+	// deployments: the kernel's arguments say which one is the root.
+	Sysroot string `json:"sysroot,omitempty"`
 }
 
 // File is a file of the host's root. One of Content and From is used: the text

@@ -69,7 +69,7 @@ func (o options) identity() (identity, error) {
 		return id, err
 	}
 	for role, path := range map[string]*string{
-		"kernel": &p.Kernel, "modules": &p.Modules, "root": &p.Root, "qemu": &p.QEMU, "xen": &p.Xen, "emulator": &o.emulator.Usr,
+		"kernel": &p.Kernel, "modules": &p.Modules, "root": &p.Root, "qemu": &p.QEMU, "xen": &p.Xen, "medium": &p.Medium, "client": &p.Client, "emulator": &o.emulator.Usr,
 	} {
 		if *path, err = o.parts.sum(*path); err != nil {
 			return id, err

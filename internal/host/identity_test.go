@@ -40,6 +40,8 @@ func TestWhatASnapshotFits(t *testing.T) {
 		"root":        func(o *options) { o.parts.Root = copied(t, o.parts.Root, "more") },
 		"known root":  func(o *options) { o.parts.Sums = map[string]string{o.parts.Root: "0123"} },
 		"agent":       func(o *options) { o.parts.Agent = copied(t, o.parts.Agent, "more") },
+		"medium":      func(o *options) { o.parts.Medium = copied(t, o.parts.Root, "medium") },
+		"firmware":    func(o *options) { *o = fromDisc(*o, ISOUEFI); o.emulator.Firmware.Code = "/usr/share/code.fd" },
 		"L2":          func(o *options) { o.parts.Guest.Init = copied(t, o.parts.Guest.Init, "more") },
 		"L0":          func(o *options) { o.settings.Machine = map[string]string{"kvm": "nested=1"} },
 		"security":    func(o *options) { o.settings.Axes = []matrix.Setting{{Axis: Security, Value: "apparmor"}} },

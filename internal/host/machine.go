@@ -59,6 +59,11 @@ func commandLine(p Parts, s Settings, em Emulator, at places, restored bool) ([]
 		"-chardev", "socket,id=agent,server=on,wait=off,path=" + value(filepath.Join(at.sockets, sockAgent)),
 		"-device", "virtserialport,chardev=agent,name=" + agent.PortName,
 	}
+	medium, err := mediumArgs(p, s, em)
+	if err != nil {
+		return nil, err
+	}
+	argv = append(argv, medium...)
 	for _, d := range disks(p, at.files) {
 		argv = append(argv,
 			"-drive", fmt.Sprintf("if=none,id=%s,format=raw,file=%s,readonly=%s,cache=unsafe", d.serial, value(d.file), onOff(d.readOnly)),
@@ -91,6 +96,12 @@ type diskImage struct {
 
 func disks(p Parts, dir string) []diskImage {
 	ds := []diskImage{{serialRoot, p.Root, true}, {serialModules, p.Modules, true}}
+	if p.Medium != "" {
+		ds = []diskImage{{agent.PartsDisk, filepath.Join(dir, fileInitramfs), true}}
+	}
+	if p.Client != "" {
+		ds = append(ds, diskImage{serialClient, p.Client, true})
+	}
 	if p.QEMU != "" {
 		ds = append(ds, diskImage{serialQEMU, p.QEMU, true})
 	}
@@ -107,6 +118,9 @@ func onOff(b bool) string {
 // bootArgs loads the kernel directly, or Xen through qemu's multiboot loader
 // with dom0's kernel and initramfs as its modules (docs: -initrd "file args,file").
 func bootArgs(p Parts, s Settings, dir string) ([]string, error) {
+	if p.Medium != "" {
+		return nil, nil
+	}
 	initrd := filepath.Join(dir, fileInitramfs)
 	if s.Kind != matrix.Xen {
 		return []string{"-kernel", p.Kernel, "-initrd", initrd, "-append", "console=ttyS0 " + kernelArgs}, nil

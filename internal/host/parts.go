@@ -26,6 +26,12 @@ type Parts struct {
 	QEMU string
 	// Xen is the hypervisor; empty in kvm cells.
 	Xen string
+	// Medium is what the host boots from in place of kernel and root: the file of an
+	// ISO image, or of a disk. It is empty where the emulator loads these.
+	Medium string
+	// Client is a squashfs with the ostree program; empty where the medium has no
+	// deployments.
+	Client string
 	// Agent is the static program that becomes PID 1 of L1.
 	Agent string
 	// Launcher is the static program that gives a bundled emulator its /usr.
@@ -69,6 +75,8 @@ type Emulator struct {
 	Program string
 	// Version is the full version of its package, for the record.
 	Version string
+	// Firmware is its UEFI, in that /usr.
+	Firmware layout.Firmware
 	// Machine is the versioned machine type of L1. An alias would be another
 	// machine with each emulator.
 	Machine string

@@ -19,8 +19,11 @@ const Security = "security"
 // host, whose spec is complete but for that.
 var appliers = map[string]map[string]func(*agent.Spec, Parts) error{
 	// Without profiles in the kernel libvirt finds no AppArmor to use.
-	Security: {"none": func(*agent.Spec, Parts) error { return nil }, "apparmor": confine},
+	Security: {"none": asItIs, "apparmor": confine},
+	Media:    {Direct: asItIs, ISOBIOS: fromISO, ISOUEFI: fromISO, OSTree: fromOSTree},
 }
+
+func asItIs(*agent.Spec, Parts) error { return nil }
 
 // Axes lists the axes that are applied to hosts.
 func Axes() []string { return slices.Sorted(maps.Keys(appliers)) }

@@ -38,7 +38,7 @@ func NewBed(t *testing.T) Bed {
 	if os.Geteuid() != 0 {
 		t.Skip("mounting the emulator's image needs root; run with sudo")
 	}
-	images := newest(t)
+	images := Newest(t)
 	kernel := images["kernel-cloud"]
 	var boot struct {
 		Host, Guest []string
@@ -76,8 +76,13 @@ func NewBed(t *testing.T) Bed {
 	}
 }
 
-func newest(t *testing.T) map[string]store.Image {
+// Newest are the newest images of bookworm by role, where the machine has those of a
+// host. Otherwise the test is skipped, in words.
+func Newest(t *testing.T) map[string]store.Image {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs images of a host; leave -short out to run it")
+	}
 	home := store.Home()
 	if _, err := os.Stat(filepath.Join(home, "images")); err != nil {
 		t.Skipf("there are no images in %s; run `virtmatrix build` first", home)

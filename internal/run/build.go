@@ -86,11 +86,16 @@ func (d *Driver) buildImage(ctx context.Context, plan *matrix.Plan, ref matrix.I
 		return store.Image{}, fault.Infraf("build image "+ref.Role, "the plan has no package set %.12s; plan again", ref.Packages)
 	}
 	start := time.Now()
-	img, err := d.recipes.Build(ctx, ref, set, fixtures.Site{Store: d.store, Sources: sources, Room: d.room, Progress: d.tellBuild})
+	img, err := d.recipes.Build(ctx, ref, set, d.site(sources))
 	if err == nil {
 		d.tell(progress.Event{Phase: progress.Finished, Image: img.Name, Seconds: time.Since(start).Seconds()})
 	}
 	return img, err
+}
+
+// site is where the driver builds.
+func (d *Driver) site(sources source.Sources) fixtures.Site {
+	return fixtures.Site{Store: d.store, Sources: sources, Room: d.room, Progress: d.tellBuild}
 }
 
 // refsOf lists each image of a plan once, the emulator first. A cell that is asked
@@ -102,7 +107,7 @@ func refsOf(plan *matrix.Plan) []matrix.ImageRef {
 	for _, c := range plan.Cells {
 		for _, p := range c.Checks {
 			others := p.Others()
-			if p.Layer() == matrix.LayerDelivery {
+			if p.OfDelivery() {
 				others = append(others, c.Baseline)
 			}
 			for _, id := range others {
@@ -155,10 +160,8 @@ func (im *Images) layout(cell *matrix.Cell, roles ...string) layout.Manifest {
 
 // file returns a file of a cell's image with one of the roles.
 func (im *Images) file(cell *matrix.Cell, name string, roles ...string) string {
-	for _, role := range roles {
-		if ref, ok := cell.Image(role); ok {
-			return im.byRef[ref].Path(name)
-		}
+	if image := im.image(cell, roles...); image.Dir != "" {
+		return image.Path(name)
 	}
 	return ""
 }

@@ -37,6 +37,8 @@ type Hosts struct {
 	traits map[string]string
 	// sums are the SHA-256 of all that hosts are made of, by path.
 	sums map[string]string
+	// media are what cells' machines boot from, by cell.
+	media map[string]store.Image
 	// Snapshots keeps the states of ready hosts; nil boots each host.
 	Snapshots *snapshot.Store
 
@@ -78,6 +80,9 @@ func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (
 	if h.emulator.Program, err = images.layouts[plan.Emulator].Program(layout.Emulator); err != nil {
 		return nil, fault.Infraf("prepare hosts", "%w", err)
 	}
+	if err := h.makeMedia(ctx); err != nil {
+		return nil, err
+	}
 	first := slices.IndexFunc(plan.Cells, func(c matrix.Cell) bool { return c.Refused == "" })
 	if first < 0 {
 		return h, nil // no host of the plan can be
@@ -116,16 +121,19 @@ func (d *Driver) Probe(ctx context.Context, cat *matrix.Catalog, plan *matrix.Pl
 	return hosts.Accel(), hosts.Close()
 }
 
-// emulator describes the L0 emulator of a plan, but for its program.
+// emulator describes the L0 emulator of a plan, but for its program. Only machines that
+// boot by UEFI want its firmware.
 func (d *Driver) emulator(plan *matrix.Plan, images *Images) host.Emulator {
 	var version string
 	if recipe, err := d.recipes.Recipe(plan.Emulator.Role, plan.Emulator.Release); err == nil {
 		version, _ = recipe.LeadVersion(matrix.QEMU, plan.PackageSets[plan.Emulator.Packages])
 	}
+	firmware, _ := images.layouts[plan.Emulator].UEFI()
 	return host.Emulator{
-		Usr:     images.byRef[plan.Emulator].Path(fixtures.UsrFile),
-		Version: version,
-		Machine: "pc-q35-7.2",
+		Firmware: firmware,
+		Usr:      images.byRef[plan.Emulator].Path(fixtures.UsrFile),
+		Version:  version,
+		Machine:  "pc-q35-7.2",
 		// qemu 7.2 emulates cmpxchg16b wrongly, which crashes kernels from 6.12
 		// on in one of four boots. Under Xen, dom0 dies when smap is there, and
 		// with xsave the vector registers of dom0's processes are mixed up with
@@ -189,6 +197,7 @@ func (h *Hosts) parts(cell *matrix.Cell) (host.Parts, error) {
 		Layout:      h.images.layout(cell, fixtures.UserlandKVM, fixtures.UserlandXen),
 		Bundle:      h.images.layout(cell, fixtures.QEMU),
 	}
+	h.addMedium(cell, &parts)
 	return parts, wantsFirmware(cell, parts)
 }
 

@@ -176,7 +176,8 @@ func (h *Hosts) settings(cell *matrix.Cell, want matrix.Hosts, role int) host.Se
 		Peers: host.Peers{Role: role, Count: max(want.Count, 1)}, Network: want.Network,
 		Snapshots: h.Snapshots, Machine: h.traits,
 	}
-	if want.Cold {
+	// The disk that a deployment runs from is no part of a snapshot.
+	if want.Cold || host.MediaOf(cell.Settings) == host.OSTree {
 		s.Snapshots = nil
 	}
 	if h.probed.Accel == accel.TCG {

@@ -219,7 +219,7 @@ func CodeState(ctx context.Context, source string) (string, error) {
 // key is the key of the question that a check asks of a cell. Without the images,
 // and what runs the host, it cannot be asked.
 func (v *Verdicts) key(cell *matrix.Cell, check matrix.PlannedCheck) (string, error) {
-	if check.Layer() == matrix.LayerDelivery {
+	if check.OfDelivery() {
 		return "", errAskedAnew
 	}
 	q := verdict.Question{Check: check, Cell: *cell, Code: v.code[check.Family], Machine: v.machine[cell.Tier]}

@@ -81,41 +81,54 @@ const lower, upper, newroot = "/lower", "/upper", "/newroot"
 
 // compose builds the host's root and moves into it.
 func compose(spec *agent.Spec) error {
-	dev, err := disk(spec.Root, spec.Patience)
+	root := overlayRoot
+	if m := spec.Medium; m != nil && m.Sysroot != "" {
+		root = deploymentRoot
+	}
+	at, err := root(spec)
 	if err != nil {
 		return err
 	}
-	if err := mount(dev, lower, "squashfs", unix.MS_RDONLY, ""); err != nil {
-		return err
-	}
-	if err := mount("tmpfs", upper, "tmpfs", 0, "mode=0755"); err != nil {
-		return err
-	}
-	for _, d := range []string{upper + "/up", upper + "/work"} {
-		if err := os.Mkdir(d, 0o755); err != nil {
-			return fmt.Errorf("make overlay: %w", err)
-		}
-	}
-	opts := "lowerdir=" + lower + ",upperdir=" + upper + "/up,workdir=" + upper + "/work"
-	if err := mount("overlay", newroot, "overlay", 0, opts); err != nil {
-		return err
-	}
 	for _, img := range spec.Images {
-		dev, err := disk(img.Serial, spec.Patience)
+		dev, err := device(img, spec.Patience)
 		if err != nil {
 			return err
 		}
-		if err := mount(dev, newroot+img.Path, "squashfs", unix.MS_RDONLY, ""); err != nil {
+		if err := mount(dev, at+img.Path, "squashfs", unix.MS_RDONLY, ""); err != nil {
 			return err
 		}
 	}
-	if err := writeFiles(spec.Files, "", newroot); err != nil {
+	if err := showMedium(spec, at); err != nil {
 		return err
 	}
-	if err := enterRoot(); err != nil {
+	if err := writeFiles(spec.Files, "", at); err != nil {
+		return err
+	}
+	if err := enterRoot(at); err != nil {
 		return err
 	}
 	return finishRoot(spec)
+}
+
+// overlayRoot makes the root of an image that is only read.
+func overlayRoot(spec *agent.Spec) (at string, err error) {
+	dev, err := rootDevice(spec)
+	if err != nil {
+		return "", err
+	}
+	if err := mount(dev, lower, "squashfs", unix.MS_RDONLY, ""); err != nil {
+		return "", err
+	}
+	if err := mount("tmpfs", upper, "tmpfs", 0, "mode=0755"); err != nil {
+		return "", err
+	}
+	for _, d := range []string{upper + "/up", upper + "/work"} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			return "", fmt.Errorf("make overlay: %w", err)
+		}
+	}
+	opts := "lowerdir=" + lower + ",upperdir=" + upper + "/up,workdir=" + upper + "/work"
+	return newroot, mount("overlay", newroot, "overlay", 0, opts)
 }
 
 // writeFiles puts the harness's files over the root while what they come from is
@@ -159,14 +172,11 @@ func writeFile(f agent.File, from, root string) error {
 	return err
 }
 
-// enterRoot makes the overlay the root of this process and its children.
-func enterRoot() error {
+// enterRoot makes what is mounted at a place the root of this process and its children.
+func enterRoot(newroot string) error {
 	for _, d := range []string{"/proc", "/sys", "/dev"} {
-		if err := os.MkdirAll(newroot+d, 0o755); err != nil {
-			return fmt.Errorf("make %s: %w", d, err)
-		}
-		if err := unix.Mount(d, newroot+d, "", unix.MS_MOVE, ""); err != nil {
-			return fmt.Errorf("move %s: %w", d, err)
+		if err := moveMount(d, newroot+d); err != nil {
+			return err
 		}
 	}
 	if err := unix.Chdir(newroot); err != nil {
@@ -180,6 +190,17 @@ func enterRoot() error {
 	}
 	if err := unix.Chdir("/"); err != nil {
 		return fmt.Errorf("enter root: %w", err)
+	}
+	return nil
+}
+
+// moveMount moves what is mounted at a place to another.
+func moveMount(from, to string) error {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return fmt.Errorf("make %s: %w", to, err)
+	}
+	if err := unix.Mount(from, to, "", unix.MS_MOVE, ""); err != nil {
+		return fmt.Errorf("move %s: %w", from, err)
 	}
 	return nil
 }
@@ -198,6 +219,9 @@ func finishRoot(spec *agent.Spec) error {
 	}
 	for link, target := range map[string]string{"/dev/fd": "/proc/self/fd", "/dev/stdin": "/proc/self/fd/0", "/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2"} {
 		_ = os.Symlink(target, link)
+	}
+	if err := finishDeployment(spec); err != nil {
+		return err
 	}
 	if err := makeDirs(); err != nil {
 		return err

@@ -70,6 +70,11 @@ func boot() (agent.Spec, error) {
 	if err := mountKernelFS(); err != nil {
 		return agent.Spec{}, err
 	}
+	if _, err := os.Stat(agent.SpecPath); errors.Is(err, os.ErrNotExist) {
+		if err := takeParts(); err != nil {
+			return agent.Spec{}, err
+		}
+	}
 	spec, err := readSpec(agent.SpecPath)
 	if err != nil {
 		return spec, err
