@@ -92,7 +92,7 @@ func TestLookupsGiveTheNearestName(t *testing.T) {
 		{component, `unknown component "kemu"; did you mean "qemu"?`},
 		{version, `unknown version of linux "6.11"; did you mean "6.1"?`},
 		{check, `unknown check "O-SAFE"; did you mean "O-SAVE"?`},
-		{profile, `unknown profile "monthly"; there are smoke, ci, selftest, containers, static, rebase, parity, update, consumers, each, nightly, full`},
+		{profile, `unknown profile "monthly"; there are smoke, ci, selftest, containers, static, rebase, parity, update, consumers, media, each, nightly, full`},
 	} {
 		if e.err == nil || e.err.Error() != e.want {
 			t.Errorf("got %v\nwant %s", e.err, e.want)

@@ -11,6 +11,7 @@ var families = []struct {
 	{"inbound/kernel", LayerKernel},
 	{"inbound/qemu", LayerHypervisor},
 	{"inbound/xen", LayerHypervisor},
+	{"inbound/media", LayerDelivery},
 	{"outbound", LayerManagement},
 	{"static/kernel", LayerKernel},
 	{"static/qemu", LayerHypervisor},

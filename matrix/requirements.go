@@ -27,6 +27,8 @@ const (
 	OwnQEMU Requirement = "own-qemu"
 	// AppArmor confines the guests.
 	AppArmor Requirement = "apparmor"
+	// Deployment is a host that runs from an OSTree deployment.
+	Deployment Requirement = "deployment"
 	// SharedFolder is a folder that all hosts of a check see.
 	SharedFolder Requirement = "shared-folder"
 	// Privileged is a host whose daemons have all privileges.
@@ -74,6 +76,10 @@ var vocabulary = map[Requirement][]condition{
 		{kind: KVM, why: "libvirt confines no guests of Xen with AppArmor"},
 		{tier: Nested, why: "AppArmor belongs to the kernel, and a container has L0's"},
 		{setting: Setting{Axis: "security", Value: "apparmor"}, why: "libvirt of the cell confines guests with another security driver, or with none"},
+	},
+	Deployment: {
+		{kind: KVM, why: "only hosts of kvm boot from media"},
+		{setting: Setting{Axis: mediaAxis, Value: "ostree"}, why: "asks a host that runs from an OSTree deployment, and the cell's comes up another way"},
 	},
 	SharedFolder: {{tier: Container, why: "needs a folder that both hosts see, and machines share none"}},
 	Privileged:   {{tier: Nested, why: "takes privileges that the daemons of a container do not have"}},

@@ -3,6 +3,7 @@ package families
 
 import (
 	_ "github.com/virtmatrix/virtmatrix/suites/inbound/kernel"
+	_ "github.com/virtmatrix/virtmatrix/suites/inbound/media"
 	_ "github.com/virtmatrix/virtmatrix/suites/inbound/qemu"
 	_ "github.com/virtmatrix/virtmatrix/suites/inbound/xen"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/blockjobs"

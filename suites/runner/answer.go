@@ -224,7 +224,7 @@ func (a *attempt) refused() error {
 	if a.planned.Refused != "" {
 		return fault.Productf(matrix.LayerDelivery, "install add-ons", "%s", a.planned.Refused)
 	}
-	if a.check.Layer() == matrix.LayerDelivery {
+	if a.planned.OfDelivery() {
 		return nil
 	}
 	cells := []*matrix.Cell{a.Cell}
@@ -255,9 +255,10 @@ func (a *attempt) env(number int) steps.Env {
 	env := steps.Env{
 		Cell: a.Cell, Check: a.planned.ID, Layer: a.check.Layer(), Attempt: number, Stalled: a.stalled,
 		Accel: r.Accel, Scale: r.Scale, Captures: r.Boot, Deliver: r.Deliver, Against: r.Plan.Cell(a.planned.Against),
-		Goal:   r.Plan.Cell(a.planned.Hosts.Goal(a.Cell.ID)),
-		AddOns: a.planned.Hosts.AddOns,
-		Kernel: func() (string, error) { return r.Boot.KernelRelease(a.Cell) },
+		Goal:    r.Plan.Cell(a.planned.Hosts.Goal(a.Cell.ID)),
+		AddOns:  a.planned.Hosts.AddOns,
+		Kernel:  func() (string, error) { return r.Boot.KernelRelease(a.Cell) },
+		Digests: func() (map[string]string, error) { return r.Boot.Digests(a.Cell) },
 	}
 	if len(a.sessions) > 0 {
 		env.Transcripts = a.sessions[0].Host.LogDir()

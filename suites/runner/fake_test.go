@@ -80,6 +80,8 @@ func (b *fakeBooter) Capture(_ context.Context, c *matrix.Cell, kind string) (ca
 
 func (b *fakeBooter) KernelRelease(*matrix.Cell) (string, error) { return "6.1.0-fake", nil }
 
+func (b *fakeBooter) Digests(*matrix.Cell) (map[string]string, error) { return nil, nil }
+
 // fakeJournal keeps the answers in memory.
 type fakeJournal struct {
 	records []journal.Record

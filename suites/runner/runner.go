@@ -31,6 +31,9 @@ type Booter interface {
 	Capture(ctx context.Context, c *matrix.Cell, kind string) (capture.Set, error)
 	// KernelRelease is what uname -r prints under the cell's kernel.
 	KernelRelease(c *matrix.Cell) (string, error)
+	// Digests are the SHA-256 of the files that the cell's kernel and root are in, by
+	// name, and of the commits on its medium, by branch.
+	Digests(c *matrix.Cell) (map[string]string, error)
 }
 
 // Place is the room that hosts have on the machine.

@@ -32,3 +32,8 @@ type Tapped interface {
 type Told interface {
 	HangUps(local string) []host.HangUp
 }
+
+// Rebooted is a host that can boot anew, with its disks as they are.
+type Rebooted interface {
+	Reboot(ctx context.Context) error
+}

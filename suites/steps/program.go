@@ -10,6 +10,7 @@ func (t *T) Wrap(program, script string) {
 	if err != nil {
 		file = t.Sh("command -v " + program)
 	}
+	t.unlock()
 	real, target := path.Dir(file)+"/."+path.Base(file)+".real", t.Sh("readlink -f "+file)
 	if path.Base(target) != path.Base(file) {
 		real += "/" + path.Base(file)

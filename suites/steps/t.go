@@ -49,6 +49,9 @@ type Env struct {
 	Deliver func(context.Context, *matrix.Cell) (Deliveries, error)
 	// Kernel returns what uname -r prints under the cell's kernel.
 	Kernel func() (string, error)
+	// Digests returns the SHA-256 of the files that the cell's kernel and root are in,
+	// by name, and of the commits on its medium, by branch.
+	Digests func() (map[string]string, error)
 	// Transcripts is the folder of L0 for what is written down during the attempt.
 	Transcripts string
 }
