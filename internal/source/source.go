@@ -76,40 +76,6 @@ type Moved struct {
 	Log, Complaint, Output string
 }
 
-// Supply is what takes the root of a running host from one set of packages towards
-// another.
-type Supply struct {
-	From, To matrix.PackageSet
-	// Parts are what can move by itself, by name.
-	Parts map[string]Part
-}
-
-// Part is packages that move together, with what they need.
-type Part struct {
-	// Had are those of From that are to be those of To's release where that has them,
-	// Wanted those of To that are to be there.
-	Had, Wanted []string
-}
-
-// The programs of a supply. The first brings the root's package manager where the root
-// has none, the second moves the parts whose names it is given, and the third lists what is
-// installed, a name and its version a line.
-const (
-	SupplyManager = "manager"
-	SupplyMove    = "move"
-	SupplyList    = "list"
-)
-
-// SupplyAddOns is the part that comes above what the root has.
-const SupplyAddOns = "add-ons"
-
-// Supplier is a source whose packages the package manager of a running host can move to,
-// without a network.
-type Supplier interface {
-	// Supply makes dir, which is empty, hold the fetched packages and the programs.
-	Supply(ctx context.Context, s Supply, dir string) error
-}
-
 // Signature says who answers for an index, or what is wrong with that.
 type Signature struct{ Index, By, Problem string }
 

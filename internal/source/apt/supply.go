@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -19,21 +18,64 @@ cd "${0%/*}" || exit
 command -v apt-get >/dev/null || DEBIAN_FRONTEND=noninteractive dpkg --force-unsafe-io --install apt/*.deb
 `
 
-// moveInPlace has apt do what "apt-get install NAME=VERSION ..." does on a host: nothing
-// moves that need not, services are restarted as the packages' scripts see fit, and a
-// file of configuration that its user changed stays, as unattended-upgrades has it. No
-// repository but ours is asked, which no other user than root may be able to read.
-const moveInPlace = `#!/bin/sh
-cd "${0%/*}" || exit
+// ask is how apt is asked in a root. What it is asked for is what "apt-get install
+// NAME=VERSION ..." does on a host: nothing moves that need not, services are restarted as the
+// packages' scripts see fit, and a file of configuration that its user changed stays, as
+// unattended-upgrades has it. No repository but ours is asked, which no other user than root
+// may be able to read. Its folders are named in $from.
+const ask = `#!/bin/sh
+cd "${SUPPLY:-${0%/*}}" || exit
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 list=/run/virtmatrix-packages.list
-echo "deb [trusted=yes] file:$PWD ./" >$list
 apt() {
-	apt-get -q -o Dir::Etc::SourceList=$list -o Dir::Etc::SourceParts=- -o Acquire::Languages=none -o APT::Sandbox::User=root \
+	for folder in $from; do echo "deb [trusted=yes] file:$PWD/$folder ./"; done >$list
+	apt-get -q -o Dir::Etc::SourceList=$list -o Dir::Etc::SourceParts=- -o Acquire::Languages=none -o APT::Sandbox::User=root $trap \
 		-o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-unsafe-io "$@" </dev/null
 }
-wanted=$(cat "$@") && apt update && apt --yes --allow-downgrades --no-install-recommends install $wanted && test -z "$(dpkg --audit)"
+move() { apt update && apt --yes --allow-downgrades --no-install-recommends install "$@" && test -z "$(dpkg --audit)"; }
+from=.
+trap=
+test ! -e /run/virtmatrix-trap || trap="-o Dir::Bin::dpkg=$PWD/dpkg-trap"
 `
+
+const moveInPlace = ask + `wanted=$(cat "$@") && move $wanted
+`
+
+// undoScript has apt take each package that was asked for back to the version that the root
+// had, and what that takes: apt knows no undo.
+const undoScript = ask + `from=". ` + former + `"
+wanted=$(cat before) && move $wanted
+`
+
+// auditScript says what dpkg finds to be half done.
+const auditScript = `#!/bin/sh
+dpkg --audit
+`
+
+// repairScript is what apt itself says of an installation that was cut off. Not all that is
+// unpacked can be configured before what it depends on has come.
+const repairScript = ask + `dpkg --force-confdef --force-confold --configure -a; apt update && apt --yes --no-install-recommends -f install && test -z "$(dpkg --audit)"
+`
+
+// trapScript has dpkg's place taken by trapped.
+const trapScript = `#!/bin/sh
+if [ "$1" = off ]; then
+	rm -f /run/virtmatrix-trap && sed -i '/virtmatrix-trap/d' /var/lib/dpkg/info/libvirt*.postinst
+else
+	touch /run/virtmatrix-trap
+fi
+`
+
+// trapped runs dpkg, once the scripts that configure libvirt's packages are to fail.
+const trapped = `#!/bin/sh
+for script in /var/lib/dpkg/info/libvirt*.postinst; do
+	grep -q virtmatrix-trap "$script" || sed -i '1a echo "virtmatrix-trap: cannot restart service" >&2; exit 1 # virtmatrix-trap' "$script"
+done
+exec dpkg "$@"
+`
+
+// former is the folder of what the root has.
+const former = "former"
 
 // listScript lists what is installed, whole or not.
 const listScript = `#!/bin/sh
@@ -41,38 +83,31 @@ dpkg-query --show --showformat '${Package} ${Version}\n'
 `
 
 // Supply makes dir a repository of what the root has not. Beside it is apt of the root's own
-// release.
+// release, and in a repository of their own the packages of the root.
 func (s *Source) Supply(ctx context.Context, sup source.Supply, dir string) error {
 	const op = "supply packages"
 	fail := func(err error) error { return s.fail(source.Failed, op, sup.To.Release, "", err) }
-	manager, err := s.beyond(ctx, sup.From, []string{"apt"})
+	manager, err := source.Beyond(ctx, s, sup.From, []string{"apt"})
 	if err != nil {
 		return err
 	}
-	goal, programs, err := s.goal(ctx, sup)
+	offered, err := sup.Offer(ctx, s)
 	if err != nil {
 		return err
 	}
-	offered := matrix.PackageSet{Source: Kind, Release: goal.Release}
-	for _, d := range matrix.Differences(sup.From, goal) {
-		if d.Way != matrix.Removed {
-			offered.Packages = append(offered.Packages, d.Now)
-		}
-	}
-	for _, set := range []matrix.PackageSet{manager, offered} {
+	for _, set := range []matrix.PackageSet{manager, offered.Now, offered.Was} {
 		if err := s.Fetch(ctx, set, nil); err != nil {
 			return err
 		}
 	}
-	if err := s.makeRepository(ctx, offered, offered.Release, dir, os.Link); err != nil {
-		return fail(err)
+	err = errors.Join(os.Mkdir(filepath.Join(dir, "apt"), 0o755), os.Mkdir(filepath.Join(dir, former), 0o755))
+	for to, set := range map[string]matrix.PackageSet{".": offered.Now, former: offered.Was} {
+		err = errors.Join(err, s.makeRepository(ctx, set, set.Release, filepath.Join(dir, to), os.Link))
 	}
-	err = os.Mkdir(filepath.Join(dir, "apt"), 0o755)
 	for _, p := range manager.Packages {
 		err = errors.Join(err, os.Link(s.files.Path(p), filepath.Join(dir, "apt", p.Name+".deb")))
 	}
-	programs[source.SupplyManager], programs[source.SupplyMove], programs[source.SupplyList] = managerScript, moveInPlace, listScript
-	for name, text := range programs {
+	for name, text := range texts(sup, offered) {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755))
 	}
 	if err != nil {
@@ -81,51 +116,22 @@ func (s *Source) Supply(ctx context.Context, sup source.Supply, dir string) erro
 	return nil
 }
 
-// goal is what a root may become: To with what its release has of the packages that the
-// root had. Of each part it tells what is asked for, in the words of apt-get install.
-func (s *Source) goal(ctx context.Context, sup source.Supply) (goal matrix.PackageSet, wanted map[string]string, err error) {
-	var had, names []string
+// texts are the programs of a supply, and what they read.
+func texts(sup source.Supply, offered source.Offered) map[string]string {
+	all := map[string]string{
+		source.SupplyManager: managerScript, source.SupplyMove: moveInPlace, source.SupplyList: listScript, source.SupplyUndo: undoScript,
+		source.SupplyAudit: auditScript, source.SupplyRepair: repairScript, source.SupplyTrap: trapScript, "dpkg-trap": trapped,
+		"before": "",
+	}
+	for part, packages := range offered.Wanted {
+		for _, p := range packages { // in the words of apt-get install
+			all[part] += p.Name + "=" + p.Version + "\n"
+		}
+	}
 	for _, part := range sup.Parts {
-		had, names = append(had, part.Had...), append(names, part.Wanted...)
-	}
-	records, err := s.Records(ctx, sup.To.Release, had)
-	if err != nil {
-		return goal, nil, err
-	}
-	for _, r := range records {
-		if slices.Contains(had, r.Package) {
-			names = append(names, r.Package)
+		for _, name := range part.Had {
+			all["before"] += name + "=" + sup.From.Version(name) + "\n"
 		}
 	}
-	more, err := s.beyond(ctx, sup.To, names)
-	if err != nil {
-		return goal, nil, err
-	}
-	goal, wanted = sup.To, map[string]string{}
-	goal.Packages = slices.Concat(goal.Packages, more.Packages)
-	for name, part := range sup.Parts {
-		asked := slices.Sorted(slices.Values(slices.Concat(part.Had, part.Wanted)))
-		for _, p := range slices.Compact(asked) {
-			if slices.Contains(names, p) {
-				wanted[name] += p + "=" + goal.Version(p) + "\n"
-			}
-		}
-	}
-	return goal, wanted, nil
-}
-
-// beyond is what an installation of packages of the set's release takes that is not in
-// the set.
-func (s *Source) beyond(ctx context.Context, set matrix.PackageSet, names []string) (matrix.PackageSet, error) {
-	more := matrix.PackageSet{Source: Kind, Release: set.Release}
-	for _, p := range set.Packages {
-		names = append(names, p.Name)
-	}
-	whole, err := s.Resolve(ctx, source.Request{Release: set.Release, Names: names})
-	for _, p := range whole.Packages {
-		if set.Version(p.Name) == "" {
-			more.Packages = append(more.Packages, p)
-		}
-	}
-	return more, err
+	return all
 }

@@ -44,7 +44,8 @@ func TestASupplyHasWhatTheRootLacksAndTheRootsOwnManager(t *testing.T) {
 		}
 		return err
 	})
-	want := []string{"Packages", "Release", "app_amd64.deb", "apt/apt.deb", "apt/libapt.deb", "list", "manager", "move", "part"}
+	want := []string{"Packages", "Release", "app_amd64.deb", "apt/apt.deb", "apt/libapt.deb", "audit", "before", "dpkg-trap",
+		"former/Packages", "former/Release", "former/app_amd64.deb", "list", "manager", "move", "part", "repair", "trap", "undo"}
 	if diff := cmp.Diff(want, files); err != nil || diff != "" {
 		t.Errorf("%v; (-want +got):\n%s", err, diff)
 	}
