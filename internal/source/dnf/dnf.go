@@ -102,6 +102,7 @@ func (*Source) Tools() []tool.Tool {
 		{Name: "rpm", Package: "rpm"},
 		{Name: "rpmkeys", Package: "rpm"},
 		{Name: "unshare", Package: "util-linux"},
+		{Name: "createrepo_c", Package: "createrepo-c"},
 	}
 }
 
