@@ -21,10 +21,14 @@ type Hosts struct {
 	Cold bool `json:"cold,omitempty"`
 	// Network lets a host make networks of its own, where its tier does not anyway.
 	Network bool `json:"network,omitempty"`
+	// Mounts lets a host mount file systems of its own, where its tier does not anyway.
+	Mounts bool `json:"mounts,omitempty"`
 	// Earlier are the components of which the second host has the version before the
 	// cell's: its stack is the one that a rebase of them starts from. Such a check
 	// depends on everything, of both stacks.
 	Earlier []Component `json:"earlier,omitempty"`
+	// Over is how many versions lie between these and the cell's.
+	Over int `json:"over,omitempty"`
 	// Moves is the way that the packages of the one host move under its guests, between
 	// the stack that Earlier tells, or a change's baseline, and the cell's own.
 	Moves Move `json:"moves,omitempty"`

@@ -87,12 +87,13 @@ func TestAPeerMayDifferInWhatIsL0s(t *testing.T) {
 
 // moving plans a check under whose guests packages move one way between each cell and the
 // one before, and tells for each where its host begins and ends, or why there is none.
-func moving(t *testing.T, way Move, cells ...string) map[string]string {
+func moving(t *testing.T, hosts Hosts, cells ...string) map[string]string {
 	t.Helper()
 	c := once(t, cells...)
+	hosts.Earlier = []Component{Libvirt, QEMU}
 	c.Checks = append(slices.Clone(c.Checks), Check{
 		ID: "U-MOVE", Asserts: "It moves", Family: "outbound/update", Requires: []Requirement{KVMStack, Contained},
-		Hosts: Hosts{Moves: way, Earlier: []Component{Libvirt, QEMU}},
+		Hosts: hosts,
 	})
 	p, err := New(c, Request{Profile: "once", Checks: []string{"U-MOVE"}})
 	if err != nil {
@@ -137,7 +138,7 @@ func TestPackagesMoveBetweenNeighboursInARoot(t *testing.T) {
 			bundled: bundled + " to " + new_, beside: "needs the cell that is this one with libvirt 7.0 and qemu 7.2, and the plan has none",
 		},
 	} {
-		if diff := cmp.Diff(want, moving(t, way, cells...)); diff != "" {
+		if diff := cmp.Diff(want, moving(t, Hosts{Moves: way}, cells...)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", way, diff)
 		}
 	}
@@ -146,8 +147,28 @@ func TestPackagesMoveBetweenNeighboursInARoot(t *testing.T) {
 // Packages do not move an emulator that is beside the root.
 func TestAnEmulatorBesideTheRootDoesNotMove(t *testing.T) {
 	const id = "kvm_linux-6.1_qemu-7.2_libvirt-11.3_tier-container"
-	got := moving(t, Upgrade, "kind: kvm, tier: container, linux: 6.1, qemu: 5.2, libvirt: 9.0", "kind: kvm, tier: container, linux: 6.1, qemu: 7.2, libvirt: 11.3")
+	got := moving(t, Hosts{Moves: Upgrade}, "kind: kvm, tier: container, linux: 6.1, qemu: 5.2, libvirt: 9.0", "kind: kvm, tier: container, linux: 6.1, qemu: 7.2, libvirt: 11.3")
 	if !strings.Contains(got[id], "the emulator of "+id+" is beside its root") {
 		t.Errorf("%s: %q", id, got[id])
+	}
+}
+
+func TestPackagesMoveOverAVersion(t *testing.T) {
+	const (
+		first = "kvm_linux-5.10_qemu-5.2_libvirt-7.0_tier-container"
+		third = "kvm_linux-6.12_qemu-10.0_libvirt-11.3_tier-container"
+	)
+	cells := []string{
+		"kind: kvm, tier: container, linux: 5.10, qemu: 5.2, libvirt: 7.0", "kind: kvm, tier: container, linux: 6.1, qemu: 7.2, libvirt: 9.0",
+		"kind: kvm, tier: container, linux: 6.12, qemu: 10.0, libvirt: 11.3",
+	}
+	got := moving(t, Hosts{Moves: Upgrade, Over: 1}, cells...)
+	want := map[string]string{
+		first: "needs a stack whose libvirt is 2 versions before 7.0, and there is none",
+		"kvm_linux-6.1_qemu-7.2_libvirt-9.0_tier-container": "needs a stack whose libvirt is 2 versions before 9.0, and there is none",
+		third: first + " to " + third,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -77,7 +77,7 @@ func (h *Host) request(o Options, image string, mounts []mount.Mount) testcontai
 			c.AutoRemove, c.NetworkMode, c.Mounts = true, "none", append(c.Mounts, mounts...)
 			// The init writes to its console, and nothing to Docker.
 			c.LogConfig = container.LogConfig{Type: "none"}
-			if o.Parts.QEMU != "" {
+			if o.Parts.QEMU != "" || h.settings.Mounts {
 				c.CapAdd = append(c.CapAdd, "SYS_ADMIN")
 				// Docker's own filter lets mounts pass with it, its AppArmor profile does not.
 				c.SecurityOpt = []string{"apparmor=unconfined"}

@@ -105,6 +105,8 @@ type Settings struct {
 	Peers Peers
 	// Network lets a container make networks of its own; a machine always may.
 	Network bool
+	// Mounts lets a container mount file systems; a machine always may.
+	Mounts bool
 	// ScratchDir is the folder for the host's disk and initramfs; empty means
 	// the run-time folder, which is often in memory.
 	ScratchDir string
