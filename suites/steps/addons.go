@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
-	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -40,5 +39,5 @@ func (t *T) Install() {
 
 // packages lists what is installed in the root, "NAME VERSION" each.
 func (t *T) packages() []string {
-	return strings.Split(t.Sh(host.PackagesDir+"/"+source.SupplyList), "\n")
+	return strings.Split(t.Sh(supplied(source.SupplyList)), "\n")
 }

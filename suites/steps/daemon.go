@@ -18,6 +18,24 @@ func (t *T) RestartLibvirt(signal syscall.Signal) {
 	t.reconnect()
 }
 
+// startLibvirt starts those of libvirt's daemons that do not run any more, and says whether
+// the one that manages guests was among them.
+func (t *T) startLibvirt() (manager bool) {
+	all, err := t.Layout().Start(t.Kind())
+	t.must(err, "find libvirt's daemons")
+	for _, d := range all {
+		if t.Run("pidof " + d.Name).OK() {
+			continue
+		}
+		if d.Name == t.Manager().Name {
+			t.s.foreign, manager = false, true
+		}
+		t.Note("%s did not run any more", d.Name)
+		t.restart(d.Name, syscall.SIGTERM)
+	}
+	return manager
+}
+
 // RestartManager does so to the daemon that manages guests alone.
 func (t *T) RestartManager(signal syscall.Signal) {
 	t.restart(t.Manager().Name, signal)

@@ -85,7 +85,11 @@ type attempt struct {
 	delivery *Delivery
 	// moved is what packages moved, spoil what a control does once some moved or came.
 	moved string
-	spoil func()
+	// met is the process of libvirt's daemon before a mishap.
+	met string
+	// origin is what the host was before that.
+	origin *matrix.Cell
+	spoil  func()
 	// silent is set when a host answers nothing any more.
 	silent bool
 	// guestFaults are how guests are to misbehave; none as a rule.

@@ -48,29 +48,71 @@ func (t *T) Update(components ...matrix.Component) (restarted bool) {
 	t.bringManager()
 	t.moved = Transition(from, t.reached(components))
 	took := t.movePackages(components...)
-	t.Until(callLimit, "libvirt's daemon answers", func() bool { return t.Virsh("uri").OK() })
 	words := "libvirt's daemon runs on"
-	if restarted = t.DaemonPID() != daemon; restarted {
-		words, t.s.foreign = "their scripts started libvirt's daemon anew", true
-		t.reconnect()
+	if restarted = t.meetDaemon(daemon); restarted {
+		words = "their scripts started libvirt's daemon anew"
 	}
 	t.Note("packages moved from %s in %s, and %s", t.moved, took, words)
 	t.spoilPackages()
-	t.Cell = t.reached(t.movedNow(components))
-	t.s.Cell = t.Cell
+	if t.origin == nil {
+		t.origin = from
+	}
+	t.become(t.reached(t.movedNow(components)))
 	return restarted
 }
 
+// become has the host be of what it has.
+func (t *T) become(cell *matrix.Cell) { t.Cell, t.s.Cell = cell, cell }
+
+// meetDaemon waits for libvirt's daemon, and says whether it is another than before.
+func (t *T) meetDaemon(before string) (anew bool) {
+	t.Until(callLimit, "libvirt's daemon answers", func() bool { return t.Virsh("uri").OK() })
+	if t.DaemonPID() == before {
+		return false
+	}
+	t.s.foreign = true
+	t.reconnect()
+	return true
+}
+
+// Undo has the package manager take back all that moved. From then on the host is of what
+// it was.
+func (t *T) Undo() {
+	daemon := t.DaemonPID()
+	res := t.RunWithin(updateLimit, supplied(source.SupplyUndo)+" 2>&1")
+	t.KeepText("undo.log", string(res.Stdout))
+	if !res.OK() {
+		t.Fail(matrix.LayerDelivery, "packages cannot be taken back: status %d:\n%s", res.Code, console.Tail(res.Stdout, 20))
+	}
+	for component, program := range t.leading() {
+		if said := t.Sh(program + " --version"); !isOf(said, t.origin, component) {
+			t.Fail(matrix.LayerDelivery, "%s is not what it was once its upgrade was taken back: %q", program, said)
+		}
+	}
+	if t.meetDaemon(daemon) {
+		t.Note("the scripts started libvirt's daemon anew")
+	}
+	t.become(t.origin)
+}
+
+// leading are the programs that tell of which version a component is.
+func (t *T) leading() map[matrix.Component]string {
+	return map[matrix.Component]string{matrix.Libvirt: t.Manager().Path, matrix.QEMU: t.Program(layout.Emulator)}
+}
+
+// supplied is one of the programs of a supply.
+func supplied(program string) string { return host.PackagesDir + "/" + program }
+
 // bringManager has the root's own package manager in it.
 func (t *T) bringManager() {
-	if res := t.RunWithin(updateLimit, host.PackagesDir+"/"+source.SupplyManager); !res.OK() {
+	if res := t.RunWithin(updateLimit, supplied(source.SupplyManager)); !res.OK() {
 		t.must(fault.Infraf("bring the package manager", "%s", console.Tail([]byte(res.Text()), 20)), "")
 	}
 }
 
 // movePackages has it install parts of the supply, and tells how long that took.
 func (t *T) movePackages(parts ...matrix.Component) time.Duration {
-	began, move := time.Now(), host.PackagesDir+"/"+source.SupplyMove
+	began, move := time.Now(), supplied(source.SupplyMove)
 	for _, part := range parts {
 		move += " " + string(part)
 	}
@@ -111,7 +153,7 @@ func (t *T) HoldServices() {
 // manager took along, because packages hold the versions of both together.
 func (t *T) movedNow(asked []matrix.Component) (moved []matrix.Component) {
 	goal := t.Goal().Cell
-	for program, component := range map[string]matrix.Component{t.Manager().Path: matrix.Libvirt, t.Program(layout.Emulator): matrix.QEMU} {
+	for component, program := range t.leading() {
 		said, want := t.Sh(program+" --version"), slices.Contains(asked, component)
 		switch {
 		case !isOf(said, goal, component):
