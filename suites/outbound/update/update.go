@@ -18,10 +18,16 @@ import (
 // register adds a check of a host whose packages move, which nobody else can use then.
 // What it needs beyond a container is one that may make networks.
 func register(id string, way matrix.Move, asserts string, control *sabotage.Control, body func(*steps.T)) {
+	registerOn(matrix.Hosts{}, id, way, asserts, control, body)
+}
+
+// registerOn does so where the host is something more.
+func registerOn(hosts matrix.Hosts, id string, way matrix.Move, asserts string, control *sabotage.Control, body func(*steps.T)) {
+	hosts.Moves, hosts.Earlier, hosts.Network = way, []matrix.Component{matrix.Libvirt, matrix.QEMU}, true
 	check.Register(id, check.Spec{
 		Asserts:  asserts,
 		Requires: []matrix.Requirement{matrix.KVMStack, matrix.Contained, matrix.Pristine},
-		Hosts:    matrix.Hosts{Moves: way, Earlier: []matrix.Component{matrix.Libvirt, matrix.QEMU}, Network: true},
+		Hosts:    hosts,
 		Control:  control,
 	}, body)
 }
@@ -40,12 +46,18 @@ func init() {
 // about both.
 func runs(t *steps.T) {
 	g := started(t, domain.WithDisk(t.DiskImage("disk", 1<<20), "raw"))
-	id, uuid, pulse := g.Domain.ID(), g.Domain.UUID(), g.Feel()
+	pulse := g.Feel()
 	t.HoldServices()
 	t.Update()
 	g.ExpectUndisturbed(pulse)
 	t.Expect(g.Domain.Again().State()).To(Equal(libvirt.DOMAIN_RUNNING), "state of the guest before the daemon is started anew")
 
+	expectTakenOver(t, g, pulse)
+}
+
+// expectTakenOver starts the daemon anew and asserts that it has the guest as it is.
+func expectTakenOver(t *steps.T, g *steps.Guest, pulse steps.Pulse) {
+	id, uuid := g.Domain.ID(), g.Domain.UUID()
 	d := restarted(t, g)
 	g.ExpectUndisturbed(pulse)
 	if state := d.State(); state != libvirt.DOMAIN_RUNNING {
