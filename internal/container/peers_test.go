@@ -94,3 +94,13 @@ func TestOnlyAHostThatMakesNetworksHasThePrivilege(t *testing.T) {
 		t.Errorf("a host with networks has %+v", network)
 	}
 }
+
+func TestAHostThatMountsHasThePrivilege(t *testing.T) {
+	h := quiet(t)
+	h.settings.Mounts = true
+	var mounting container.HostConfig
+	h.request(Options{}, "image", nil).HostConfigModifier(&mounting)
+	if len(mounting.CapAdd) != 1 || mounting.CapAdd[0] != "SYS_ADMIN" || len(mounting.SecurityOpt) != 1 {
+		t.Errorf("a host that mounts has %+v", mounting)
+	}
+}
