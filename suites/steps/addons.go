@@ -16,6 +16,11 @@ func (t *T) Install() {
 		t.must(fault.Infraf("install add-ons", "the check's hosts have none"), "")
 	}
 	had := t.packages()
+	if versions := t.addOnsIn(had); len(versions) == len(t.AddOns) {
+		t.Note("above the stack since a check before: %s", strings.Join(versions, ", "))
+		t.spoilPackages()
+		return
+	}
 	t.bringManager()
 	took := t.movePackages(source.SupplyAddOns)
 	has := t.packages()
@@ -24,17 +29,22 @@ func (t *T) Install() {
 			t.Fail(matrix.LayerDelivery, "%s took the host's own %s away, or replaced it", strings.Join(t.AddOns, ", "), p)
 		}
 	}
-	var versions []string
-	for _, p := range has {
-		if name, _, _ := strings.Cut(p, " "); slices.Contains(t.AddOns, name) {
-			versions = append(versions, p)
-		}
-	}
+	versions := t.addOnsIn(has)
 	if len(versions) != len(t.AddOns) {
 		t.must(fault.Infraf("install add-ons", "of %q the host has %q afterwards", t.AddOns, versions), "")
 	}
 	t.Note("above the stack, installed in %s: %s", took, strings.Join(versions, ", "))
 	t.spoilPackages()
+}
+
+// addOnsIn are those of a list of packages that the check asked for.
+func (t *T) addOnsIn(packages []string) (versions []string) {
+	for _, p := range packages {
+		if name, _, _ := strings.Cut(p, " "); slices.Contains(t.AddOns, name) {
+			versions = append(versions, p)
+		}
+	}
+	return versions
 }
 
 // packages lists what is installed in the root, "NAME VERSION" each.

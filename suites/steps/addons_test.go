@@ -40,6 +40,13 @@ func TestAddOnsComeAboveAStackThatStays(t *testing.T) {
 			}
 		}, withAddOn)
 	}
+	on(t, passes, func(t *T, h *hosttest.Host) {
+		installing(h, "libvirt0 9.0.0\nvirtinst 1:4.1\n", "of a second look")
+		t.Install()
+		if note := strings.Join(t.Notes(), "\n"); !strings.Contains(note, "since a check before: virtinst 1:4.1") {
+			t.Fail(matrix.LayerHarness, "notes: %s", note)
+		}
+	}, withAddOn)
 	on(t, infra("the check's hosts have none"), func(t *T, _ *hosttest.Host) { t.Install() })
 }
 
