@@ -131,6 +131,7 @@ func TestTheGuestsInitramfs(t *testing.T) {
 		"modules/y.ko":  {cpio.TypeReg | 0o644, "this is y.ko"},
 		"modules/x.ko":  {cpio.TypeReg | 0o644, "this is x.ko"},
 		"sbin/poweroff": {cpio.TypeSymlink | 0o777, "/init"},
+		"bin/sh":        {cpio.TypeSymlink | 0o777, "/init"},
 		"sbin/reboot":   {cpio.TypeSymlink | 0o777, "/init"},
 	} {
 		if files[name] != want {

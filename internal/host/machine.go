@@ -203,6 +203,7 @@ func packGuestInitramfs(w io.Writer, g GuestParts) error {
 	// Xen asks a guest to shut down by way of this path.
 	a.link("/sbin/poweroff", "/init")
 	a.link("/sbin/reboot", "/init")
+	a.link("/bin/sh", "/init") // what the guest's agent is asked to run
 	a.add("/modules/load", 0o644, moduleList(g.Modules))
 	a.add("/modules/scsi", 0o644, moduleList(g.SCSI))
 	a.add("/modules/share", 0o644, moduleList(g.Share))

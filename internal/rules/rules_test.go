@@ -160,6 +160,7 @@ func TestProcessesAreStartedWhereTheyAreEnded(t *testing.T) {
 		}
 	}
 	holds(t, "processes are started by internal/owner or internal/source/tool, which end them with the harness", start, map[string]string{
+		"fixtures/l2/init":           "it runs in L2",
 		"internal/agent":             "it runs in L1",
 		"internal/agent/l1init":      "it runs in L1",
 		"internal/capture/l1capture": "it runs in the root of an image, in a PID namespace of its own",
