@@ -30,16 +30,25 @@ func (t *T) DefineNetwork(xml string) *Network {
 	n := &Network{t: t, Name: def.Name}
 	conn := t.Connection().Raw
 	n.Raw = Get(t, "define network", func() (*libvirt.Network, error) { return conn.NetworkDefineXML(xml) })
-	t.Cleanup(func() {
-		name := host.Quote(n.Name)
-		t.Run("virsh -c " + t.URI() + " \"net-destroy " + name + "; net-undefine " + name + "\" >/dev/null 2>&1")
-		t.Refuses("look up the network of a check that is over", libvirt.ERR_NO_NETWORK, func() error {
-			_, err := t.Connection().Raw.LookupNetworkByName(n.Name) // the daemon may be another by now
-			return err
-		})
-		_ = n.Raw.Free()
-	})
+	t.ForgetNetwork(n.Name)
+	t.Cleanup(func() { _ = n.Raw.Free() })
 	return n
+}
+
+// ForgetNetwork has a network, whoever makes it, gone when the check is over.
+func (t *T) ForgetNetwork(name string) {
+	t.Cleanup(func() {
+		t.Run("virsh -c " + t.URI() + " \"net-destroy " + host.Quote(name) + "; net-undefine " + host.Quote(name) + "\" >/dev/null 2>&1")
+		t.ExpectNoNetwork(name)
+	})
+}
+
+// ExpectNoNetwork asserts that libvirt does not know a network.
+func (t *T) ExpectNoNetwork(name string) {
+	t.Refuses("look up network "+name, libvirt.ERR_NO_NETWORK, func() error {
+		_, err := t.Connection().Raw.LookupNetworkByName(name) // the daemon may be another by now
+		return err
+	})
 }
 
 // Start starts the network.
