@@ -17,7 +17,7 @@ type Row struct {
 }
 
 // others are the consumers beside vdsm. Of each, all is one part.
-var others = []string{"nova", "go-libvirt", "Ansible", "virt-install", "Docker"}
+var others = []string{"nova", "go-libvirt", "Ansible", "libvirt-dbus", "virt-install", "Docker"}
 
 // Relied is who relies on what a check asserts, and on what.
 func Relied(check string) (all []matrix.Reliance) {
@@ -137,7 +137,12 @@ var Rows = []Row{
 	{"nova", "setUserPassword; compareCPU, compareHypervisorCPU", by("O-CPU O-DOMCAPS"), "the agent of our guests sets no passwords"},
 
 	{"go-libvirt", "virNetworkUpdate of clients without libvirt's library, in the order that the version has and in the one of today", by("O-RPC-PURE C-PURE-UPDATE"), ""},
-	{"Ansible", "Module virt: undefine with force", by("C-ANSIBLE-FORCE"), ""},
+	{"Ansible", "Module virt: define, once more and with changes; states; autostart; facts", by("C-ANS-DOM C-ANS-AGAIN C-ANS-EDIT C-ANS-EDIT-NAME C-ANS-UUID C-ANS-AUTO C-ANS-STOP C-ANS-FACTS"), ""},
+	{"Ansible", "Module virt: undefine, with flags and by force", by("C-ANS-UNDEF C-ANS-FORCE C-ANSIBLE-FORCE"), ""},
+	{"Ansible", "Modules virt_net and virt_pool", by("C-ANS-NET C-ANS-NET-HOST C-ANS-NET-FACTS C-ANS-POOL C-ANS-POOL-ABSENT"), ""},
+	{"Ansible", "The inventory, and connections by the guest's agent", by("C-ANS-INV C-ANS-QGA"), ""},
+	{"Ansible", "Errors in libvirt's words, and a daemon that dies under a playbook", by("C-ANS-ERR C-ANS-CRASH"), ""},
+	{"libvirt-dbus", "Guests on the system's bus", by("C-DBUS"), "a draft"},
 	{"virt-install", "virt-install, virt-xml, virt-clone: what they ask for is defined and runs", by("C-VI-INSTALL C-VI-XML C-VI-EDIT C-VI-CLONE"), ""},
 	{"Docker", "Guests go out beside dockerd, and nobody comes in, whichever started first", by("C-DOCKER-NAT C-DOCKER-FWD"), ""},
 	{"Docker", "The same with libvirt's rules in nftables", by("C-DOCKER-NAT-NFT C-DOCKER-FWD-NFT"), "drafts"},
