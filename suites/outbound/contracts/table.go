@@ -25,9 +25,12 @@ Each is a known issue of ci/known-issues.yaml, where the versions and the words 
 // Markdown writes the contract as tables: what does not hold, and row by row who asserts
 // it.
 func Markdown(w io.Writer, checks []matrix.Check) error {
-	known := map[string]bool{}
+	known := map[string]string{}
 	for _, c := range checks {
-		known[c.ID] = true
+		known[c.ID] = c.ID
+		if c.Draft {
+			known[c.ID] += " (a draft)"
+		}
 	}
 	var b strings.Builder
 	b.WriteString(tableHead)
@@ -40,15 +43,17 @@ func Markdown(w io.Writer, checks []matrix.Check) error {
 			part = r.Of
 			fmt.Fprintf(&b, "\n## %s\n\n| relied on | asserted by | not here, or remark |\n| --- | --- | --- |\n", part)
 		}
+		var names []string
 		for _, id := range r.Checks {
-			if !known[id] {
+			if known[id] == "" {
 				return fmt.Errorf("cannot write contract: row %q names %s, which is no check", r.Row, id)
 			}
+			names = append(names, known[id])
 		}
 		if len(r.Checks) > 0 {
 			asserted++
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.Row, strings.Join(r.Checks, ", "), r.Why)
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.Row, strings.Join(names, ", "), r.Why)
 	}
 	fmt.Fprintf(&b, "\n%d of %d rows are asserted, in whole or in part; the others say why not.\n", asserted, len(Rows))
 	_, err := io.WriteString(w, b.String())
