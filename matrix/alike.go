@@ -55,6 +55,12 @@ func (p *Plan) As(of *Plan) {
 				use(ref)
 			}
 		}
+		for j, check := range cell.Checks {
+			if m, ok := of.Machine(check.Hosts.Machine); ok {
+				cell.Checks[j].Hosts.Machine = m
+				use(m)
+			}
+		}
 		for j, choice := range cell.Stack {
 			if same, ok := of.choice(choice); ok {
 				cell.Stack[j].Package = same.Package
@@ -64,7 +70,7 @@ func (p *Plan) As(of *Plan) {
 	used := map[string]bool{p.Emulator.Packages: true}
 	for _, cell := range p.Cells {
 		for _, check := range cell.Checks {
-			used[check.Hosts.Added] = true
+			used[check.Hosts.Added], used[check.Hosts.Machine.Packages] = true, true
 		}
 		for _, image := range cell.Images {
 			used[image.Packages] = true
@@ -79,6 +85,18 @@ func (p *Plan) image(role, release string) (ImageRef, bool) {
 		for _, ref := range cell.Images {
 			if ref.Role == role && ref.Release == release {
 				return ref, true
+			}
+		}
+	}
+	return ImageRef{}, false
+}
+
+// Machine is what the plan has of an image that guests boot whole.
+func (p *Plan) Machine(want ImageRef) (ImageRef, bool) {
+	for _, cell := range p.Cells {
+		for _, check := range cell.Checks {
+			if m := check.Hosts.Machine; m.Packages != "" && m.Role == want.Role && m.Release == want.Release {
+				return m, true
 			}
 		}
 	}

@@ -38,6 +38,9 @@ type Hosts struct {
 	// Added is the key of what they bring that the root lacks, among the plan's package
 	// sets, as planned.
 	Added string `json:"added,omitempty"`
+	// Machine is an image that the host sees and guests boot whole, of the cell's own
+	// release: a check names its role, and the rest is as planned.
+	Machine ImageRef `json:"machine,omitzero"`
 }
 
 // Move is a way that packages go in place.
@@ -73,6 +76,9 @@ func (h Hosts) Goal(cell string) string {
 	}
 	return ""
 }
+
+// above says that the host has something above its stack.
+func (h Hosts) above() bool { return len(h.AddOns) > 0 || h.Machine.Role != "" }
 
 // Others are the cells of the plan whose images the check works on besides its own.
 func (p *PlannedCheck) Others() []string {

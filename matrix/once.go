@@ -14,8 +14,8 @@ func (c *Cell) question(p *PlannedCheck) string {
 		return p.ID + " " + c.ID
 	}
 	words := append([]string{p.ID, string(c.Kind), p.Against}, p.Hosts.Of...)
-	if len(p.Hosts.AddOns) > 0 {
-		words = append(words, "add-ons of "+c.Userland)
+	if p.Hosts.above() {
+		words = append(words, "above "+c.Userland)
 	}
 	for _, axis := range p.Depends {
 		value, ok := c.Value(axis)

@@ -159,6 +159,9 @@ func (a *app) usedImages(st *store.Store) (map[string]bool, error) {
 		refs := []matrix.ImageRef{p.Emulator}
 		for _, c := range p.Cells {
 			refs = append(refs, c.Images...)
+			for _, check := range c.Checks {
+				refs = append(refs, check.Hosts.Machine)
+			}
 		}
 		for _, ref := range refs {
 			// A recipe that is gone makes no image any more.

@@ -94,6 +94,7 @@ func narrow(frozen *matrix.Plan, want selection) (*matrix.Plan, error) {
 		}
 		for _, check := range cell.Checks {
 			keep(matrix.ImageRef{Packages: check.Hosts.Added})
+			keep(check.Hosts.Machine)
 		}
 	}
 	maps.DeleteFunc(p.PackageSets, func(_ string, s matrix.PackageSet) bool { return len(s.Packages) == 0 })

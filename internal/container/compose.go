@@ -45,8 +45,11 @@ func (h *Host) compose(o Options) ([]mount.Mount, error) {
 	for _, place := range slices.Sorted(maps.Keys(parts)) {
 		mounts = append(mounts, shown(parts[place], agent.PartsInContainer+place))
 	}
-	if o.Packages != "" {
-		mounts = append(mounts, shown(o.Packages, host.PackagesDir))
+	if o.Above.Packages != "" {
+		mounts = append(mounts, shown(o.Above.Packages, host.PackagesDir))
+	}
+	if o.Above.Machine != "" {
+		mounts = append(mounts, shown(o.Above.Machine, host.MachineDir))
 	}
 	peers, err := h.peers()
 	return append(mounts, peers...), err

@@ -28,12 +28,18 @@ const FolderPrefix = "ct-"
 type Options struct {
 	// Runtime is the folder for sockets, and Home the cache.
 	Runtime, Home string
-	// Packages is a folder of those that the root can move to; empty for none.
-	Packages string
-	Parts    host.Parts
+	Above         Above
+	Parts         host.Parts
 	// Settings are as a machine's. Its accelerator is the one that L2 runs under,
 	// and its size means nothing: a container has the machine's.
 	Settings host.Settings
+}
+
+// Above is what the host sees besides its parts.
+type Above struct {
+	// Packages is a folder of those that the root can get, or move to; Machine one of an image
+	// that guests boot whole. Empty for none.
+	Packages, Machine string
 }
 
 // Host is a running L1 that is a container.

@@ -23,6 +23,8 @@ const (
 	ToolsDir = "/virtmatrix/bin"
 	// PackagesDir holds the packages that a host can move to.
 	PackagesDir = "/virtmatrix/packages"
+	// MachineDir holds the image that guests boot whole.
+	MachineDir = "/virtmatrix/machine"
 	// ScratchDir is on a real file system: guests' disks belong there.
 	ScratchDir = "/var/lib/libvirt/images"
 	// BundleDir is where a bundled emulator's /usr is mounted, launcher what the

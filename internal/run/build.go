@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -119,7 +120,13 @@ func refsOf(plan *matrix.Plan) []matrix.ImageRef {
 		if c.Asked() == 0 && !needed[c.ID] {
 			continue
 		}
-		for _, ref := range c.Images {
+		wanted := c.Images
+		for _, p := range c.Checks {
+			if p.Asked() && p.Hosts.Machine.Packages != "" {
+				wanted = append(slices.Clip(wanted), p.Hosts.Machine)
+			}
+		}
+		for _, ref := range wanted {
 			if !seen[ref] {
 				seen[ref] = true
 				refs = append(refs, ref)
@@ -165,6 +172,9 @@ func (im *Images) file(cell *matrix.Cell, name string, roles ...string) string {
 	}
 	return ""
 }
+
+// folder is where an image is; empty for none.
+func (im *Images) folder(ref matrix.ImageRef) string { return im.byRef[ref].Dir }
 
 // sums are the SHA-256 of all images' files, by path.
 func (im *Images) sums() map[string]string {

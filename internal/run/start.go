@@ -104,7 +104,7 @@ func (h *Hosts) Start(ctx context.Context, cell *matrix.Cell, want matrix.Hosts,
 			if !peers.Alone() {
 				s.LogDir = filepath.Join(logDir, s.Peers.Name(role))
 			}
-			hosts[role], err = h.start(starting, cells[role], s, packages)
+			hosts[role], err = h.start(starting, cells[role], s, container.Above{Packages: packages, Machine: h.images.folder(want.Machine)})
 			return err
 		})
 	}
@@ -123,16 +123,16 @@ func (h *Hosts) Start(ctx context.Context, cell *matrix.Cell, want matrix.Hosts,
 	return nil, err
 }
 
-// start starts one host, which sees a folder of packages, if there is one. Its result is no
+// start starts one host, which sees what may come above its stack. Its result is no
 // interface with nothing in it.
-func (h *Hosts) start(ctx context.Context, cell *matrix.Cell, s host.Settings, packages string) (Host, error) {
+func (h *Hosts) start(ctx context.Context, cell *matrix.Cell, s host.Settings, above container.Above) (Host, error) {
 	runtime := h.driver.config.Runtime
 	parts, err := h.parts(cell)
 	if err != nil {
 		return nil, err
 	}
 	if cell.Tier == matrix.Container {
-		it, err := container.Boot(ctx, container.Options{Runtime: runtime, Home: h.driver.config.Home, Packages: packages, Parts: parts, Settings: s})
+		it, err := container.Boot(ctx, container.Options{Runtime: runtime, Home: h.driver.config.Home, Above: above, Parts: parts, Settings: s})
 		if err != nil {
 			return nil, err
 		}

@@ -232,6 +232,9 @@ func (v *Verdicts) key(cell *matrix.Cell, check matrix.PlannedCheck) (string, er
 			images = slices.Concat(images, other.Images)
 		}
 	}
+	if m := check.Hosts.Machine; m.Role != "" {
+		images = append(slices.Clip(images), m)
+	}
 	for _, ref := range images {
 		image, ok := v.images[ref]
 		if !ok {

@@ -225,3 +225,25 @@ func TestNothingIsLookedUpBeforeItIsKnownWhatRunsHosts(t *testing.T) {
 		t.Errorf("Verdicts = %v, %v", v, err)
 	}
 }
+
+func TestTheMachineThatGuestsBootIsPartOfTheQuestion(t *testing.T) {
+	key := func(packages string) string {
+		t.Helper()
+		plan := resolved(t, matrix.Request{Profile: "consumers", Cells: []string{"libvirt-9.0"}, Checks: []string{"C-CI-SEED"}}, nil)
+		cell := &plan.Cells[0]
+		check := &cell.Checks[slices.IndexFunc(cell.Checks, func(p matrix.PlannedCheck) bool { return p.ID == "C-CI-SEED" })]
+		check.Hosts.Machine.Packages = packages
+		v := newVerdicts(plan, t.TempDir())
+		if !slices.Contains(refsOf(plan), check.Hosts.Machine) {
+			t.Errorf("the machine is not among %v", refsOf(plan))
+		}
+		got, err := v.key(cell, *check)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if key("a set") == key("another one") {
+		t.Error("the question is the same with another machine")
+	}
+}
