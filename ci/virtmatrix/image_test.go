@@ -20,6 +20,7 @@ func TestAnImageIsFitOnlyIfAllWasLookedAt(t *testing.T) {
 		says    string
 	}{
 		{[]imagecheck.Result{kept, boot}, 0, "is fit, as far as a file can tell"},
+		{[]imagecheck.Result{kept, kept}, 0, "is fit\n"},
 		{[]imagecheck.Result{kept, boot, unseen}, 2, "neither fit nor unfit: 1 rule could not"},
 		{[]imagecheck.Result{kept, unseen, broken, broken}, 1, "not fit: 2 rules broken"},
 	} {

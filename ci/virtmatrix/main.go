@@ -75,7 +75,7 @@ type commandLine struct {
 	Diff     diffVerb      `cmd:"" help:"What is worse than before: two runs, or a change and its baseline."`
 	Baseline baselineVerb  `cmd:"" help:"Runs that are stored by name, to hold others against."`
 	Differ   diffImageVerb `cmd:"" name:"diff-image" help:"What of one image users miss in another, before anything boots."`
-	Image    imageVerb     `cmd:"" help:"Is a cloud image fit to be published? By the written baseline, without running anything of it."`
+	Image    imageVerb     `cmd:"" help:"Is a cloud image fit to be published? By the written baseline, without running anything of it unless asked to."`
 	Packages packagesVerb  `cmd:"" help:"Package by package what differs between cells or runs, with changelogs."`
 	GC       gcVerb        `cmd:"" name:"gc" help:"Remove what killed runs left; the cache's size, and what may go."`
 }

@@ -39,6 +39,9 @@ type Report struct {
 	Family  Family   `json:"family,omitempty"`
 	Release string   `json:"release,omitempty"`
 	Results []Result `json:"results"`
+
+	// rootAt is where the root's partition begins.
+	rootAt int64
 }
 
 // Broken are the rules that the image breaks.
@@ -107,7 +110,7 @@ func Check(ctx context.Context, path string, declared Declared) (*Report, error)
 	}
 	defer img.file.Close()
 	img.declared = declared
-	report := &Report{File: path, Format: img.format, Bytes: img.bytes, Family: img.family, Release: img.release}
+	report := &Report{File: path, Format: img.format, Bytes: img.bytes, Family: img.family, Release: img.release, rootAt: img.at.start}
 	for _, rule := range Baseline() {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("cannot check image %q: %w", path, context.Cause(ctx))
