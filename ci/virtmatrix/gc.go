@@ -143,8 +143,7 @@ func (a *app) plans() ([]*matrix.Plan, error) {
 	return plans, nil
 }
 
-// usedImages are the names of the images that the plans of runs are made of, and of
-// their layouts.
+// usedImages are the names of the images of the plans of runs, and of their layouts.
 func (a *app) usedImages(st *store.Store) (map[string]bool, error) {
 	plans, err := a.plans()
 	if err != nil {
