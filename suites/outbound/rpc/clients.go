@@ -66,10 +66,10 @@ func newServer(t *steps.T) *server {
 	s.put(t)
 	t.Put(s.dir+"/objects.sh", objectsScript)
 	t.RemoveAfter("/var/lib/libvirt/rpc")
-	for _, c := range s.commands {
-		if _, made := s.fresh[c.object]; !made {
-			s.reset(c.object)
-			s.fresh[c.object] = s.dump(c.object)
+	for _, object := range objects {
+		s.reset(object)
+		if s.fresh[object] = s.dump(object); object != "host" && !strings.Contains(s.fresh[object], object) {
+			t.Fail(matrix.LayerManagement, "the daemon's own client makes no object %q: there is\n%s", object, s.fresh[object])
 		}
 	}
 	t.Cleanup(s.remove)

@@ -26,8 +26,9 @@ var all = func() []command {
 // command is what a client asks of a daemon about one object.
 type command struct{ object, line string }
 
-// objects are what commands work on.
-var objects = []string{"host", "off", "on", "net", "pool", "secret", "filter"}
+// objects are what commands work on, in the order in which they are made: the guests have
+// a card on the network.
+var objects = []string{"host", "net", "off", "on", "pool", "secret", "filter"}
 
 // commands reads the list: "OBJECT: COMMAND" lines, and comments.
 func commands(text string) ([]command, error) {
