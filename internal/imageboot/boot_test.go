@@ -58,7 +58,7 @@ var texts = map[string]string{
 func TestRealBoots(t *testing.T) {
 	folder, only, _ := strings.Cut(os.Getenv("VIRTMATRIX_TEST_IMAGEBOOT"), " ")
 	if folder == "" {
-		t.Skip("VIRTMATRIX_TEST_IMAGEBOOT names no folder of a cloud image")
+		t.Skip("boots a machine for minutes; name the folder of a cloud image in VIRTMATRIX_TEST_IMAGEBOOT and leave -short out to run it")
 	}
 	bed := realtest.NewBed(t)
 	for _, v := range variants {
