@@ -30,7 +30,7 @@ func onTheBus(t *steps.T) {
 	t.RestartLibvirt(syscall.SIGTERM)
 	b := t.Bus(u)
 	g := t.NewGuest()
-	path := b.Call("Connect.DomainDefineXML", "string:"+t.Marshal(t.Describe(g)), "uint32:0")
+	path := b.Call("Connect.DomainDefineXML", "string:"+t.Marshal(t.Describe(g)))
 	t.Expect(b.Call("Connect.ListDomains", "uint32:0")).To(ContainSubstring(path), "domains on the bus")
 	d := t.Adopt(g)
 	b.CallOf(path, "Domain.Create", "uint32:0")
