@@ -25,7 +25,7 @@ func init() {
 	vdsm("C-VDSM-LISTEN", "libvirt's daemon starts with --listen when its sockets were opened before it, and is reached by TCP",
 		sabotage.Wrap("virsh", "a virsh that reaches nobody", "exit 1"), listens)
 	vdsm("C-VDSM-LOST", "A call over a connection whose daemon has ended fails with one of the errors by which vdsm knows that it is to connect anew",
-		sabotage.Garbled(), loses)
+		sabotage.Lasting(), loses)
 	vdsm("C-VDSM-EVENTS", "The ten kinds of events that vdsm listens for can be registered on one connection, and acts on a guest are told in their order",
 		sabotage.DoubleEvents(), listensForEvents)
 	vdsm("C-VDSM-GRAPHICS", "A client of a guest's display is told of when it comes and when it goes, by its address and port",
