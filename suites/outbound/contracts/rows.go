@@ -142,7 +142,7 @@ var Rows = []Row{
 	{"Ansible", "Modules virt_net and virt_pool", by("C-ANS-NET C-ANS-NET-HOST C-ANS-NET-FACTS C-ANS-POOL C-ANS-POOL-ABSENT"), ""},
 	{"Ansible", "The inventory, and connections by the guest's agent", by("C-ANS-INV C-ANS-QGA"), ""},
 	{"Ansible", "Errors in libvirt's words, and a daemon that dies under a playbook", by("C-ANS-ERR C-ANS-CRASH"), ""},
-	{"libvirt-dbus", "Guests on the system's bus", by("C-DBUS"), "a draft"},
+	{"libvirt-dbus", "Guests on the system's bus", by("C-DBUS"), ""},
 	{"virt-install", "virt-install, virt-xml, virt-clone: what they ask for is defined and runs", by("C-VI-INSTALL C-VI-XML C-VI-EDIT C-VI-CLONE"), ""},
 	{"Docker", "Guests go out beside dockerd, and nobody comes in, whichever started first", by("C-DOCKER-NAT C-DOCKER-FWD"), ""},
 	{"Docker", "The same with libvirt's rules in nftables", by("C-DOCKER-NAT-NFT C-DOCKER-FWD-NFT"), "drafts"},
