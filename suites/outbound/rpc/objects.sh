@@ -32,7 +32,7 @@ reset_on() {
 }
 dump_on() {
 	v "list --name; dumpxml on; domstate on --reason; checkpoint-list on --name; domjobinfo on" |
-		sed "s/ id='[0-9]*'//; s,/dev/pts/[0-9]*,PTY,; s/vnet[0-9]*/VNET/; s/domain-[0-9]*-/domain-/; s/ index='[0-9]*'//; s/ port='[0-9]*'//; s/portid='[^']*'//"
+		sed "s/ id='[0-9]*'//; s,/dev/pts/[0-9]*,PTY,; s/vnet[0-9]*/VNET/; s/domain-[0-9]*-/domain-/; s,/channel/[0-9]*-,/channel/,; s/ index='[0-9]*'//; s/ port='[0-9]*'//; s/portid='[^']*'//"
 	ls $images | sed '/^pool$/d; s/\.[0-9]\{8,\}$/.TIME/'
 }
 
