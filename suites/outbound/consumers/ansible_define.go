@@ -19,7 +19,7 @@ func init() {
 	ansible("C-ANS-EDIT-NAME", "A definition that changed and has no UUID is told as a change of the guest of its name, and is what libvirt has then",
 		sameMemory, editedByName)
 	ansible("C-ANS-UUID", "A definition that has the name of a guest and another UUID fails and tells of that guest, which stays as it was",
-		module("a module that takes each error for success", "modules/virt.py", "module.fail_json(msg='libvirtError", "str('"), otherUUID)
+		goesOn("usurp"), otherUUID)
 	ansible("C-ANS-AUTO", "A playbook has a guest start with the host, and takes that back, once each",
 		binding("virDomainSetAutostart"), autostarts)
 }
