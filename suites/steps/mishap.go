@@ -19,9 +19,12 @@ type Mishap string
 const (
 	// Killed is the end of the package manager, with all that it started.
 	Killed Mishap = "pkill -KILL -s $session"
-	// PowerCut is the end of everything, as far as a container has it: what was written
-	// stays written. At boot /run is empty.
-	PowerCut Mishap = "kill -KILL -1; rm -rf /run/libvirt; echo 137 >$log.done"
+	// PowerCut is the end of everything but who asks for it, as far as a container has it:
+	// what was written stays written. At boot /run is empty.
+	PowerCut Mishap = `pkill -KILL -s $session; p=$$; keep=" $$ "
+while [ "$p" -gt 1 ]; do p=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$p/status); keep="$keep$p "; done
+for p in /proc/[0-9]*; do p=${p#/proc/}; case "$keep" in *" $p "*) ;; *) kill -KILL $p;; esac; done 2>/dev/null
+rm -rf /run/libvirt; echo 137 >$log.done`
 	// Vanished is the end of a repository that packages are read from in place.
 	Vanished Mishap = "mv $place $place.away"
 )
@@ -111,6 +114,7 @@ func (t *T) ReleaseTrap() { t.Sh(supplied(source.SupplyTrap) + " off") }
 // LimitDisk puts what is below a folder on a disk of its own that has room for so many MiB
 // more. FreeDisk gives it room.
 func (t *T) LimitDisk(folder string, mib int) {
+	t.bringManager()
 	t.Sh(fmt.Sprintf(`mkdir -p %[1]s && mount -t tmpfs -o mode=755,size=4g limited %[1]s && cp -a %[2]s/. %[1]s &&
 mount -o remount,size=$(($(df --output=used -k %[1]s | tail -n 1) + %[3]d * 1024))k %[1]s && mount --bind %[1]s %[2]s`, limited, folder, mib))
 }
