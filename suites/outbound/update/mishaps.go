@@ -26,7 +26,7 @@ func init() {
 		sabotage.Guest(l2.ForgetWord), cut)
 	register("U-NOREPO", matrix.Upgrade,
 		"A guest runs on when the repository vanishes in the middle of an upgrade; the package manager says so, and the next try succeeds",
-		taking, vanished)
+		forgetful, vanished)
 	register("U-SCRIPT", matrix.Upgrade,
 		"A guest runs on when a script of its packages fails; the package manager says which, and the next try succeeds", forgetful, trapped)
 	registerOn(matrix.Hosts{Mounts: true}, "U-FULL", matrix.Upgrade,
