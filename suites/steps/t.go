@@ -87,8 +87,6 @@ type attempt struct {
 	moved string
 	// met is the process of libvirt's daemon before a mishap.
 	met string
-	// managed says that the root's own package manager is there.
-	managed bool
 	// origin is what the host was before that.
 	origin *matrix.Cell
 	spoil  func()

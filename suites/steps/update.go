@@ -103,12 +103,8 @@ func (t *T) leading() map[matrix.Component]string {
 // supplied is one of the programs of a supply.
 func supplied(program string) string { return host.PackagesDir + "/" + program }
 
-// bringManager has the root's own package manager in it, once.
+// bringManager has the root's own package manager in it. Where it is there, nothing is done.
 func (t *T) bringManager() {
-	if t.managed {
-		return
-	}
-	t.managed = true
 	if res := t.RunWithin(updateLimit, supplied(source.SupplyManager)); !res.OK() {
 		t.must(fault.Infraf("bring the package manager", "%s", console.Tail([]byte(res.Text()), 20)), "")
 	}
