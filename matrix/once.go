@@ -40,16 +40,16 @@ func (c *Cell) question(p *PlannedCheck) string {
 	return strings.Join(words, " ")
 }
 
-// mediaAxis is the setting of what a machine boots from.
-const mediaAxis = "media"
+// MediaAxis is the setting of what a machine boots from.
+const MediaAxis = "media"
 
 // medium is what the cell's host came from, empty for the usual way: whether a host from
 // a medium answers as any other is what such a cell is there to tell, whatever a check
 // depends on.
 func (c *Cell) medium() string {
 	for _, s := range c.Settings {
-		if s.Axis == mediaAxis && !s.Default {
-			return mediaAxis + "=" + s.Value
+		if s.Axis == MediaAxis && !s.Default {
+			return MediaAxis + "=" + s.Value
 		}
 	}
 	return ""

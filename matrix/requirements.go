@@ -79,7 +79,7 @@ var vocabulary = map[Requirement][]condition{
 	},
 	Deployment: {
 		{kind: KVM, why: "only hosts of kvm boot from media"},
-		{setting: Setting{Axis: mediaAxis, Value: "ostree"}, why: "asks a host that runs from an OSTree deployment, and the cell's comes up another way"},
+		{setting: Setting{Axis: MediaAxis, Value: "ostree"}, why: "asks a host that runs from an OSTree deployment, and the cell's comes up another way"},
 	},
 	SharedFolder: {{tier: Container, why: "needs a folder that both hosts see, and machines share none"}},
 	Privileged:   {{tier: Nested, why: "takes privileges that the daemons of a container do not have"}},

@@ -9,10 +9,9 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// Media is the axis of what a machine boots from, and its values: what the emulator
-// loads by itself, a disc that the firmware boots, and a disk with an OSTree deployment.
+// The values of matrix.MediaAxis: what the emulator loads by itself, a disc that the
+// firmware boots, and a disk with an OSTree deployment.
 const (
-	Media   = "media"
 	Direct  = "direct"
 	ISOBIOS = "iso-bios"
 	ISOUEFI = "iso-uefi"
@@ -59,7 +58,7 @@ const MediumArgs = "console=ttyS0 " + kernelArgs
 // MediaOf is what the machine of a cell with these settings boots from.
 func MediaOf(settings []matrix.Setting) string {
 	for _, s := range settings {
-		if s.Axis == Media {
+		if s.Axis == matrix.MediaAxis {
 			return s.Value
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // fromDisc has a host boot from a disc.
 func fromDisc(o options, media string) options {
 	o.parts.Medium = o.parts.Root
-	o.settings.Axes = []matrix.Setting{{Axis: Media, Value: media}}
+	o.settings.Axes = []matrix.Setting{{Axis: matrix.MediaAxis, Value: media}}
 	return o
 }
 
@@ -27,7 +27,7 @@ func mediumLine(t *testing.T, media string, firmware layout.Firmware) (string, e
 	if media == OSTree {
 		c.parts.Client = "/store/client"
 	}
-	c.settings.Axes = []matrix.Setting{{Axis: Media, Value: media}}
+	c.settings.Axes = []matrix.Setting{{Axis: matrix.MediaAxis, Value: media}}
 	em := emulator
 	em.Firmware = firmware
 	argv, err := commandLine(c.parts, c.settings, em, places{sockets: "/vm", files: "/vm", memory: "/memory"}, false)
@@ -74,7 +74,7 @@ func TestARootComesFromTheMedium(t *testing.T) {
 			c = compositions()["bundled"]
 			c.parts.Medium = medium
 		}
-		c.settings.Axes = []matrix.Setting{{Axis: Media, Value: media}}
+		c.settings.Axes = []matrix.Setting{{Axis: matrix.MediaAxis, Value: media}}
 		s, _, err := compose(c.parts, c.settings)
 		return s, err
 	}

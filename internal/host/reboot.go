@@ -22,19 +22,25 @@ func (vm *VM) Reboot(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	// As it was started, a reset ends the emulator (-no-reboot): a host that panics must not
-	// come up again.
-	for _, action := range []string{"reset", "shutdown"} {
-		if err := vm.monitor.Do(ctx, "set-action", map[string]any{"reboot": action}, nil); err != nil {
-			return fault.Infraf("reboot host", "%w", err)
-		}
-		if action == "reset" {
-			if err := vm.reset(ctx); err != nil {
-				return err
-			}
-		}
+	if err := vm.onReset(ctx, "reset"); err != nil {
+		return err
+	}
+	if err := vm.reset(ctx); err != nil {
+		return err
+	}
+	if err := vm.onReset(ctx, "shutdown"); err != nil {
+		return err
 	}
 	return vm.awaitServices(ctx)
+}
+
+// onReset says what a reset does. As the emulator was started it ends it (-no-reboot): a
+// host that panics must not come up again.
+func (vm *VM) onReset(ctx context.Context, action string) error {
+	if err := vm.monitor.Do(ctx, "set-action", map[string]any{"reboot": action}, nil); err != nil {
+		return fault.Infraf("reboot host", "%w", err)
+	}
+	return nil
 }
 
 // reset resets the machine and connects to the agent that comes up.

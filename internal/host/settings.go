@@ -19,8 +19,8 @@ const Security = "security"
 // host, whose spec is complete but for that.
 var appliers = map[string]map[string]func(*agent.Spec, Parts) error{
 	// Without profiles in the kernel libvirt finds no AppArmor to use.
-	Security: {"none": asItIs, "apparmor": confine},
-	Media:    {Direct: asItIs, ISOBIOS: fromISO, ISOUEFI: fromISO, OSTree: fromOSTree},
+	Security:         {"none": asItIs, "apparmor": confine},
+	matrix.MediaAxis: {Direct: asItIs, ISOBIOS: fromISO, ISOUEFI: fromISO, OSTree: fromOSTree},
 }
 
 func asItIs(*agent.Spec, Parts) error { return nil }
