@@ -2,10 +2,12 @@ package host
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
@@ -81,13 +83,6 @@ func compose(p Parts, s Settings) (spec agent.Spec, quirks []string, err error) 
 	for _, name := range slices.Sorted(maps.Keys(p.Tools)) {
 		spec.Files = append(spec.Files, agent.File{Path: toolPath(name), From: toolPath(name), Mode: 0o755})
 	}
-	if p.QEMU != "" {
-		more, err := composeBundle(&spec, p)
-		if err != nil {
-			return spec, nil, err
-		}
-		quirks = append(quirks, more)
-	}
 	spec.Files = append(spec.Files, agent.File{Path: crashNoter, Mode: 0o755, Content: crashNote})
 	composeKind := composeKVM
 	if s.Kind == matrix.Xen {
@@ -96,6 +91,13 @@ func compose(p Parts, s Settings) (spec agent.Spec, quirks []string, err error) 
 	more, err := composeKind(&spec, p.Layout, s)
 	if err != nil {
 		return spec, nil, err
+	}
+	if p.QEMU != "" {
+		quirk, err := composeBundle(&spec, p)
+		if err != nil {
+			return spec, nil, err
+		}
+		quirks = append(quirks, quirk)
 	}
 	if err := composePeers(&spec, p.Layout, s); err != nil {
 		return spec, nil, err
@@ -192,7 +194,20 @@ namespaces = []
 clear_emulator_capabilities = 0
 security_driver = "none"
 `})
+	spec.Services = append([]agent.Service{bundledFirmware(p.Bundle)}, spec.Services...)
 	return "bundled qemu: libvirt runs it as root, without mount namespace, capability dropping and security driver", nil
+}
+
+// bundledFirmware shows libvirt the firmware of the bundle, and its descriptors, in
+// place of the root's: libvirt reads these, copies a guest's variables from there, and
+// names the rest to an emulator that sees the bundle's alone.
+func bundledFirmware(m layout.Manifest) agent.Service {
+	var script strings.Builder
+	for _, folder := range m.FirmwareFolders() {
+		theirs := bundle.Inside(folder)
+		fmt.Fprintf(&script, "test ! -d %s || { mkdir -p %s; mount --bind %[1]s %[2]s; }\n", theirs, folder)
+	}
+	return ownStep("bundled-firmware", script.String())
 }
 
 // composeXen starts the toolstack as the release's init scripts do

@@ -153,7 +153,7 @@ func TestTimeLimitsInTheSpecFollowTheMachine(t *testing.T) {
 }
 
 func TestOnlyStepsOfTheHarnessAreItsOwn(t *testing.T) {
-	own := map[string]bool{"core-pattern": true, "dev-nodes": true, "network": true, "securityfs": true, "xen-dirs": true, "cpu-map-quirk": true}
+	own := map[string]bool{"bundled-firmware": true, "core-pattern": true, "dev-nodes": true, "network": true, "securityfs": true, "xen-dirs": true, "cpu-map-quirk": true}
 	for name, c := range compositions() {
 		spec, _, err := compose(c.parts, c.settings)
 		if err != nil {

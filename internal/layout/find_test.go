@@ -2,6 +2,7 @@ package layout
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -179,7 +180,7 @@ func TestABundleHasTheUserlandsPlacesAndItsOwnFirmware(t *testing.T) {
 	})
 	user := find(t, debian)
 	user.Programs = map[string]string{Emulator: "/usr/libexec/qemu-kvm"}
-	user.Firmware[1].Vars = "/usr/share/edk2/VARS.fd"
+	user.Firmware[1].Code, user.Firmware[1].Vars = "/usr/share/edk2/CODE.fd", "/usr/share/edk2/VARS.fd"
 	m, err := user.WithBundle(bundle)
 	if err != nil {
 		t.Fatal(err)
@@ -187,8 +188,11 @@ func TestABundleHasTheUserlandsPlacesAndItsOwnFirmware(t *testing.T) {
 	if m.Programs[Emulator] != "/usr/libexec/qemu-kvm" || m.Programs[QEMUImg] != "/usr/bin/qemu-img" || len(user.Programs) != 1 {
 		t.Errorf("programs %v, the userland's %v", m.Programs, user.Programs)
 	}
-	if f, err := m.UEFI(); err != nil || f.Code != "/usr/share/OVMF/CODE.fd" || f.Vars != "/usr/share/edk2/VARS.fd" {
+	if f, err := m.UEFI(); err != nil || f.Code != "/usr/share/OVMF/CODE.fd" || f.Vars != "/usr/share/OVMF/VARS.fd" {
 		t.Errorf("firmware %+v, %v", f, err)
+	}
+	if got, want := m.FirmwareFolders(), []string{"/usr/share/OVMF", descriptors}; !slices.Equal(got, want) {
+		t.Errorf("folders of firmware %q, want %q", got, want)
 	}
 }
 

@@ -6,6 +6,7 @@ package layout
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -229,22 +230,24 @@ func (m Manifest) AppArmor() ([]string, error) {
 }
 
 // WithBundle returns the manifest of a host whose QEMU is that of a bundle. Its
-// programs are called where the userland has them, or else where the bundle does. The
-// emulator opens the bundle's firmware; its variables are copied by libvirt, which
-// sees the userland's.
+// programs are called where the userland has them, or else where the bundle does; its
+// firmware is the host's.
 func (m Manifest) WithBundle(bundle Manifest) (Manifest, error) {
 	if _, err := bundle.Program(Emulator); err != nil {
 		return m, err
 	}
 	own := m.Programs
-	m.Programs, m.QEMUModules = maps.Clone(bundle.Programs), bundle.QEMUModules
+	m.Programs, m.QEMUModules, m.Firmware = maps.Clone(bundle.Programs), bundle.QEMUModules, bundle.Firmware
 	maps.Copy(m.Programs, own)
-	firmware, err := bundle.UEFI()
-	variables, missing := m.UEFI()
-	m.Firmware = nil
-	if err == nil && missing == nil {
-		firmware.Vars = variables.Vars
-		m.Firmware = []Firmware{firmware}
-	}
 	return m, nil
+}
+
+// FirmwareFolders are those of the firmware of guests and of its descriptors.
+func (m Manifest) FirmwareFolders() []string {
+	folders := []string{descriptors}
+	for _, f := range m.Firmware {
+		folders = append(folders, path.Dir(f.Code), path.Dir(f.Vars))
+	}
+	slices.Sort(folders)
+	return slices.Compact(folders)
 }

@@ -2,6 +2,8 @@
 // launch) of where the bundle has its things.
 package bundle
 
+import "strings"
+
 const (
 	// Usr is where the host mounts the bundle's /usr.
 	Usr = "/virtmatrix/qemu/usr"
@@ -18,3 +20,6 @@ type Bundle struct {
 	Loader  string `json:"loader"`
 	Modules string `json:"modules"`
 }
+
+// Inside is where a path of the bundle is for who does not see its /usr as /usr.
+func Inside(path string) string { return Usr + strings.TrimPrefix(path, "/usr") }

@@ -50,15 +50,12 @@ func launch(name string) error {
 	return unix.Exec(program, os.Args, os.Environ())
 }
 
-// inside is where a path of the bundle is for who does not see its /usr as /usr.
-func inside(path string) string { return bundle.Usr + strings.TrimPrefix(path, "/usr") }
-
 // unprivileged is the way in for a caller that may not make a mount namespace.
 // libvirt before 9.0 probes an emulator without any capability, whatever
 // qemu.conf says; it loads no firmware for that, so it is enough that the
 // emulator has its own loader, libraries and modules.
 func unprivileged(b bundle.Bundle, program string) (argv, env []string) {
-	loader := inside(b.Loader)
+	loader := bundle.Inside(b.Loader)
 	libraries := filepath.Dir(loader)
 	// Some libraries keep private ones in a folder of their own, which their
 	// RUNPATH names by its place in the release.
@@ -69,9 +66,9 @@ func unprivileged(b bundle.Bundle, program string) (argv, env []string) {
 			path = append(path, dir)
 		}
 	}
-	argv = append([]string{loader, "--library-path", strings.Join(path, ":"), inside(program)}, os.Args[1:]...)
+	argv = append([]string{loader, "--library-path", strings.Join(path, ":"), bundle.Inside(program)}, os.Args[1:]...)
 	// qemu looks there first (util/module.c, module_load).
-	return argv, append(os.Environ(), "QEMU_MODULE_DIR="+inside(b.Modules))
+	return argv, append(os.Environ(), "QEMU_MODULE_DIR="+bundle.Inside(b.Modules))
 }
 
 func enter() error {
