@@ -77,7 +77,8 @@ func within(err error) (found []libvirt.Error) {
 }
 
 func describe(e libvirt.Error) string {
-	return fmt.Sprintf("%s [%s (%d), %s]", e.Message, Code(e.Code), e.Code, Domain(e.Domain))
+	// What a program that libvirt ran has said ends with its line.
+	return fmt.Sprintf("%s [%s (%d), %s]", strings.TrimSpace(e.Message), Code(e.Code), e.Code, Domain(e.Domain))
 }
 
 // Code is the name of an error number, as in ERR_OPERATION_INVALID.

@@ -44,6 +44,12 @@ func takeSchema(t *taker, q *session) error {
 var optionLine = regexp.MustCompile(`(?m)^-[^\s\[]+(?: or -[^\s\[]+)*`)
 
 func takeOptions(t *taker, q *session) error {
+	// An emulator of modules knows the parameters of some options, -spice among them,
+	// once their modules are loaded. It loads all that have types before it lists any
+	// (QEMU qom/qom-qmp-cmds.c, module_load_qom_all).
+	if _, err := q.typeNames("object", false); err != nil {
+		return err
+	}
 	var options []struct {
 		Option     string
 		Parameters []struct{ Name, Type string }
