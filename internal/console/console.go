@@ -34,6 +34,10 @@ type Finding struct {
 // String returns the finding as "pattern: line".
 func (f Finding) String() string { return f.Pattern + ": " + f.Line }
 
+// unsaid says that the next line tells why: that of a panic of Xen
+// (xen/drivers/char/console.c, panic).
+func (f Finding) unsaid() bool { return f.Pattern == xenPanic && strings.HasSuffix(f.Line, ":") }
+
 // Scan returns the troubling lines of a text that no allowance covers, at most
 // 1000 of them. A splat is reported, or allowed, by its first line: the stack
 // trace below it is part of it.
@@ -42,6 +46,11 @@ func Scan(text []byte, allowed []Allowance) []Finding {
 	number, last := 0, -splatLines
 	for line := range bytes.Lines(text) {
 		number++
+		if n := len(out); n > 0 && number == last+1 && out[n-1].unsaid() {
+			if why, said := strings.CutPrefix(clean(line), "(XEN) "); said && why != "" {
+				out[n-1].Line += " " + why
+			}
+		}
 		for piece := range pieces(line) {
 			f, bad := inspect(clean(piece))
 			if !bad {

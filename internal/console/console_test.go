@@ -292,3 +292,39 @@ func TestWatchFindsTheFatalLineWhenItComes(t *testing.T) {
 		}
 	}
 }
+
+func TestXensPanicSaysWhyOnItsNextLine(t *testing.T) {
+	log := Log{Path: filepath.Join(t.TempDir(), "console.log")}
+	w := NewWatch(log)
+	add := func(text string) {
+		f, err := os.OpenFile(log.Path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("(XEN) ELF: not an ELF binary\n(XEN) Panic on CPU 0:\n")
+	if f, found := w.Fatal(); found {
+		t.Errorf("found %q before it says why", f.Line)
+	}
+	add("(XEN) Could not construct domain 0\n(XEN) ****\n")
+	const want = "(XEN) Panic on CPU 0: Could not construct domain 0"
+	if f, found := w.Fatal(); !found || f.Line != want {
+		t.Errorf("found %v %q, want %q", found, f.Line, want)
+	}
+	if f, found := w.Fatal(); !found || f.Line != want {
+		t.Errorf("then %v %q, want %q", found, f.Line, want)
+	}
+	torn := NewWatch(log)
+	torn.log.Path += ".torn"
+	if err := os.WriteFile(torn.log.Path, []byte("(XEN) Panic on CPU 1:\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	torn.Fatal()
+	if f, found := torn.Fatal(); !found || f.Line != "(XEN) Panic on CPU 1:" {
+		t.Errorf("a panic whose console ends there: %v %q", found, f.Line)
+	}
+}

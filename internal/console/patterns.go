@@ -45,7 +45,7 @@ var patterns = []pattern{
 	{"kernel panic", Fatal, []string{"panic", "PANIC"}, regexp.MustCompile(`Kernel panic - not syncing|\bPANIC: double fault`)},
 	// xen/drivers/char/console.c, panic; xen/arch/x86/traps.c, do_early_page_fault
 	// and do_double_fault; xen/common/shutdown.c, hwdom_shutdown
-	{"Xen panic", Fatal, []string{"Panic on CPU", "Early fatal", "DOUBLE FAULT"}, regexp.MustCompile(`^\(XEN\) (\[.*\] )?(Panic on CPU \d+|Early fatal page fault|\*\*\* DOUBLE FAULT \*\*\*)`)},
+	{xenPanic, Fatal, []string{"Panic on CPU", "Early fatal", "DOUBLE FAULT"}, regexp.MustCompile(`^\(XEN\) (\[.*\] )?(Panic on CPU \d+|Early fatal page fault|\*\*\* DOUBLE FAULT \*\*\*)`)},
 	{"dom0 crash", Fatal, []string{"crashed"}, regexp.MustCompile(`^\(XEN\) (\[.*\] )?(Hardware Dom\d+|Domain 0) crashed|^\(XEN\) (\[.*\] )?Domain 0 \(vcpu#\d+\) crashed`)},
 	// kernel/watchdog.c, kernel/rcu/tree_stall.h and tree_exp.h, kernel/workqueue.c:
 	// before the BUG that some of these lines also are.
@@ -70,6 +70,9 @@ var patterns = []pattern{
 	// arch/x86/kernel/dumpstack.c: a trace that no line above announced. See Scan.
 	{traceName, Complaint, []string{"Call Trace"}, regexp.MustCompile(`\bCall Trace:`)},
 }
+
+// xenPanic is the pattern of Xen's last words.
+const xenPanic = "Xen panic"
 
 // agentName is the pattern of the agent's last words.
 const agentName = "agent gave up"

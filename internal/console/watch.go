@@ -9,6 +9,8 @@ type Watch struct {
 	offset int64
 	fatal  Finding
 	found  bool
+	// waited says that a line was left for the next look, which tells why.
+	waited bool
 }
 
 // NewWatch watches a console from its beginning.
@@ -23,7 +25,7 @@ func (w *Watch) Fatal() (Finding, bool) {
 	if err != nil {
 		return Finding{}, false // the next call may read it
 	}
-	whole := bytes.LastIndexByte(text, '\n') + 1
+	from, whole := w.offset, bytes.LastIndexByte(text, '\n')+1
 	w.offset += int64(whole)
 	// Half a line is looked at now, and again when it is whole. What the agent says
 	// decides by its end whose fault it is, and always has one.
@@ -31,6 +33,10 @@ func (w *Watch) Fatal() (Finding, bool) {
 		text = text[:whole]
 	}
 	for _, f := range Scan(text, nil) {
+		if f.unsaid() && !w.waited {
+			w.waited, w.offset = true, from
+			return Finding{}, false
+		}
 		if f.Severity == Fatal {
 			w.fatal, w.found = f, true
 			break
