@@ -65,8 +65,10 @@ func readState(text string) (s state) {
 	return s
 }
 
-// hosting are the symbols of a kernel that hosts and guests are made with.
-var hosting = regexp.MustCompile(`^(KVM|VIRTIO|VIRTUALIZATION|VHOST|VFIO|VSOCK|XEN|TUN$|TAP$|MACV|BRIDGE|VETH|VLAN|BPF|CGROUP|MEMCG|CPUSETS|.*_NS$|HUGETLB|TRANSPARENT_HUGEPAGE|.*IOMMU|BLK_DEV_(LOOP|NBD|DM|THROTTLING)|DM_|9P_|NET_9P|FUSE|VIRTIOFS|SECCOMP|USERFAULTFD|KSM|NF_|NFT_|NETFILTER|IP6?_NF|NET_SCH|NET_CLS|NET_ACT|SCSI_VIRTIO|DRM_(VIRTIO|QXL|BOCHS)|HYPERV|HW_RANDOM|I6300|ITCO|PVPANIC|FW_CFG|(SQUASHFS|OVERLAY_FS|EXT4_FS|XFS_FS)$)`)
+// hosting are the symbols of a kernel that hosts and guests are made with, how it is
+// packed among them: who starts a guest's kernel directly may have to unpack it (Xen's
+// toolstack for PV guests, since 4.16 also zstd).
+var hosting = regexp.MustCompile(`^(KERNEL_(GZIP|BZIP2|LZMA|XZ|LZO|LZ4|ZSTD)$|KVM|VIRTIO|VIRTUALIZATION|VHOST|VFIO|VSOCK|XEN|TUN$|TAP$|MACV|BRIDGE|VETH|VLAN|BPF|CGROUP|MEMCG|CPUSETS|.*_NS$|HUGETLB|TRANSPARENT_HUGEPAGE|.*IOMMU|BLK_DEV_(LOOP|NBD|DM|THROTTLING)|DM_|9P_|NET_9P|FUSE|VIRTIOFS|SECCOMP|USERFAULTFD|KSM|NF_|NFT_|NETFILTER|IP6?_NF|NET_SCH|NET_CLS|NET_ACT|SCSI_VIRTIO|DRM_(VIRTIO|QXL|BOCHS)|HYPERV|HW_RANDOM|I6300|ITCO|PVPANIC|FW_CFG|(SQUASHFS|OVERLAY_FS|EXT4_FS|XFS_FS)$)`)
 
 // lessBuilt says whether a kernel is built with less of what virtualization needs: y,
 // then m, then n. A symbol that is gone was renamed, or is always on.
