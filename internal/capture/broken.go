@@ -2,6 +2,7 @@ package capture
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -86,4 +87,44 @@ func outermost(_ *comparison, _ ChangeOf, path string, _, _ Fact) bool {
 // offered says whether something is gone that was there to be used.
 func offered(_ *comparison, _ ChangeOf, path string, _, _ Fact) bool {
 	return !strings.HasSuffix(path, "/=no")
+}
+
+// called are files that something calls or loads by its name: programs, and what libvirt
+// is extended by.
+var called = regexp.MustCompile(`^/usr/s?bin/|/libvirt/[a-z]+-(driver|backend|file)/[^/]+\.so$`)
+
+// reached says whether a file is gone that something calls, or one is open to others than
+// before. A folder that is gone is made when it is needed, and a link has no mode.
+func reached(_ *comparison, change ChangeOf, path string, was, is Fact) bool {
+	if change == Changed {
+		return strings.ContainsAny(was.Value[:1], "-d") && was.Value[0] == is.Value[0]
+	}
+	return strings.HasPrefix(was.Value, "-rwx") && !strings.HasPrefix(path, "/usr/share/") || called.MatchString(path)
+}
+
+// Planted is the name of what no image has.
+const Planted = "virtmatrix-planted"
+
+// planted is what an older version had of a kind, and a newer has, whose loss is a
+// finding, where the mere absence of a fact is none.
+var planted = map[string][2]Fact{
+	"kconfig":  {{Path: "KVM_PLANTED", Value: "y"}, {Path: "KVM_PLANTED", Value: "n"}},
+	"files":    {{Path: "/usr/bin/" + Planted, Value: "-rwxr-xr-x root root"}},
+	"xenfiles": {{Path: "/usr/bin/" + Planted, Value: "-rwxr-xr-x root root"}},
+}
+
+// Plant gives the older of two sets something that the newer lacks, as a control.
+func Plant(old, new Set) (Set, Set) {
+	facts, special := planted[old.Kind]
+	if !special {
+		facts[0].Path = Planted
+	}
+	with := func(s Set, f Fact) Set {
+		if f.Path == "" {
+			return s
+		}
+		s.Facts = NewSet(s.Kind, s.Subject, append(slices.Clone(s.Facts), f)).Facts
+		return s
+	}
+	return with(old, facts[0]), with(new, facts[1])
 }

@@ -83,6 +83,12 @@ func TestCompare(t *testing.T) {
 			[]string{`symbol "KERNEL_XZ" changed from "y" to "n"`}},
 		{"what could not be looked into", "devices", "d\nd/p str\ne introspection: the emulator died", "d introspection: the emulator died\ne\ne/q str",
 			[]string{`device "d" changed from "" to "introspection: the emulator died"`, `device "e" changed from "introspection: the emulator died" to ""`}, nil},
+		{"files that are called or loaded", "files", "/usr/bin/a -rwxr-xr-x root root\n/usr/share/a -rw-r--r-- root root\n/etc/init.d/a -rwxr-xr-x root root\n/usr/lib/libvirt/storage-backend/b.so -rw-r--r-- root root\n/var/lib/a drwx--x--x root root\n/usr/bin/l link to x", "/var/x -rw-r--r-- root root",
+			[]string{`file "/usr/bin" removed at 2 places (/usr/bin/a, ...)`, `file "/etc/init.d" removed (/etc/init.d/a)`, `file "/usr/lib/libvirt/storage-backend" removed (/usr/lib/libvirt/storage-backend/b.so)`, `file "/usr/share" removed (/usr/share/a)`, `file "/var/lib" removed (/var/lib/a)`, `file "/var" added (/var/x)`},
+			[]string{`file "/usr/bin" removed at 2 places (/usr/bin/a, ...)`, `file "/etc/init.d" removed (/etc/init.d/a)`, `file "/usr/lib/libvirt/storage-backend" removed (/usr/lib/libvirt/storage-backend/b.so)`}},
+		{"files that are open to others", "files", "/a/x drwx------ root root\n/a/y -rw------- root root\n/a/z link to u\n/a/w -rw-r--r-- root root", "/a/x drwx--x--x root root\n/a/y -rw------- root libvirt\n/a/z link to v\n/a/w drwxr-xr-x root root",
+			[]string{`file "/a" changed from "-rw------- root root" to "-rw------- root libvirt" (/a/y)`, `file "/a" changed from "drwx------ root root" to "drwx--x--x root root" (/a/x)`, `file "/a" changed from "-rw-r--r-- root root" to "drwxr-xr-x root root" (/a/w)`, `file "/a" changed from "link to u" to "link to v" (/a/z)`},
+			[]string{`file "/a" changed from "-rw------- root root" to "-rw------- root libvirt" (/a/y)`, `file "/a" changed from "drwx------ root root" to "drwx--x--x root root" (/a/x)`}},
 		{"files by their folder", "files", "/a\n/a/x\n/a/y\n/b/z", "/a", []string{`file "/a" removed at 2 places (/a/x, ...)`, `file "/b" removed (/b/z)`}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -152,5 +158,17 @@ func TestASetTakenTwiceIsTheSameBytes(t *testing.T) {
 	y, _ := json.Marshal(two)
 	if !bytes.Equal(x, y) || len(one.Facts) != 2 || one.Facts[0].Value != "1" {
 		t.Errorf("%s\n%s", x, y)
+	}
+}
+
+func TestWhatIsPlantedIsAFindingOfEachKind(t *testing.T) {
+	for _, k := range Kinds() {
+		same := NewSet(k.Name, "x 1", []Fact{{Path: "a"}})
+		if found := Compare(same, same).Findings(); len(found) != 0 {
+			t.Errorf("%s: a version differs from itself in %v", k.Name, found)
+		}
+		if found := Compare(Plant(same, same)).Findings(); len(found) != 1 {
+			t.Errorf("%s: what is planted is %d findings", k.Name, len(found))
+		}
 	}
 }

@@ -67,7 +67,7 @@ var kinds = []Kind{
 	{Name: "cpumap", Title: "CPU models of libvirt and their features", Component: matrix.Libvirt,
 		Means: "guests with the model do not start, or are refused by migration", nouns: []string{"model", "feature"}, breaks: gone},
 	{Name: "files", Title: "installed files with modes, owners and capabilities", Component: matrix.Libvirt,
-		Means: "what calls or reads the file fails; a mode or owner is a matter of access", nouns: []string{"file"}, byOwner: true},
+		Means: "what calls or reads the file fails; a mode or owner is a matter of access", nouns: []string{"file"}, byOwner: true, breaks: []ChangeOf{Removed, Changed}, broken: reached},
 
 	{Name: "kconfig", Title: "kernel configuration", Component: matrix.Linux,
 		Means: "a feature of the host or of guests is not compiled in, or is a module that nothing loads", nouns: []string{"symbol"}, breaks: []ChangeOf{Changed}, broken: lessBuilt},
@@ -79,7 +79,7 @@ var kinds = []Kind{
 	{Name: "xenlibs", Title: "libraries of Xen: names and symbols", Component: matrix.XenHyp,
 		Means: "libvirt's driver and other programs linked to the library do not start", nouns: []string{"library", "symbol"}, breaks: gone},
 	{Name: "xenfiles", Title: "shipped configuration and programs", Component: matrix.XenHyp,
-		Means: "what calls or reads the file fails", nouns: []string{"file"}, byOwner: true},
+		Means: "what calls or reads the file fails", nouns: []string{"file"}, byOwner: true, breaks: []ChangeOf{Removed, Changed}, broken: reached},
 }
 
 // Kinds lists all kinds.

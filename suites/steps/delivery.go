@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/virtmatrix/virtmatrix/internal/capture"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -104,7 +105,7 @@ func (d *Delivery) Released() matrix.PackageSet {
 	set, err := d.at.Released(d.t.ctx)
 	d.t.must(err, "list the release's packages")
 	if d.t.planted {
-		set.Packages = append(set.Packages, matrix.Package{Name: plantedFact, Version: "0"})
+		set.Packages = append(set.Packages, matrix.Package{Name: capture.Planted, Version: "0"})
 	}
 	return set
 }

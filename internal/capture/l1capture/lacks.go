@@ -47,7 +47,7 @@ func lackPackages(t *taker) error {
 		}
 		return nil
 	}, unitFiles...)
-	t.absent["config"], t.absent["units"], t.absent["virsh"] = config, units, tools
+	t.absent["config"], t.absent["units"], t.absent["virsh"], t.absent["files"] = config, units, tools, tools
 	return err
 }
 

@@ -51,7 +51,7 @@ var controls = map[string]*sabotage.Control{
 	"network":  sabotage.Alter("virNetworkGetXMLDesc", "localOnly=", "localOnlx="),
 	"nodedev":  sabotage.ChangeCode("virNodeDeviceCreateXML", libvirt.ERR_XML_ERROR),
 	"nwfilter": sabotage.Alter("virNWFilterGetXMLDesc", "ipsetflags=", "ipsetflagx="),
-	"pool":     sabotage.Alter("virStoragePoolGetXMLDesc", "part_separator=", "part_separatox="),
+	"pool":     sabotage.Alter("virStoragePoolGetXMLDesc", "virt_image_t", "virt_imagx_t"),
 	"secret":   sabotage.Alter("virSecretGetXMLDesc", "TLS_example", "TLS_exampel"),
 	"volume":   sabotage.Alter("virStorageVolGetXMLDesc", "<compat>0.10<", "<compat>0.11<"),
 }
