@@ -113,9 +113,11 @@ func unfit(m *Matrix) []string {
 	if broken := damage(m, false); len(broken) > 0 {
 		reasons = append(reasons, fmt.Sprintf("the journal is not as it was written, so its answers prove nothing: %s; run again", some(broken, 3)))
 	}
-	executed, answered := 0, map[string]bool{}
+	executed, answered, applies, excused := 0, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for i := range m.Results {
 		r := &m.Results[i]
+		applies[r.Cell] = applies[r.Cell] || r.Verdict != matrix.Unsupported
+		excused[r.Cell] = excused[r.Cell] || r.Verdict == matrix.Unsupported
 		answered[r.Cell] = answered[r.Cell] || r.Record != nil || r.AskedIn != "" && r.Verdict != matrix.Missing
 		answered[r.Against] = answered[r.Against] || r.Record != nil
 		switch r.Verdict {
@@ -128,7 +130,8 @@ func unfit(m *Matrix) []string {
 	}
 	var silent []string
 	for _, c := range m.Cells {
-		if !answered[c.ID] {
+		// Nothing that was asked may apply to a cell, which is no silence of it.
+		if !answered[c.ID] && (applies[c.ID] || !excused[c.ID]) {
 			silent = append(silent, c.ID)
 		}
 	}

@@ -62,6 +62,17 @@ func TestUnsupportedIsNoReasonToHold(t *testing.T) {
 	}
 }
 
+func TestACellToWhichNothingAppliesIsNotSilent(t *testing.T) {
+	one := ask(stack(matrix.KVM, matrix.Native, "bookworm", "6.1", "7.2", "9.0"), "O-CONN")
+	other := ask(stack(matrix.KVM, matrix.Native, "bullseye", "5.10", "5.2", "7.0"), "O-MIG-P2P")
+	other.Checks[0].Unsupported = "needs two hosts"
+	p := plan(one, other)
+	d := Gate(Judge(p, []journal.Record{record(p, one.ID, "O-CONN", matrix.Pass)}, nil), DefaultPolicy(), noon)
+	if d.Code != Ship {
+		t.Errorf("got %d %q", d.Code, d.Reasons)
+	}
+}
+
 func TestAnEmptyRunIsNeverGreen(t *testing.T) {
 	p, _ := one()
 	excused := ask(stack(matrix.KVM, matrix.Native, "bookworm", "6.1", "7.2", "9.0"), "O-MIG-P2P")
