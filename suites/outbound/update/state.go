@@ -73,7 +73,10 @@ func keepsConfig(t *steps.T) {
 	folder, log := t.Layout().LibvirtConfig, t.Scratch("hook.log")
 	t.InstallHook("qemu", "echo \"$1 $2\" >>"+log)
 	t.Sh(fmt.Sprintf("for f in %[1]s/*.conf; do echo '%[2]s' >>$f; done; echo 'vnc_listen = \"127.0.0.9\"' >>%[1]s/qemu.conf", folder, mark))
-	marked := func() []string { return strings.Fields(t.Sh("grep -l '" + mark + "' " + folder + "/*.conf")) }
+	// RPM puts what users wrote aside, under this name, where the new package has no such file.
+	marked := func() []string {
+		return strings.Fields(t.Sh(fmt.Sprintf("cd %s; { grep -l '%s' *.conf; for f in *.conf.rpmsave; do test -e ${f%%.rpmsave} || grep -l '%[2]s' $f | sed 's/[.]rpmsave$//'; done; } 2>/dev/null | sort", folder, mark)))
+	}
 	files := marked()
 	t.Note("%d files of configuration", len(files))
 	g := started(t)
