@@ -15,9 +15,11 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/steps"
 )
 
+// The processors of an emulated host lack cmpxchg16b, which an emulator with several
+// threads is compiled to use: it is asked where the processors are L0's.
 var _ = check.Register("IQ-TCG", check.Spec{
 	Asserts:  "A guest with two processors boots and computes the same, emulated by one thread and by one for each processor",
-	Requires: []matrix.Requirement{matrix.KVMStack},
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Contained},
 	Depends:  check.On(matrix.Linux, matrix.QEMU, "machine"),
 	Control:  sabotage.Wrap(layout.Emulator, "one thread for all processors", `exec $REAL "${@/thread=multi/thread=single}"`),
 }, func(t *steps.T) {
