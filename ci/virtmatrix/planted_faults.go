@@ -84,6 +84,9 @@ var ownFaults = []planted{
 	{"a cell that nobody asked", func(s *site) {
 		s.lose(func(r *journal.Record) bool { return r.Cell == s.cell.ID })
 	}, "MISSING", "", 2, "1 cell without any result"},
+	{"a cell to which nothing applies", another(matrix.PlannedCheck{ID: "O-SAVE", Unsupported: "needs two hosts"}), "PASS", "", 0, "SHIP"},
+	{"a cell that nobody asked, to which not all applies", another(matrix.PlannedCheck{ID: "O-SAVE", Unsupported: "needs two hosts"}, matrix.PlannedCheck{ID: "O-START"}), "PASS", "", 2, "1 cell without any result"},
+	{"a cell without checks", another(), "PASS", "", 2, "1 cell without any result"},
 	{"a bad signature, so that nothing was run", func(s *site) { s.answers = nil }, "MISSING", "", 2, "no check was executed"},
 	{"nothing but faults of ours", func(s *site) {
 		for i := range s.answers {
@@ -164,6 +167,15 @@ var journalFaults = []planted{
 
 // ends has the check end with an error.
 func ends(err error) func(*site) { return func(s *site) { s.its().End(err) } }
+
+// another has the plan have a cell more, of which nobody asked anything.
+func another(checks ...matrix.PlannedCheck) func(*site) {
+	return func(s *site) {
+		c := *s.cell
+		c.ID, c.Checks = c.ID+"_another", checks
+		s.plan.Cells = append(s.plan.Cells, c)
+	}
+}
 
 // blockedByUs has the check called off.
 func blockedByUs(s *site) {
