@@ -68,7 +68,7 @@ func readState(text string) (s state) {
 
 // hosting are the symbols of a kernel that hosts and guests are made with, how it is
 // packed among them: who starts a guest's kernel directly may have to unpack it (Xen's
-// toolstack for PV guests, since 4.16 also zstd).
+// toolstack for PV guests, since 4.15 also zstd).
 var hosting = regexp.MustCompile(`^(KERNEL_(GZIP|BZIP2|LZMA|XZ|LZO|LZ4|ZSTD)$|KVM|VIRTIO|VIRTUALIZATION|VHOST|VFIO|VSOCK|XEN|TUN$|TAP$|MACV|BRIDGE|VETH|VLAN|BPF|CGROUP|MEMCG|CPUSETS|.*_NS$|HUGETLB|TRANSPARENT_HUGEPAGE|.*IOMMU|BLK_DEV_(LOOP|NBD|DM|THROTTLING)|DM_|9P_|NET_9P|FUSE|VIRTIOFS|SECCOMP|USERFAULTFD|KSM|NF_|NFT_|NETFILTER|IP6?_NF|NET_SCH|NET_CLS|NET_ACT|SCSI_VIRTIO|DRM_(VIRTIO|QXL|BOCHS)|HYPERV|HW_RANDOM|I6300|ITCO|PVPANIC|FW_CFG|(SQUASHFS|OVERLAY_FS|EXT4_FS|XFS_FS)$)`)
 
 // lessBuilt says whether a kernel is built with less of what virtualization needs: y,
@@ -97,7 +97,8 @@ var called = regexp.MustCompile(`^/usr/s?bin/|/libvirt/[a-z]+-(driver|backend|fi
 // before. A folder that is gone is made when it is needed, and a link has no mode.
 func reached(_ *comparison, change ChangeOf, path string, was, is Fact) bool {
 	if change == Changed {
-		return strings.ContainsAny(was.Value[:1], "-d") && was.Value[0] == is.Value[0]
+		both := func(kind string) bool { return strings.HasPrefix(was.Value, kind) && strings.HasPrefix(is.Value, kind) }
+		return both("-") || both("d")
 	}
 	return strings.HasPrefix(was.Value, "-rwx") && !strings.HasPrefix(path, "/usr/share/") || called.MatchString(path)
 }
