@@ -66,16 +66,37 @@ func readState(text string) (s state) {
 	return s
 }
 
-// hosting are the symbols of a kernel that hosts and guests are made with, how it is
-// packed among them: who starts a guest's kernel directly may have to unpack it (Xen's
-// toolstack for PV guests, since 4.15 also zstd).
-var hosting = regexp.MustCompile(`^(KERNEL_(GZIP|BZIP2|LZMA|XZ|LZO|LZ4|ZSTD)$|KVM|VIRTIO|VIRTUALIZATION|VHOST|VFIO|VSOCK|XEN|TUN$|TAP$|MACV|BRIDGE|VETH|VLAN|BPF|CGROUP|MEMCG|CPUSETS|.*_NS$|HUGETLB|TRANSPARENT_HUGEPAGE|.*IOMMU|BLK_DEV_(LOOP|NBD|DM|THROTTLING)|DM_|9P_|NET_9P|FUSE|VIRTIOFS|SECCOMP|USERFAULTFD|KSM|NF_|NFT_|NETFILTER|IP6?_NF|NET_SCH|NET_CLS|NET_ACT|SCSI_VIRTIO|DRM_(VIRTIO|QXL|BOCHS)|HYPERV|HW_RANDOM|I6300|ITCO|PVPANIC|FW_CFG|(SQUASHFS|OVERLAY_FS|EXT4_FS|XFS_FS)$)`)
+// hosting are the symbols of a kernel that hosts and guests are made with.
+var hosting = regexp.MustCompile(`^(KVM|VIRTIO|VIRTUALIZATION|VHOST|VFIO|VSOCK|XEN|TUN$|TAP$|MACV|BRIDGE|VETH|VLAN|BPF|CGROUP|MEMCG|CPUSETS|.*_NS$|HUGETLB|TRANSPARENT_HUGEPAGE|.*IOMMU|BLK_DEV_(LOOP|NBD|DM|THROTTLING)|DM_|9P_|NET_9P|FUSE|VIRTIOFS|SECCOMP|USERFAULTFD|KSM|NF_|NFT_|NETFILTER|IP6?_NF|NET_SCH|NET_CLS|NET_ACT|SCSI_VIRTIO|DRM_(VIRTIO|QXL|BOCHS)|HYPERV|HW_RANDOM|I6300|ITCO|PVPANIC|FW_CFG|(SQUASHFS|OVERLAY_FS|EXT4_FS|XFS_FS)$)`)
 
 // lessBuilt says whether a kernel is built with less of what virtualization needs: y,
 // then m, then n. A symbol that is gone was renamed, or is always on.
 func lessBuilt(_ *comparison, _ ChangeOf, path string, was, is Fact) bool {
-	rank := map[string]int{"y": 2, "m": 1}
-	return hosting.MatchString(path) && !strings.HasSuffix(path, "_WERROR") && rank[is.Value] < rank[was.Value]
+	return hosting.MatchString(path) && !strings.HasSuffix(path, "_WERROR") && built[is.Value] < built[was.Value]
+}
+
+// built ranks how a symbol is set.
+var built = map[string]int{"y": 2, "m": 1}
+
+// entered are the notes without which Xen's loaders refuse a kernel (Xen's
+// common/libelf/libelf-dominfo.c, elf_xen_note_check), and QEMU's direct boot (PHYS32_ENTRY).
+var entered = regexp.MustCompile(`^notes/(ENTRY|GUEST_OS|PHYS32_ENTRY|VIRT_BASE|XEN_VERSION)$`)
+
+// unloadable says whether a kernel is packed in another way, or lacks a way to be entered.
+func unloadable(_ *comparison, change ChangeOf, path string, _, _ Fact) bool {
+	if change == Changed {
+		return path == "packing"
+	}
+	return strings.HasPrefix(path, "loads/") || entered.MatchString(path)
+}
+
+// lessOffered says whether a hypervisor is built with less, or has another number of an
+// interface: it refuses calls with any other than its own.
+func lessOffered(_ *comparison, change ChangeOf, path string, was, is Fact) bool {
+	if strings.HasPrefix(path, "configuration/") {
+		return change == Changed && built[is.Value] < built[was.Value]
+	}
+	return true
 }
 
 // outermost says whether something is gone that belongs to nothing else: of the rest its
@@ -110,6 +131,8 @@ const Planted = "virtmatrix-planted"
 // finding, where the mere absence of a fact is none.
 var planted = map[string][2]Fact{
 	"kconfig":  {{Path: "KVM_PLANTED", Value: "y"}, {Path: "KVM_PLANTED", Value: "n"}},
+	Hypervisor: {{Path: "calls/" + Planted}},
+	"payload":  {{Path: "loads/" + Planted}},
 	"files":    {{Path: "/usr/bin/" + Planted, Value: "-rwxr-xr-x root root"}},
 	"xenfiles": {{Path: "/usr/bin/" + Planted, Value: "-rwxr-xr-x root root"}},
 }

@@ -66,6 +66,8 @@ var kinds = []Kind{
 		Means: "guests whose interface names the filter do not start, or other packets pass", nouns: []string{"filter", "rule"}, breaks: gone},
 	{Name: "cpumap", Title: "CPU models of libvirt and their features", Component: matrix.Libvirt,
 		Means: "guests with the model do not start, or are refused by migration", nouns: []string{"model", "feature"}, breaks: gone},
+	{Name: "hooks", Title: "hooks of administrators and the operations they are called for", Component: matrix.Libvirt,
+		Means: "scripts in /etc/libvirt/hooks are not called any more for the operation", nouns: []string{"hook", "operation"}, breaks: gone},
 	{Name: "files", Title: "installed files with modes, owners and capabilities", Component: matrix.Libvirt,
 		Means: "what calls or reads the file fails; a mode or owner is a matter of access", nouns: []string{"file"}, byOwner: true, breaks: []ChangeOf{Removed, Changed}, broken: reached},
 
@@ -73,6 +75,8 @@ var kinds = []Kind{
 		Means: "a feature of the host or of guests is not compiled in, or is a module that nothing loads", nouns: []string{"symbol"}, breaks: []ChangeOf{Changed}, broken: lessBuilt},
 	{Name: "modules", Title: "modules for virtualization and their parameters", Component: matrix.Linux,
 		Means: "modprobe fails, or configuration in /etc/modprobe.d is ignored", nouns: []string{"module", "parameter"}, breaks: gone},
+	{Name: "payload", Title: "how the kernel is loaded and packed, and the notes within that Xen and direct boot go by", Component: matrix.Linux,
+		Means: "loaders that unpack the kernel themselves (Xen's for PV guests, kexec), or enter it in another way than through its own code, cannot start it", nouns: []string{"fact", "entry"}, breaks: []ChangeOf{Removed, Changed}, broken: unloadable},
 
 	{Name: "xl", Title: "commands and options of xl and the toolstack", Component: matrix.XenHyp,
 		Means: "scripts that use the command or option fail", nouns: []string{"tool", "command", "option"}, breaks: gone},
@@ -80,7 +84,13 @@ var kinds = []Kind{
 		Means: "libvirt's driver and other programs linked to the library do not start", nouns: []string{"library", "symbol"}, breaks: gone},
 	{Name: "xenfiles", Title: "shipped configuration and programs", Component: matrix.XenHyp,
 		Means: "what calls or reads the file fails", nouns: []string{"file"}, byOwner: true, breaks: []ChangeOf{Removed, Changed}, broken: reached},
+	{Name: Hypervisor, Title: "the hypervisor's configuration and the numbers of its interfaces", Component: matrix.XenHyp,
+		Means: "a kind of guest or a feature is not compiled in; or tools of the other version, which an update brings before the reboot, are refused by the hypervisor", nouns: []string{"list", "entry"}, breaks: []ChangeOf{Removed, Changed}, broken: lessOffered},
 }
+
+// Hypervisor is the kind that is taken of the hypervisor's own image, and not of the
+// toolstack's.
+const Hypervisor = "hypervisor"
 
 // Kinds lists all kinds.
 func Kinds() []Kind { return slices.Clone(kinds) }

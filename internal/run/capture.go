@@ -6,11 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/fixtures"
 	"github.com/virtmatrix/virtmatrix/internal/admit"
+	"github.com/virtmatrix/virtmatrix/internal/bzimage"
 	"github.com/virtmatrix/virtmatrix/internal/capture"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
@@ -31,6 +33,24 @@ var carriers = map[matrix.Component][]string{
 	matrix.XenHyp:  {fixtures.UserlandXen},
 }
 
+// carriersOf are the images that have a kind.
+func carriersOf(k capture.Kind) []string {
+	if k.Name == capture.Hypervisor {
+		return []string{fixtures.Xen}
+	}
+	return carriers[k.Component]
+}
+
+// kindsOf are the kinds of a component that an image has.
+func kindsOf(image store.Image, component matrix.Component) (names []string) {
+	for _, k := range capture.KindsOf(component) {
+		if slices.Contains(carriersOf(k), image.Meta.Spec.Role) {
+			names = append(names, k.Name)
+		}
+	}
+	return names
+}
+
 // Capture returns what a cell's image of the kind's component offers. It is taken where
 // it is not at hand. Its errors are ours.
 func (h *Hosts) Capture(ctx context.Context, cell *matrix.Cell, kind string) (capture.Set, error) {
@@ -38,7 +58,7 @@ func (h *Hosts) Capture(ctx context.Context, cell *matrix.Cell, kind string) (ca
 	if err != nil {
 		return capture.Set{}, fault.Infraf("capture "+kind, "%w", err)
 	}
-	for _, role := range carriers[k.Component] {
+	for _, role := range carriersOf(k) {
 		if ref, ok := cell.Image(role); ok {
 			return h.driver.capture(ctx, h.images.byRef[ref], k, h.programs[capture.Program])
 		}
@@ -77,15 +97,9 @@ func (d *Driver) takeCaptures(ctx context.Context, image store.Image, component 
 	if err != nil {
 		return nil, err
 	}
-	found, err := fixtures.Layout(ctx, image, d.store)
-	if err != nil {
+	request := capture.Request{Kinds: kindsOf(image, component), Subject: subject}
+	if err := d.describe(ctx, image, &request); err != nil {
 		return nil, err
-	}
-	request := capture.Request{Component: component, Subject: subject, Layout: found}
-	if component == matrix.Linux {
-		if request.Config, err = d.kernelConfig(ctx, image); err != nil {
-			return nil, err
-		}
 	}
 	text, err := json.Marshal(request)
 	if err != nil {
@@ -103,6 +117,25 @@ func (d *Driver) takeCaptures(ctx context.Context, image store.Image, component 
 	ctx, cancel := context.WithTimeoutCause(ctx, captureLimit, fmt.Errorf("captures of %s were not taken within %s", subject, captureLimit))
 	defer cancel()
 	return d.inRoot(ctx, image, program, text)
+}
+
+// describe tells the program of an image what it cannot find out in its root.
+func (d *Driver) describe(ctx context.Context, image store.Image, r *capture.Request) (err error) {
+	switch image.Meta.Spec.Role {
+	case fixtures.KernelCloud, fixtures.KernelFull:
+		if r.Kernel, err = bzimage.Read(ctx, image.Path(fixtures.KernelFile)); err != nil {
+			return err
+		}
+		r.Config, err = d.shippedText(ctx, image, "CONFIG_", "./boot/config-*", "*/lib/modules/*/config")
+	case fixtures.Xen:
+		if r.Config, err = d.shippedText(ctx, image, "CONFIG_", "./boot/xen-*.config"); err != nil {
+			return err
+		}
+		r.Headers, err = d.shippedText(ctx, image, "INTERFACE_VERSION", "./usr/include/xen/xen.h", "./usr/include/xen/domctl.h", "./usr/include/xen/sysctl.h")
+	default:
+		r.Layout, err = fixtures.Layout(ctx, image, d.store)
+	}
+	return err
 }
 
 // inRoot runs the program in the root of an image.
@@ -144,6 +177,7 @@ usr)
 modules)
 	mkdir root/modules
 	mount -t squashfs -o ro,loop "$3" root/modules;;
+empty) ;;
 esac
 cd root
 mkdir -p proc sys dev run tmp
@@ -167,6 +201,9 @@ func rootOf(image store.Image) []string {
 			return []string{image.Path(f.Path), "usr"}
 		}
 	}
+	if image.Meta.Spec.Role == fixtures.Xen {
+		return []string{"", "empty"}
+	}
 	return []string{image.Path(fixtures.ModulesFile), "modules"}
 }
 
@@ -184,18 +221,18 @@ func (d *Driver) subject(image store.Image, component matrix.Component) (string,
 	return fmt.Sprintf("%s %s", component, version), nil
 }
 
-// kernelConfig is the configuration of an image's kernel, which only its packages have:
-// in /boot, or beside the modules from 7.x on.
-func (d *Driver) kernelConfig(ctx context.Context, image store.Image) (string, error) {
+// shippedText is the text of files, with a word in it, that only the packages of an image
+// have: a kernel's configuration is in /boot, or beside the modules from 7.x on.
+func (d *Driver) shippedText(ctx context.Context, image store.Image, word string, wildcards ...string) (string, error) {
 	set := image.Meta.Spec.Packages
 	for _, p := range set.Packages {
-		text, err := registry.Text(ctx, d.config.Home, &set, p, "./boot/config-*", "*/lib/modules/*/config")
+		text, err := registry.Text(ctx, d.config.Home, &set, p, wildcards...)
 		if err != nil {
 			return "", fmt.Errorf("%w; remove image %s (virtmatrix gc -images %s), and it and its packages come again", err, image.Name, image.Name)
 		}
-		if strings.Contains(string(text), "CONFIG_") {
+		if strings.Contains(string(text), word) {
 			return string(text), nil
 		}
 	}
-	return "", fmt.Errorf("none of the packages of image %s has the kernel's configuration", image.Name)
+	return "", fmt.Errorf("none of the packages of image %s has %s", image.Name, strings.Join(wildcards, " or "))
 }

@@ -17,7 +17,7 @@ import (
 // built when it is not at hand.
 type Captured struct {
 	image      store.Image
-	ref        matrix.ImageRef
+	refs       []matrix.ImageRef
 	components []matrix.Component
 }
 
@@ -33,7 +33,13 @@ func (d *Driver) Captured(cat *matrix.Catalog, name string) (Captured, error) {
 	if err != nil {
 		return Captured{}, fmt.Errorf("cannot compare %q: %w", name, err)
 	}
-	return Captured{ref: matrix.ImageRef{Role: carriers[component][0], Release: v.Releases[0]}, components: []matrix.Component{component}}, nil
+	c := Captured{components: []matrix.Component{component}}
+	for _, k := range capture.KindsOf(component) {
+		if ref := (matrix.ImageRef{Role: carriersOf(k)[0], Release: v.Releases[0]}); !slices.Contains(c.refs, ref) {
+			c.refs = append(c.refs, ref)
+		}
+	}
+	return c, nil
 }
 
 // capturedImage finds an image of the store by its name, with all that it carries.
@@ -46,7 +52,7 @@ func (d *Driver) capturedImage(name string) (Captured, error) {
 	for _, image := range images {
 		var components []matrix.Component
 		for _, c := range []matrix.Component{matrix.Linux, matrix.QEMU, matrix.Libvirt, matrix.XenHyp} {
-			if slices.Contains(carriers[c], image.Meta.Spec.Role) {
+			if len(kindsOf(image, c)) > 0 {
 				components = append(components, c)
 			}
 		}
@@ -61,29 +67,43 @@ func (d *Driver) capturedImage(name string) (Captured, error) {
 	return Captured{}, fmt.Errorf("cannot compare %q, which is not COMPONENT=VERSION: %w", name, matrix.Unknown("image", name, names))
 }
 
-// built is the image, which is built when it is not at hand.
-func (d *Driver) built(ctx context.Context, cat *matrix.Catalog, c Captured) (store.Image, error) {
-	if c.image.Name != "" {
-		return c.image, nil
+// built are the images by the kinds that they have. What is not at hand is built.
+func (d *Driver) built(ctx context.Context, cat *matrix.Catalog, c Captured) (map[string]store.Image, error) {
+	images := []store.Image{c.image}
+	if len(c.refs) > 0 {
+		sources, err := d.sources(ctx, cat)
+		if err != nil {
+			return nil, err
+		}
+		images = nil
+		for _, ref := range c.refs {
+			set, err := d.recipes.ResolveImage(ctx, ref, sources)
+			if err != nil {
+				return nil, err
+			}
+			ref.Packages = set.Key()
+			image, err := d.recipes.Build(ctx, ref, set, fixtures.Site{Store: d.store, Sources: sources, Room: d.room, Progress: d.tellBuild})
+			if err != nil {
+				return nil, err
+			}
+			images = append(images, image)
+		}
 	}
-	sources, err := d.sources(ctx, cat)
-	if err != nil {
-		return store.Image{}, err
+	byKind := map[string]store.Image{}
+	for _, image := range images {
+		for _, component := range c.components {
+			for _, kind := range kindsOf(image, component) {
+				byKind[kind] = image
+			}
+		}
 	}
-	set, err := d.recipes.ResolveImage(ctx, c.ref, sources)
-	if err != nil {
-		return store.Image{}, err
-	}
-	c.ref.Packages = set.Key()
-	return d.recipes.Build(ctx, c.ref, set, fixtures.Site{Store: d.store, Sources: sources, Room: d.room, Progress: d.tellBuild})
+	return byKind, nil
 }
 
-// Diffs compares what two images offer of the components that both have, kind by kind.
+// Diffs compares what two images offer of the kinds that both have.
 func (d *Driver) Diffs(ctx context.Context, cat *matrix.Catalog, old, new Captured) (diffs []capture.Diff, err error) {
-	kinds := slices.DeleteFunc(capture.Kinds(), func(k capture.Kind) bool {
-		return !slices.Contains(old.components, k.Component) || !slices.Contains(new.components, k.Component)
-	})
-	if len(kinds) == 0 {
+	common := slices.DeleteFunc(slices.Clone(old.components), func(c matrix.Component) bool { return !slices.Contains(new.components, c) })
+	if len(common) == 0 {
 		return nil, fmt.Errorf("cannot compare %v with %v: there is nothing that both have", old.components, new.components)
 	}
 	folder, err := owner.NewFolder(d.config.Runtime, "bin-")
@@ -95,20 +115,27 @@ func (d *Driver) Diffs(ctx context.Context, cat *matrix.Catalog, old, new Captur
 	if err != nil {
 		return nil, err
 	}
-	var images [2]store.Image
+	var images [2]map[string]store.Image
 	for i, c := range []Captured{old, new} {
 		if images[i], err = d.built(ctx, cat, c); err != nil {
 			return nil, err
 		}
 	}
-	for _, k := range kinds {
+	for _, k := range capture.Kinds() {
 		var sets [2]capture.Set
-		for i, image := range images {
+		both := true
+		for i := range images {
+			image, ok := images[i][k.Name]
+			if both = both && ok; !both {
+				break
+			}
 			if sets[i], err = d.capture(ctx, image, k, program); err != nil {
 				return nil, err
 			}
 		}
-		diffs = append(diffs, capture.Compare(sets[0], sets[1]))
+		if both {
+			diffs = append(diffs, capture.Compare(sets[0], sets[1]))
+		}
 	}
 	return diffs, nil
 }

@@ -21,8 +21,14 @@ var (
 	hosting = regexp.MustCompile(`^(kvm|virt|vhost|vfio|vsock|vmw_vsock|hv_|xen|tun$|tap$|macv|bridge|veth|nbd|loop|dm_|9p|fuse|nf_|nft_|ip6?t|ip6?_tables|ebt|xt_|sch_|cls_|act_|iommu|intel_iommu|amd_iommu|irqbypass|balloon|qxl|bochs|cirrus|scsi_mod|virtio_scsi|squashfs|overlay|pvpanic|i6300esb|iTCO|qemu_fw_cfg|mdev|ccp|isst|tdx|sev)`)
 )
 
-// takeKernel takes a kernel's configuration, and its modules with their parameters.
+// takeKernel takes a kernel's configuration, its modules with their parameters, and what
+// loaders see.
 func takeKernel(t *taker) error {
+	t.add("payload", capture.Fact{Path: "packing", Value: t.Kernel.Packing}, capture.Fact{Path: "protocol", Value: t.Kernel.Protocol})
+	t.addNames("payload", "loads", t.Kernel.Loads...)
+	for name, value := range t.Kernel.Notes {
+		t.add("payload", capture.Fact{Path: "notes/" + name, Value: value})
+	}
 	for _, m := range configured.FindAllStringSubmatch(t.Config, -1) {
 		if !ofBuild.MatchString(m[1]) {
 			t.add("kconfig", capture.Fact{Path: m[1], Value: cmp.Or(m[2], "n")})

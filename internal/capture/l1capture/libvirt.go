@@ -22,7 +22,7 @@ func takeLibvirt(t *taker) error {
 			return err
 		}
 	}
-	for _, take := range []func(*taker) error{takeTools, takeSchemas, takeConfig, takeUnits, takePolkit, takeFilters, takeCPUMap, takeFiles, lackPackages, takeCapabilities} {
+	for _, take := range []func(*taker) error{takeTools, takeSchemas, takeConfig, takeUnits, takePolkit, takeFilters, takeCPUMap, takeHooks, takeFiles, lackPackages, takeCapabilities} {
 		if err := take(t); err != nil {
 			return err
 		}

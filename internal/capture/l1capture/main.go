@@ -6,6 +6,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -26,17 +27,28 @@ func take() error {
 	if err := json.NewDecoder(os.Stdin).Decode(&r); err != nil {
 		return fmt.Errorf("cannot read what to capture: %w", err)
 	}
+	if len(r.Kinds) == 0 {
+		return errors.New("cannot capture: no kind is asked for")
+	}
+	first, err := capture.KindNamed(r.Kinds[0])
+	if err != nil {
+		return err
+	}
 	takers := map[matrix.Component]func(*taker) error{
 		matrix.QEMU: takeQEMU, matrix.Libvirt: takeLibvirt, matrix.Linux: takeKernel, matrix.XenHyp: takeXen,
 	}
+	take := takers[first.Component]
+	if first.Name == capture.Hypervisor {
+		take = takeHypervisor
+	}
 	t := &taker{Request: r, facts: map[string][]capture.Fact{}, absent: map[string]map[string]string{}}
-	if err := takers[r.Component](t); err != nil {
+	if err := take(t); err != nil {
 		return err
 	}
 	var sets []capture.Set
-	for _, k := range capture.KindsOf(r.Component) {
-		s := capture.NewSet(k.Name, r.Subject, t.facts[k.Name])
-		s.Absent = t.absent[k.Name]
+	for _, kind := range r.Kinds {
+		s := capture.NewSet(kind, r.Subject, t.facts[kind])
+		s.Absent = t.absent[kind]
 		sets = append(sets, s)
 	}
 	return json.NewEncoder(os.Stdout).Encode(sets)

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"regexp"
+	"strconv"
 	"strings"
 
+	"github.com/virtmatrix/virtmatrix/internal/capture"
 	"github.com/virtmatrix/virtmatrix/internal/layout"
 )
 
@@ -52,4 +55,33 @@ func (i *image) commands() map[string]string {
 		found[name] = strings.Join([]string{i.text(i.pointers[at+32]), i.text(i.pointers[at+40])}, "\n")
 	}
 	return found
+}
+
+var (
+	// interfaceNumber is that which each call of an interface has to bring along
+	// (XEN_DOMCTL_INTERFACE_VERSION in Xen's public/domctl.h).
+	interfaceNumber = regexp.MustCompile(`(?m)^#define XEN_?(\w+)_INTERFACE_VERSION\s+(0x[0-9a-f]+)`)
+	// interfaceCall is a hypercall, or an operation of one. Names of flags are in capitals.
+	interfaceCall = regexp.MustCompile(`(?m)^#define (?:__HYPERVISOR|XEN_(DOMCTL|SYSCTL))_([a-z]\w*)\s+(\d+)\s*(?:/\*.*)?$`)
+)
+
+// takeHypervisor takes how the hypervisor is built, and its interfaces from the headers
+// of its own source.
+func takeHypervisor(t *taker) error {
+	for _, m := range configured.FindAllStringSubmatch(t.Config, -1) {
+		if !ofBuild.MatchString(m[1]) {
+			t.add(capture.Hypervisor, capture.Fact{Path: "configuration/" + m[1], Value: cmp.Or(m[2], "n")})
+		}
+	}
+	for _, m := range interfaceNumber.FindAllStringSubmatch(t.Headers, -1) {
+		number, err := strconv.ParseUint(m[2], 0, 32)
+		if err != nil {
+			return err
+		}
+		t.add(capture.Hypervisor, capture.Fact{Path: "interfaces/" + strings.ToLower(m[1]), Value: strconv.FormatUint(number, 10)})
+	}
+	for _, m := range interfaceCall.FindAllStringSubmatch(t.Headers, -1) {
+		t.add(capture.Hypervisor, capture.Fact{Path: join("calls", strings.ToLower(strings.TrimPrefix(m[1]+"_"+m[2], "_"))), Value: m[3]})
+	}
+	return nil
 }
