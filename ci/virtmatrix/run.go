@@ -14,6 +14,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/reports"
+	"github.com/virtmatrix/virtmatrix/reports/known"
 )
 
 type runVerb struct {
@@ -57,9 +58,11 @@ func (v *runVerb) Run(a *app) error {
 	}
 	r.options.Fresh = r.options.Fresh || r.options.Seed != 0
 	// Rules that cannot be read are told before hours are spent.
-	if _, err := v.ruling.read(a); err != nil {
+	j, err := v.ruling.read(a)
+	if err != nil {
 		return err
 	}
+	r.rules = j.rules
 	if err := v.prepare(r); err != nil {
 		return err
 	}
@@ -136,6 +139,8 @@ type runner struct {
 	recalled bool
 	// parallel is how many cells run side by side; 0 lets the machine decide.
 	parallel int
+	// rules tell of failures while they come which of them are known; nil tells of none.
+	rules *known.Rules
 	// fits is how many of the plan's cells fit side by side here.
 	fits int
 	// began is when the command was started; the others are what it spent on.
@@ -229,7 +234,7 @@ func (r *runner) answer(rows []progress.Row) error {
 	}
 	s := &suites{
 		dir: r.dir, argv: r.ginkgo(), env: r.environment(source, code), source: source, scratch: run.Scratch(absolute(r.Home)),
-		events: sink, say: func(text string) { done(); fmt.Fprintln(r.stderr, text) },
+		events: r.knowing(sink), say: func(text string) { done(); fmt.Fprintln(r.stderr, text) },
 	}
 	r.cut, err = s.run()
 	done()

@@ -50,8 +50,10 @@ func (f *Family) Answer(ctx context.Context, p matrix.PlannedCheck, c *check.Che
 	rec.GuestSeconds = min(rec.GuestSeconds, rec.Seconds)
 	f.waited = 0
 	f.done++
+	// Who is told of an answer finds it in the journal.
+	err := f.run.Journal.Append(rec)
 	f.tell(progress.Event{Phase: progress.Finished, Check: p.ID, Verdict: rec.Verdict, Seconds: rec.Seconds, Text: firstLine(rec.Reason)})
-	return rec, f.run.Journal.Append(rec)
+	return rec, err
 }
 
 func firstLine(s string) string {
