@@ -96,6 +96,23 @@ func started(t *steps.T, opts ...domain.Option) *steps.Guest {
 // guest.
 func restarted(t *steps.T, g *steps.Guest) *steps.Domain {
 	t.RestartLibvirt(syscall.SIGTERM)
+	return known(t, g)
+}
+
+// known returns what the new daemon says of the guest. Why it does not know one that runs
+// is in nothing but its log.
+func known(t *steps.T, g *steps.Guest) *steps.Domain {
+	err := t.Try("look the guest up", func() error {
+		d, err := t.Connection().Raw.LookupDomainByName(g.Domain.Name)
+		if err == nil {
+			err = d.Free()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fail(t.Layer, "the daemon has lost the guest: %s; its emulator runs as process %s; the daemon's log:\n%s",
+			steps.Text(err), g.Emulators(), t.Sh("grep -h ' error : ' /var/log/virtmatrix/*.log | tail -n 3"))
+	}
 	g.Domain = g.Domain.Again()
 	return g.Domain
 }
@@ -106,6 +123,5 @@ func updated(t *steps.T, g *steps.Guest) *steps.Domain {
 	if !t.Update() {
 		return restarted(t, g)
 	}
-	g.Domain = g.Domain.Again()
-	return g.Domain
+	return known(t, g)
 }
