@@ -46,6 +46,7 @@ func measures() []measure {
 		{"restore", "a pristine host from a snapshot that is verified, against plain qemu -incoming", 1, restore},
 		{"cell", "a restored host and OUTBOUND checks, against such a host and a script of virsh calls", 1, cell},
 		{"image", "build of a userland image, against mmdebstrap and mksquashfs", 1, image},
+		{"resolve", "the packages of a userland of RPMs found, against dnf itself", 1, resolve},
 		{"rerun", "a run of the default profile that the cache answers, against cat of what it reads", 1, rerun},
 		{"parallel", "the same cells 1, 2 and 4 side by side: time, memory, and is each answer a PASS at once?", 1, parallel},
 		{"container", "OUTBOUND checks with a host and its end, a container against a cold nested one", 1, container},
