@@ -28,8 +28,20 @@ func (d dialer) Dial() (net.Conn, error) { return d.t.s.Host.Dial(d.t.Manager().
 func (t *T) PureClient() *PureClient {
 	c := &PureClient{t, pure.NewWithDialer(dialer{t})}
 	c.Do("connect to libvirt by RPC", c.Raw.Connect)
-	t.Cleanup(func() { c.Do("disconnect from libvirt by RPC", c.Raw.Disconnect) })
+	t.Cleanup(func() { c.Do("disconnect from libvirt by RPC", c.disconnect) })
 	return c
+}
+
+// disconnect says goodbye. The daemon answers and closes its end at once; a library that
+// sees the end first says that it cannot read an answer, and has disconnected all the same.
+func (c *PureClient) disconnect() error {
+	err := c.Raw.Disconnect()
+	var refused pure.Error
+	if err == nil || errors.As(err, &refused) {
+		return err
+	}
+	<-c.Raw.Disconnected()
+	return nil
 }
 
 // Do makes a call that must succeed.
