@@ -161,7 +161,9 @@ func (d *Driver) inRoot(ctx context.Context, image store.Image, program string, 
 }
 
 // enterRoot makes a root of an image that takes what is written to it, and runs the
-// program in it. All mounts end with their namespace.
+// program in it. All mounts end with their namespace. The shell stays the namespace's
+// first process, because it waits for what daemons leave behind: libvirt waits long for an
+// emulator that it has probed to be gone, and one that nobody waits for never is.
 const enterRoot = `mount -t tmpfs -o mode=755 none "$1"
 cp "$2" "$1/program"
 cd "$1"
@@ -189,7 +191,7 @@ mknod -m 666 dev/zero c 1 5
 mknod -m 666 dev/random c 1 8
 mknod -m 666 dev/urandom c 1 9
 cp ../program run/capture
-exec chroot . /run/capture`
+chroot . /run/capture`
 
 // rootOf is the file of an image that has its root, and what of a root it is.
 func rootOf(image store.Image) []string {
