@@ -73,7 +73,9 @@ func (f *Family) ask(ctx context.Context, p matrix.PlannedCheck, c *check.Check,
 			return
 		}
 		// What a failed check left behind must not decide the next one.
-		f.Discard()
+		if !a.walkedBack {
+			f.Discard()
+		}
 		if errors.Is(err, steps.ErrEmulator) {
 			rec.Stalls++
 		}
@@ -96,7 +98,9 @@ type attempt struct {
 	planned matrix.PlannedCheck
 	// stalled says that the one before may have failed because of the L0 emulator.
 	stalled bool
-	notes   []string
+	// walkedBack says that the hosts are as they were before, whatever came of the check.
+	walkedBack bool
+	notes      []string
 }
 
 // run is the attempt: hosts, the check, its evidence, and the way back to hosts as they
@@ -142,11 +146,14 @@ func (a *attempt) run(ctx context.Context, rec *journal.Record) error {
 	if err != nil || a.Family.run.Keep {
 		a.keepEvidence(rec, dir, err, func() { t.Evidence(ctx, dir) })
 	}
-	if err == nil {
-		if err = t.WayBack(); err != nil {
-			a.keepEvidence(rec, dir, err, func() { t.Evidence(ctx, dir) })
-		} else {
+	if err == nil || t.Judged(err) {
+		switch back := t.WayBack(); {
+		case back == nil:
 			a.giveBack(limited, t)
+			a.walkedBack = true
+		case err == nil:
+			err = back
+			a.keepEvidence(rec, dir, err, func() { t.Evidence(ctx, dir) })
 		}
 	}
 	a.notes = append(a.notes, t.Notes()...)

@@ -122,6 +122,57 @@ func TestAFailureIsTheProductsAndTakesItsHost(t *testing.T) {
 	}
 }
 
+func TestAFailureThatACheckFindsInTheEndLeavesTheHostToTheNext(t *testing.T) {
+	judges := func(t *steps.T) {
+		t.Cleanup(func() { t.Sh("undone") })
+		t.Judge(matrix.LayerL2, "3 of 5 files are refused")
+	}
+	for name, tc := range map[string]struct {
+		body   func(*steps.T)
+		words  string
+		closed int
+	}{
+		"as it was":            {judges, "3 of 5 files are refused", 0},
+		"with something left":  {func(t *steps.T) { judges(t); t.Sh("leaves") }, "3 of 5 files are refused", 1},
+		"after another fault":  {func(t *steps.T) { judges(t); t.Fail(matrix.LayerL2, "no tick") }, "no tick", 1},
+		"without a way back":   {func(t *steps.T) { judges(t); t.Cleanup(func() { t.Fail(matrix.LayerL2, "stuck") }) }, "3 of 5 files are refused", 1},
+		"and a host that died": {func(t *steps.T) { judges(t); t.Sh("dies") }, "died", 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			things := holding(b, "process /usr/sbin/libvirtd")
+			held, undone := b.booter.prepare, false
+			b.booter.prepare = func(h *hosttest.Host) {
+				held(h)
+				exec := h.OnExec
+				h.OnExec = func(ctx context.Context, command string) (agent.Result, error) {
+					switch command {
+					case "undone":
+						undone = true
+					case "leaves":
+						*things = append(*things, "network device vmnat0")
+					case "dies":
+						h.Die(errors.New("it died"))
+					default:
+						return exec(ctx, command)
+					}
+					return agent.Result{}, nil
+				}
+			}
+			rec := b.answer(t.Context(), "O-START", tc.body)
+			if !strings.Contains(rec.Reason, tc.words) || rec.Verdict == matrix.Pass {
+				t.Errorf("%s: %s, %q", name, rec.Verdict, rec.Reason)
+			}
+			if got := b.host().Closed(); got != tc.closed {
+				t.Errorf("%s: the host was closed %d times, want %d", name, got, tc.closed)
+			}
+			if tc.closed == 0 && !undone {
+				t.Errorf("%s: what the check did is not undone", name)
+			}
+		})
+	}
+}
+
 func TestEvidenceIsOfTheAttemptAlone(t *testing.T) {
 	b := newBench(t)
 	// A run that was killed left it, and goes on.

@@ -29,6 +29,7 @@ func (t *T) Attempt(body func(*T)) error {
 		}
 		body(t)
 		t.must(t.watchGuests(), "watch consoles of guests")
+		t.must(t.judged, "judge")
 	})
 	if h := (hang{}); err != nil && errors.As(context.Cause(limited), &h) {
 		return h.error // what the step then stumbled over is not the cause

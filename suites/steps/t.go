@@ -90,6 +90,8 @@ type attempt struct {
 	// origin is what the host was before that.
 	origin *matrix.Cell
 	spoil  func()
+	// judged is what Judge found.
+	judged error
 	// silent is set when a host answers nothing any more.
 	silent bool
 	// guestFaults are how guests are to misbehave; none as a rule.
@@ -140,6 +142,16 @@ func (t *T) Expect(actual any, extra ...any) types.Assertion {
 func (t *T) Fail(layer matrix.Layer, format string, args ...any) {
 	panic(stop{fault.Productf(layer, "hold "+t.Check, format, args...)})
 }
+
+// Judge finds, when a check has looked at all that it asks about and has nothing left on its
+// hosts, that the product did not behave. The attempt fails by it as by Fail, but its way
+// back is walked, and the next check goes on with the hosts.
+func (t *T) Judge(layer matrix.Layer, format string, args ...any) {
+	t.judged = fault.Productf(layer, "hold "+t.Check, format, args...)
+}
+
+// Judged says whether an attempt failed by what Judge found, and by nothing else.
+func (t *T) Judged(failed error) bool { return failed != nil && failed == t.judged }
 
 // must ends the attempt when err is set. An error that nobody classified is ours.
 func (t *T) must(err error, op string) {
