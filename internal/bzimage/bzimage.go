@@ -5,10 +5,12 @@ package bzimage
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,6 +32,8 @@ type Kernel struct {
 	// Notes are those of the kernel within, which Xen and direct boot (PVH) go by, with
 	// their values where these are no addresses.
 	Notes map[string]string `json:"notes"`
+	// Unread says why nobody could look for notes; empty when they were looked for.
+	Unread string `json:"unread,omitempty"`
 }
 
 // loads are the flags xloadflags of the header (XLF_*), by their bits.
@@ -66,7 +70,7 @@ func read(ctx context.Context, path string) (k Kernel, err error) {
 		return k, err
 	}
 	if len(file) < headerEnd || string(file[headerMagic:headerMagic+4]) != "HdrS" {
-		return k, fmt.Errorf("it is no bzImage: it has no header HdrS")
+		return k, errors.New("it is no bzImage: it has no header HdrS")
 	}
 	version := binary.LittleEndian.Uint16(file[protocol:])
 	k.Protocol = fmt.Sprintf("%d.%02d", version>>8, version&0xff)
@@ -89,6 +93,10 @@ func read(ctx context.Context, path string) (k Kernel, err error) {
 		}
 	}
 	vmlinux, err := unpack(ctx, k.Packing, payload)
+	if errors.Is(err, errPacking) {
+		k.Unread = err.Error()
+		return k, nil
+	}
 	if err != nil {
 		return k, fmt.Errorf("cannot unpack its payload: %w", err)
 	}
@@ -109,6 +117,9 @@ func payloadOf(file []byte) ([]byte, error) {
 	}
 	return file[at:end], nil
 }
+
+// errPacking says that a payload is packed by what virtmatrix does not unpack.
+var errPacking = errors.New("virtmatrix does not unpack it")
 
 func unpack(ctx context.Context, packing string, payload []byte) ([]byte, error) {
 	switch packing {
@@ -131,7 +142,7 @@ func unpack(ctx context.Context, packing string, payload []byte) ([]byte, error)
 		out, _, err := tool.Run(ctx, tool.Command{Argv: []string{"xz", "--decompress", "--stdout", "--single-stream"}, Stdin: bytes.NewReader(payload)})
 		return out, err
 	}
-	return nil, fmt.Errorf("packing %q is unknown to virtmatrix: it begins with %x", packing, payload[:min(6, len(payload))])
+	return nil, fmt.Errorf("packed by %s, begins with %x: %w", cmp.Or(packing, "something unknown"), payload[:min(6, len(payload))], errPacking)
 }
 
 // xenNotes are the names of the notes of owner "Xen", by their types (Xen's

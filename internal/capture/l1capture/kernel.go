@@ -26,6 +26,11 @@ var (
 func takeKernel(t *taker) error {
 	t.add("payload", capture.Fact{Path: "packing", Value: t.Kernel.Packing}, capture.Fact{Path: "protocol", Value: t.Kernel.Protocol})
 	t.addNames("payload", "loads", t.Kernel.Loads...)
+	notes := capture.Fact{Path: "notes"}
+	if t.Kernel.Unread != "" {
+		notes.Value = capture.Unseen + t.Kernel.Unread
+	}
+	t.add("payload", notes)
 	for name, value := range t.Kernel.Notes {
 		t.add("payload", capture.Fact{Path: "notes/" + name, Value: value})
 	}
