@@ -58,7 +58,7 @@ func resolve(ctx context.Context, l *lab) ([]side, []row, error) {
 	}
 	plainly := func(ctx context.Context) (figures, error) {
 		dir := l.file("plainly")
-		if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o755)); err != nil {
+		if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "dnf.conf"), []byte("[main]\n"), 0o644)); err != nil {
 			return nil, err
 		}
 		return coldAndWarm(func(names []string) error { return assume(ctx, made, dir, names) }, names)
@@ -89,7 +89,7 @@ func coldAndWarm(ask func(names []string) error, names []string) (figures, error
 
 // assume asks dnf itself what it would install into an empty root, and answers no.
 func assume(ctx context.Context, made, dir string, names []string) error {
-	args := []string{"-c", "import sys; from dnf.cli import main; main.user_main(sys.argv[1:], exit_code=True)", "--installroot=" + filepath.Join(dir, "root"), "--config=/dev/null", "--setopt=cachedir=" + filepath.Join(dir, "cache"), "--setopt=reposdir=/dev/null",
+	args := []string{"-c", "import sys; from dnf.cli import main; main.user_main(sys.argv[1:], exit_code=True)", "--installroot=" + filepath.Join(dir, "root"), "--config=" + filepath.Join(dir, "dnf.conf"), "--setopt=cachedir=" + filepath.Join(dir, "cache"), "--setopt=reposdir=/dev/null",
 		"--setopt=install_weak_deps=0", "--releasever=7", "--repofrompath=sig,file://" + filepath.Join(made, "sig"), "--repofrompath=base,file://" + filepath.Join(made, "base"), "--nogpgcheck", "--assumeno", "install"}
 	out, err := exec.CommandContext(ctx, "/usr/bin/python3", append(append(args, names...), "basesystem", "bash", "coreutils", "system-release")...).CombinedOutput()
 	if !strings.Contains(string(out), "Operation aborted") {
