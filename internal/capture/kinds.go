@@ -84,8 +84,8 @@ var kinds = []Kind{
 		Means: "libvirt's driver and other programs linked to the library do not start", nouns: []string{"library", "symbol"}, breaks: gone},
 	{Name: "xenfiles", Title: "shipped configuration and programs", Component: matrix.XenHyp,
 		Means: "what calls or reads the file fails", nouns: []string{"file"}, byOwner: true, breaks: []ChangeOf{Removed, Changed}, broken: reached},
-	{Name: Hypervisor, Title: "the hypervisor's configuration and the numbers of its interfaces", Component: matrix.XenHyp,
-		Means: "a kind of guest or a feature is not compiled in; or tools of the other version, which an update brings before the reboot, are refused by the hypervisor", nouns: []string{"list", "entry"}, breaks: []ChangeOf{Removed, Changed}, broken: lessOffered},
+	{Name: Hypervisor, Title: "the hypervisor's configuration, command line and the numbers of its interfaces", Component: matrix.XenHyp,
+		Means: "a kind of guest or a feature is not compiled in; a parameter of the boot loader's entry is ignored; or tools of the other version, which an update brings before the reboot, are refused by the hypervisor", nouns: []string{"list", "entry"}, breaks: []ChangeOf{Removed, Changed}, broken: lessOffered},
 }
 
 // Hypervisor is the kind that is taken of the hypervisor's own image, and not of the

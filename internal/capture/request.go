@@ -21,4 +21,6 @@ type Request struct {
 	Kernel bzimage.Kernel `json:"kernel,omitzero"`
 	// Headers are those of a hypervisor's interfaces, one after the other.
 	Headers string `json:"headers,omitempty"`
+	// Parameters is the document of a hypervisor's command line, as HTML.
+	Parameters string `json:"parameters,omitempty"`
 }

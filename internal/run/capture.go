@@ -131,7 +131,10 @@ func (d *Driver) describe(ctx context.Context, image store.Image, r *capture.Req
 		if r.Config, err = d.shippedText(ctx, image, "CONFIG_", "./boot/xen-*.config"); err != nil {
 			return err
 		}
-		r.Headers, err = d.shippedText(ctx, image, "INTERFACE_VERSION", "./usr/include/xen/xen.h", "./usr/include/xen/domctl.h", "./usr/include/xen/sysctl.h")
+		if r.Headers, err = d.shippedText(ctx, image, "INTERFACE_VERSION", "./usr/include/xen/xen.h", "./usr/include/xen/domctl.h", "./usr/include/xen/sysctl.h"); err != nil {
+			return err
+		}
+		r.Parameters, err = d.shippedText(ctx, image, "parameter-details", "*/misc/xen-command-line.html")
 	default:
 		r.Layout, err = fixtures.Layout(ctx, image, d.store)
 	}

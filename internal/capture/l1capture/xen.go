@@ -65,9 +65,20 @@ var (
 	interfaceCall = regexp.MustCompile(`(?m)^#define (?:__HYPERVISOR|XEN_(DOMCTL|SYSCTL))_([a-z]\w*)\s+(\d+)\s*(?:/\*.*)?$`)
 )
 
-// takeHypervisor takes how the hypervisor is built, and its interfaces from the headers
-// of its own source.
+var (
+	// parameter is the heading of one in the document of the command line, and ofProcessor
+	// what its ID has of the processors that it is for: "pku", "apicv-intel".
+	parameter   = regexp.MustCompile(`<h3[^>]*\bid="([^"]+)"`)
+	ofProcessor = regexp.MustCompile(`(-(x86|arm|arm32|arm64|intel|amd))+$`)
+)
+
+// takeHypervisor takes how the hypervisor is built, its interfaces from the headers of its
+// own source, and the parameters of its command line from its documents.
 func takeHypervisor(t *taker) error {
+	_, details, _ := strings.Cut(t.Parameters, `id="parameter-details"`)
+	for _, m := range parameter.FindAllStringSubmatch(details, -1) {
+		t.addNames(capture.Hypervisor, "command line", ofProcessor.ReplaceAllString(m[1], ""))
+	}
 	for _, m := range configured.FindAllStringSubmatch(t.Config, -1) {
 		if !ofBuild.MatchString(m[1]) {
 			t.add(capture.Hypervisor, capture.Fact{Path: "configuration/" + m[1], Value: cmp.Or(m[2], "n")})
