@@ -261,3 +261,17 @@ func TestACellThatWantsWhatItsImageLacksIsRefused(t *testing.T) {
 		t.Errorf("there is none: %v", err)
 	}
 }
+
+func TestACellThatIsAskedNothingHasNoHost(t *testing.T) {
+	asked := []matrix.PlannedCheck{{ID: "S-XENLIBS"}}
+	plan := &matrix.Plan{Cells: []matrix.Cell{
+		{ID: "left to others", Checks: []matrix.PlannedCheck{{ID: "S-XENLIBS", AskedIn: "another"}}}, {ID: "refused", Refused: "by the solver", Checks: asked}, {ID: "asked", Checks: asked},
+	}}
+	if got := firstHosted(plan); got != 2 {
+		t.Errorf("the first cell with a host is %d, want the one that is asked", got)
+	}
+	plan.Cells = plan.Cells[:2]
+	if got := firstHosted(plan); got != -1 {
+		t.Errorf("a plan without hosts has one: %d", got)
+	}
+}

@@ -83,7 +83,7 @@ func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (
 	if err := h.makeMedia(ctx); err != nil {
 		return nil, err
 	}
-	first := slices.IndexFunc(plan.Cells, func(c matrix.Cell) bool { return c.Refused == "" })
+	first := firstHosted(plan)
 	if first < 0 {
 		return h, nil // no host of the plan can be
 	}
@@ -105,6 +105,12 @@ func (d *Driver) Hosts(ctx context.Context, plan *matrix.Plan, images *Images) (
 		return nil, fault.Infraf("prepare hosts", "%w", err)
 	}
 	return h, nil
+}
+
+// firstHosted is the first cell of a plan that has a host, -1 when none has: of those that
+// are asked nothing there are no images.
+func firstHosted(plan *matrix.Plan) int {
+	return slices.IndexFunc(plan.Cells, func(c matrix.Cell) bool { return c.Refused == "" && c.Asked() > 0 })
 }
 
 // Probe finds out what accelerates L1 here, unless it is known since the machine
