@@ -109,7 +109,7 @@ func known(t *steps.T, g *steps.Guest) *steps.Domain {
 		}
 		return err
 	})
-	if err != nil {
+	if steps.Code(err) == libvirt.ERR_NO_DOMAIN {
 		t.Fail(t.Layer, "the daemon has lost the guest: %s; its emulator runs as process %s; the daemon's log:\n%s",
 			steps.Text(err), g.Emulators(), t.Sh("grep -h ' error : ' /var/log/virtmatrix/*.log | tail -n 3"))
 	}
