@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
@@ -31,14 +32,15 @@ issues:
 	if err != nil {
 		t.Fatal(err)
 	}
+	now := &judge{rules: rules, at: time.Now()}
 	for _, tc := range []struct {
 		reason  string
-		rules   *known.Rules
+		by      *judge
 		verdict matrix.Verdict
 		text    string
 	}{
-		{"cannot hold O-SAVE: the word is gone", rules, matrix.Known, "save-loses-memory"},
-		{"cannot hold O-SAVE: another", rules, matrix.Fail, "as the suites say"},
+		{"cannot hold O-SAVE: the word is gone", now, matrix.Known, "save-loses-memory"},
+		{"cannot hold O-SAVE: another", now, matrix.Fail, "as the suites say"},
 		{"cannot hold O-SAVE: the word is gone", nil, matrix.Fail, "as the suites say"},
 	} {
 		d, err := rundir.New(t.TempDir(), "smoke")
@@ -56,7 +58,7 @@ issues:
 			t.Fatal(err)
 		}
 		var told progress.Event
-		sink := (&runner{app: &app{}, plan: p, dir: d, rules: tc.rules}).knowing(func(e progress.Event) { told = e })
+		sink := (&runner{app: &app{}, plan: p, dir: d, by: tc.by}).knowing(func(e progress.Event) { told = e })
 		sink(progress.Event{Phase: progress.Finished, Cell: p.Cells[0].ID, Check: "O-SAVE", Verdict: matrix.Fail, Text: "as the suites say"})
 		if told.Verdict != tc.verdict || told.Text != tc.text {
 			t.Errorf("%q: told %s, %q", tc.reason, told.Verdict, told.Text)

@@ -14,7 +14,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/reports"
-	"github.com/virtmatrix/virtmatrix/reports/known"
 )
 
 type runVerb struct {
@@ -62,7 +61,7 @@ func (v *runVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	r.rules = j.rules
+	r.by = &j
 	if err := v.prepare(r); err != nil {
 		return err
 	}
@@ -139,8 +138,8 @@ type runner struct {
 	recalled bool
 	// parallel is how many cells run side by side; 0 lets the machine decide.
 	parallel int
-	// rules tell of failures while they come which of them are known; nil tells of none.
-	rules *known.Rules
+	// by tells of failures while they come which of them are known; nil tells of none.
+	by *judge
 	// fits is how many of the plan's cells fit side by side here.
 	fits int
 	// began is when the command was started; the others are what it spent on.
