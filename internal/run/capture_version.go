@@ -70,23 +70,10 @@ func (d *Driver) capturedImage(name string) (Captured, error) {
 // built are the images by the kinds that they have. What is not at hand is built.
 func (d *Driver) built(ctx context.Context, cat *matrix.Catalog, c Captured) (map[string]store.Image, error) {
 	images := []store.Image{c.image}
-	if len(c.refs) > 0 {
-		sources, err := d.sources(ctx, cat)
-		if err != nil {
+	if c.image.Name == "" {
+		var err error
+		if images, err = d.buildRefs(ctx, cat, c.refs); err != nil {
 			return nil, err
-		}
-		images = nil
-		for _, ref := range c.refs {
-			set, err := d.recipes.ResolveImage(ctx, ref, sources)
-			if err != nil {
-				return nil, err
-			}
-			ref.Packages = set.Key()
-			image, err := d.recipes.Build(ctx, ref, set, fixtures.Site{Store: d.store, Sources: sources, Room: d.room, Progress: d.tellBuild})
-			if err != nil {
-				return nil, err
-			}
-			images = append(images, image)
 		}
 	}
 	byKind := map[string]store.Image{}
@@ -98,6 +85,27 @@ func (d *Driver) built(ctx context.Context, cat *matrix.Catalog, c Captured) (ma
 		}
 	}
 	return byKind, nil
+}
+
+// buildRefs builds images from the packages of today.
+func (d *Driver) buildRefs(ctx context.Context, cat *matrix.Catalog, refs []matrix.ImageRef) (images []store.Image, err error) {
+	sources, err := d.sources(ctx, cat)
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range refs {
+		set, err := d.recipes.ResolveImage(ctx, ref, sources)
+		if err != nil {
+			return nil, err
+		}
+		ref.Packages = set.Key()
+		image, err := d.recipes.Build(ctx, ref, set, fixtures.Site{Store: d.store, Sources: sources, Room: d.room, Progress: d.tellBuild})
+		if err != nil {
+			return nil, err
+		}
+		images = append(images, image)
+	}
+	return images, nil
 }
 
 // Diffs compares what two images offer of the kinds that both have.
@@ -122,20 +130,20 @@ func (d *Driver) Diffs(ctx context.Context, cat *matrix.Catalog, old, new Captur
 		}
 	}
 	for _, k := range capture.Kinds() {
-		var sets [2]capture.Set
-		both := true
-		for i := range images {
-			image, ok := images[i][k.Name]
-			if both = both && ok; !both {
-				break
-			}
-			if sets[i], err = d.capture(ctx, image, k, program); err != nil {
-				return nil, err
-			}
+		from, inOld := images[0][k.Name]
+		to, inNew := images[1][k.Name]
+		if !inOld || !inNew {
+			continue
 		}
-		if both {
-			diffs = append(diffs, capture.Compare(sets[0], sets[1]))
+		was, err := d.capture(ctx, from, k, program)
+		if err != nil {
+			return nil, err
 		}
+		is, err := d.capture(ctx, to, k, program)
+		if err != nil {
+			return nil, err
+		}
+		diffs = append(diffs, capture.Compare(was, is))
 	}
 	return diffs, nil
 }

@@ -67,7 +67,7 @@ var (
 
 var (
 	// parameter is the heading of one in the document of the command line, and ofProcessor
-	// what its ID has of the processors that it is for: "pku", "apicv-intel".
+	// what its ID has of the processors that it is for: "pku-x86", "apicv-intel".
 	parameter   = regexp.MustCompile(`<h3[^>]*\bid="([^"]+)"`)
 	ofProcessor = regexp.MustCompile(`(-(x86|arm|arm32|arm64|intel|amd))+$`)
 )
