@@ -25,6 +25,12 @@ func (c *Check) delivers() bool { return slices.Contains(c.Requires, Delivered) 
 // a host came from.
 func (p *PlannedCheck) OfDelivery() bool { return p.Layer() == LayerDelivery && p.Hosts.None }
 
+// OfImages says that a planned check compares what images hold, and no guest and no
+// load on the machine decides its answer.
+func (p *PlannedCheck) OfImages() bool {
+	return strings.HasPrefix(p.Family, "static/") && p.Layer() != LayerDelivery
+}
+
 // withDelivery adds the checks of a delivery to those of a profile, and leaves them out
 // where nothing is delivered: they are no question there.
 func (c *Catalog) withDelivery(ids []string, cell *Cell) []string {

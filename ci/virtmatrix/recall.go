@@ -7,10 +7,12 @@ import (
 	"os"
 	"time"
 
+	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/run"
 	"github.com/virtmatrix/virtmatrix/internal/verdict"
 	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/reports"
 )
 
 // recall answers from the cache what it knows of the plan, and says so. That it
@@ -25,13 +27,13 @@ func (r *runner) recall() error {
 	if kept, _, err := verdict.In(run.Kept(r.Home)).Old(0); err == nil && len(kept) == 0 {
 		return nil
 	}
-	verdicts, err := r.verdicts(r.plan, source)
+	verdicts, err := r.verdicts(r.plan, source, r.by)
 	if errors.Is(err, run.ErrNotProbed) {
 		// The suites would boot for it, too: it is early, and not more.
 		if err := r.probe(); err != nil {
 			return err
 		}
-		verdicts, err = r.verdicts(r.plan, source)
+		verdicts, err = r.verdicts(r.plan, source, r.by)
 	}
 	if err != nil {
 		fmt.Fprintln(r.stderr, err)
@@ -60,13 +62,20 @@ func (r *runner) probe() error {
 	return err
 }
 
-// verdicts opens the cache of verdicts for a plan.
-func (a *app) verdicts(plan *matrix.Plan, source string) (*run.Verdicts, error) {
+// verdicts opens the cache of verdicts for a plan, as one sees it who judges by rules.
+func (a *app) verdicts(plan *matrix.Plan, source string, by *judge) (*run.Verdicts, error) {
 	d, err := a.driver(func(progress.Event) {})
 	if err != nil {
 		return nil, err
 	}
-	return d.Verdicts(a.ctx, plan, source)
+	v, err := d.Verdicts(a.ctx, plan, source)
+	if err == nil && by != nil {
+		v.Known = func(rec journal.Record) bool {
+			m := reports.Judge(plan, []journal.Record{rec}, journal.Damage{})
+			return len(by.explain(m, rec.Cell, rec.Check)) > 0
+		}
+	}
+	return v, err
 }
 
 // showKept tells how many of a plan's checks a run would take from the cache.
@@ -75,7 +84,11 @@ func (a *app) showKept(plan *matrix.Plan) error {
 	if err != nil || plan.Hash == "" {
 		return nil // nothing could be run
 	}
-	verdicts, err := a.verdicts(plan, source)
+	by, err := (ruling{}).read(a)
+	if err != nil {
+		return err
+	}
+	verdicts, err := a.verdicts(plan, source, &by)
 	if err != nil {
 		fmt.Fprintln(a.stderr, err)
 		return nil

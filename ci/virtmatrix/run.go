@@ -30,7 +30,7 @@ type runVerb struct {
 
 // Help is what virtmatrix run --help says beyond the flags.
 func (*runVerb) Help() string {
-	return `Everything goes to a folder of its own in runs/, and runs/latest leads to it. The exit code is that of virtmatrix gate. A check that passed before, with the same packages, images, settings and code on this machine, is answered from the cache and not run again; the report says which, and -fresh runs all, also what the cache answered when a resumed run began. The first ^C ends the guests and keeps what was answered; the second kills.
+	return `Everything goes to a folder of its own in runs/, and runs/latest leads to it. The exit code is that of virtmatrix gate. A check that passed before, with the same packages, images, settings and code on this machine, is answered from the cache and not run again, and so is a known difference between two images; the report says which, and -fresh runs all, also what the cache answered when a resumed run began. The first ^C ends the guests and keeps what was answered; the second kills.
 
 Examples:
   virtmatrix run                                # the default profile

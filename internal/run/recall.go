@@ -72,8 +72,11 @@ func (v *Verdicts) Recall(earlier journal.Answers) (found []journal.Record, prob
 			case errors.Is(err, verdict.ErrNone):
 			case err != nil:
 				problems = append(problems, fmt.Errorf("%s of %s: %w", check.ID, cell.ID, err))
-			case entry.Answers():
-				found = append(found, v.again(cell, check, entry, key))
+			default:
+				rec := v.again(cell, check, entry, key)
+				if entry.Answers() || check.OfImages() && v.Known != nil && v.Known(rec) {
+					found = append(found, rec)
+				}
 			}
 		}
 	}

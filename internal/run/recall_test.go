@@ -90,3 +90,25 @@ func TestADamagedEntryIsAProblemAndTheOthersAnswer(t *testing.T) {
 		t.Errorf("the second time the cache answers %q, want %q", got, want)
 	}
 }
+
+func TestAFailureIsGivenAgainWhereImagesDecideAndARuleKnowsIt(t *testing.T) {
+	images := matrix.Request{Profile: "static", Checks: []string{"S-QMP", "S-VIRSH", "O-RPC-MATRIX"},
+		Cells: []string{"kvm_linux-6.1_qemu-7.2_libvirt-9.0_tier-container", "kvm_linux-6.12_qemu-10.0_libvirt-11.3_tier-container"}}
+	dir := t.TempDir()
+	answerAll(t, newVerdicts(resolved(t, images, nil), dir), "S-VIRSH", "O-RPC-MATRIX")
+	v := newVerdicts(resolved(t, images, nil), dir)
+	for name, tc := range map[string]struct {
+		known func(journal.Record) bool
+		want  []string
+	}{
+		"nobody knows rules":   {nil, []string{"O-CONN", "S-QMP"}},
+		"no rule explains it":  {func(journal.Record) bool { return false }, []string{"O-CONN", "S-QMP"}},
+		"rules explain it all": {func(r journal.Record) bool { return strings.HasPrefix(r.Reason, "it fails") }, []string{"O-CONN", "S-QMP", "S-VIRSH"}},
+	} {
+		v.Known = tc.known
+		got := slices.Compact(slices.Sorted(slices.Values(recalled(v))))
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%s: the cache answers %q, want %q", name, got, tc.want)
+		}
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/code"
 	"github.com/virtmatrix/virtmatrix/internal/container"
 	"github.com/virtmatrix/virtmatrix/internal/host"
+	"github.com/virtmatrix/virtmatrix/internal/journal"
 	"github.com/virtmatrix/virtmatrix/internal/machine"
 	"github.com/virtmatrix/virtmatrix/internal/store"
 	"github.com/virtmatrix/virtmatrix/internal/verdict"
@@ -51,6 +52,9 @@ type Verdicts struct {
 	// family's folder; state tells whether any of it was touched.
 	code  map[string]string
 	state string
+	// Known says whether a failure is one that a rule explains. Such a one of a check that
+	// compares what images hold is given again; nil gives none.
+	Known func(journal.Record) bool
 	// uncacheable is why nobody knows what code gives the answers: none is kept then.
 	uncacheable error
 }

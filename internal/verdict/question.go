@@ -4,8 +4,10 @@
 // An answer is found by the hash of everything that can influence it. A wrong
 // answer from here would be a lie that nobody looks at, so what is in doubt is in
 // the hash, an entry is verified as a whole each time, and one that is not as it
-// was written is no answer. Only a PASS is given again: a failure is asked once
-// more before it holds a release, and what is kept of it is told beside the answer.
+// was written is no answer. A PASS is given again. A failure is asked once
+// more before it holds a release, and what is kept of it is told beside the answer;
+// whether one is given again that does not hold it, because it is known, whoever looks
+// it up decides.
 package verdict
 
 import (

@@ -21,7 +21,8 @@ type Entry struct {
 	Run string `json:"run"`
 }
 
-// Answers says whether the entry is an answer that may be given again: a PASS.
+// Answers says whether the entry is an answer that may be given again whatever is known
+// of the check: a PASS.
 func (e *Entry) Answers() bool { return e.Record.Verdict == matrix.Pass }
 
 // Conclusive says whether an answer says something new of the product. Our own faults
