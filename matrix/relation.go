@@ -117,23 +117,30 @@ func (r relation) metBy(o offer, compare func(a, b string) int) bool {
 }
 
 // Names says whether one of a package's relations, "libvirt-daemon (<< 7.2.0-1)", is
-// about another package, or about a name that this provides.
-func Names(relations []string, p Package, provides []string) (bool, error) {
+// about another package, or about a name that this provides. They are in the words of a
+// kind of repository, Debian's where nothing is known of it.
+func Names(kind string, relations []string, p Package, provides []string) (bool, error) {
+	words, ok := dialects[kind]
+	if !ok {
+		words = dialects["apt"]
+	}
 	offers := []offer{{p.Name, p.Version}}
 	for _, text := range provides {
-		r, err := parseRelation(text)
-		if err != nil {
-			return false, err
-		}
-		offers = append(offers, offer{r.name, r.version})
-	}
-	for _, text := range relations {
-		alternatives, err := parseAlternatives(text)
+		alternatives, err := words.alternatives(text)
 		if err != nil {
 			return false, err
 		}
 		for _, r := range alternatives {
-			if slices.ContainsFunc(offers, func(o offer) bool { return r.metBy(o, Compare) }) {
+			offers = append(offers, offer{r.name, r.version})
+		}
+	}
+	for _, text := range relations {
+		alternatives, err := words.alternatives(text)
+		if err != nil {
+			return false, err
+		}
+		for _, r := range alternatives {
+			if slices.ContainsFunc(offers, func(o offer) bool { return r.metBy(o, words.relate) }) {
 				return true, nil
 			}
 		}

@@ -24,23 +24,25 @@ func (c Clash) String() string {
 
 // Clashes lists the files of some packages that others have as well, themselves among
 // them. Packages that cannot be installed together have none, nor has one that says that
-// it replaces files of the other (Debian policy 7.6.1).
+// it replaces files of the other (Debian policy 7.6.1), nor, with RPM, two that hold the
+// same in the file.
 func Clashes(mine, others []source.Content) (all []Clash, err error) {
-	holders := map[string][]int{}
+	type holder struct{ content, file int }
+	holders := map[string][]holder{}
 	for i, c := range others {
-		for _, f := range c.Files {
+		for j, f := range c.Files {
 			path := merged(f)
-			holders[path] = append(holders[path], i)
+			holders[path] = append(holders[path], holder{i, j})
 		}
 	}
 	var told []string
 	for _, c := range mine {
-		for _, f := range c.Files {
-			for _, i := range holders[merged(f)] {
-				o := others[i]
+		for j, f := range c.Files {
+			for _, h := range holders[merged(f)] {
+				o := others[h.content]
 				// Of two that clash, one is told of.
 				key, turned := c.Name+" "+o.Name+" "+merged(f), o.Name+" "+c.Name+" "+merged(f)
-				if c.Name == o.Name || slices.Contains(told, turned) {
+				if c.Name == o.Name || slices.Contains(told, turned) || shared(c, j, o, h.file) {
 					continue
 				}
 				agreed, err := agree(c, o)
@@ -57,12 +59,17 @@ func Clashes(mine, others []source.Content) (all []Clash, err error) {
 	return all, nil
 }
 
+// shared says whether two packages may have a file each in the same place.
+func shared(a source.Content, file int, b source.Content, other int) bool {
+	return a.Digests != nil && b.Digests != nil && a.Digests[file] == b.Digests[other]
+}
+
 // agree says whether one of two packages speaks of the other as one that it cannot be
 // with, or whose files it may replace.
 func agree(a, b source.Content) (bool, error) {
 	for _, pair := range [][2]source.Content{{a, b}, {b, a}} {
 		says := slices.Concat(pair[0].Conflicts, pair[0].Breaks, pair[0].Replaces)
-		named, err := matrix.Names(says, pair[1].Package, pair[1].Provides)
+		named, err := matrix.Names(pair[0].Kind, says, pair[1].Package, pair[1].Provides)
 		if named || err != nil {
 			return named, err
 		}
@@ -92,10 +99,10 @@ func Undeclared(moved []matrix.Difference, delivered []source.Content) (all []ma
 		for _, c := range delivered {
 			var bans, needs bool
 			if d.Was.Name != "" {
-				bans, err = matrix.Names(slices.Concat(c.Conflicts, c.Breaks), d.Was, nil)
+				bans, err = matrix.Names(c.Kind, slices.Concat(c.Conflicts, c.Breaks), d.Was, nil)
 			}
 			if d.Now.Name != "" && err == nil {
-				needs, err = matrix.Names(c.Depends, d.Now, nil)
+				needs, err = matrix.Names(c.Kind, c.Depends, d.Now, nil)
 			}
 			if err != nil {
 				return nil, err
@@ -122,7 +129,7 @@ func Backwards(was, now matrix.PackageSet) (all []matrix.Difference) {
 // Succeeded says whether one of the packages says what becomes of another.
 func Succeeded(p matrix.Package, by []source.Content) (bool, error) {
 	for _, c := range by {
-		if named, err := matrix.Names(slices.Concat(c.Replaces, c.Breaks, c.Conflicts), p, nil); named || err != nil {
+		if named, err := matrix.Names(c.Kind, slices.Concat(c.Replaces, c.Breaks, c.Conflicts), p, nil); named || err != nil {
 			return named, err
 		}
 	}

@@ -77,3 +77,41 @@ func TestAPackageThatAnotherReplacesIsSucceeded(t *testing.T) {
 		}
 	}
 }
+
+func TestRPMsSpeakInTheirOwnWords(t *testing.T) {
+	rpm := func(name, version string, files ...string) source.Content {
+		c := content(name, version, files...)
+		c.Kind = "dnf"
+		c.Provides = []string{"libapp.so.2()(64bit)", "config(" + name + ") = " + version}
+		for range files {
+			c.Digests = append(c.Digests, version)
+		}
+		return c
+	}
+	says := func(c source.Content, to func(*source.Content)) source.Content { to(&c); return c }
+	a, b := rpm("a", "10:2-1", "/usr/bin/x"), rpm("b", "1-1", "/bin/x")
+	for name, c := range map[string]struct {
+		mine source.Content
+		want int
+	}{
+		"nothing":                       {a, 1},
+		"the same in it":                {rpm("a", "1-1", "/usr/bin/x"), 0},
+		"conflicts by version":          {says(a, func(c *source.Content) { c.Conflicts = []string{"b < 2"} }), 0},
+		"conflicts with another":        {says(a, func(c *source.Content) { c.Conflicts = []string{"b < 1"} }), 1},
+		"conflicts with what b offers":  {says(a, func(c *source.Content) { c.Conflicts = []string{"libapp.so.2()(64bit)"} }), 0},
+		"obsoletes":                     {says(a, func(c *source.Content) { c.Replaces = []string{"b <= 1-1"} }), 0},
+		"a rich relation is about none": {says(a, func(c *source.Content) { c.Conflicts = []string{"(b if c)"} }), 1},
+	} {
+		got, err := Clashes([]source.Content{c.mine}, []source.Content{b})
+		if err != nil || len(got) != c.want {
+			t.Errorf("%s: %v, %v, want %d", name, got, err, c.want)
+		}
+	}
+	needs := says(a, func(c *source.Content) {
+		c.Depends = []string{"rpmlib(CompressedFileNames) <= 3.0.4-1", "/bin/sh", "new = 2:3"}
+	})
+	moved := []matrix.Difference{{Name: "new", Now: matrix.Package{Name: "new", Version: "2:3-5"}}, {Name: "quiet", Now: matrix.Package{Name: "quiet", Version: "1-1"}}}
+	if got, err := Undeclared(moved, []source.Content{needs}); err != nil || len(got) != 1 || got[0].Name != "quiet" {
+		t.Errorf("undeclared are %v, %v", got, err)
+	}
+}

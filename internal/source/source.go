@@ -40,6 +40,8 @@ type Release struct {
 // Content is what a package file says of other packages, and what is in it.
 type Content struct {
 	matrix.Package
+	// Kind is the kind of repository whose words these are.
+	Kind string
 	// Source is the source package that it is built from.
 	Source string
 	// Provides, Depends, Breaks, Conflicts and Replaces are the fields of that name, cut
@@ -48,6 +50,9 @@ type Content struct {
 	// Files are the paths of what is in it but folders, Config those of the files that
 	// users may change.
 	Files, Config []string
+	// Digests are what the Files hold, one each, where packages of the kind may share
+	// files that are the same; otherwise nil.
+	Digests []string
 }
 
 // Planted is a package that a control makes: it says and holds what no package should.
@@ -119,8 +124,8 @@ type Chronicler interface {
 // serves the packages that belong to the candidate's component from the candidate,
 // whatever their versions; of what else is there only what these cannot do without.
 type Surveyor interface {
-	// Survey looks at what is where a candidate is: package files in a folder, an
-	// installed tree, a repository or another release. What belongs to the component
+	// Survey looks at what is where a candidate is: package files in a folder, a
+	// repository or another release. What belongs to the component
 	// are the packages that match the patterns (path.Match), and those of the same
 	// source packages there and in the release that it is to be laid over, if that is
 	// known already. Files are kept, so that the place may change afterwards.

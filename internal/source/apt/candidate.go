@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,9 +12,8 @@ import (
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
-	"github.com/virtmatrix/virtmatrix/internal/source/cache"
+	"github.com/virtmatrix/virtmatrix/internal/source/candidate"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
-	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -25,56 +23,36 @@ const origin = "virtmatrix-candidate"
 
 var _ source.Surveyor = (*Source)(nil)
 
-// offered is a package file where a candidate is.
-type offered struct {
-	matrix.Package
-	source string
-}
-
 // Survey looks at what is where a candidate is, and keeps it.
 func (s *Source) Survey(ctx context.Context, release, where string, patterns []string) (matrix.Offer, error) {
+	fail := func(err error) (matrix.Offer, error) {
+		return matrix.Offer{}, fmt.Errorf("cannot use candidate %s: %w", where, err)
+	}
 	all, trust, err := s.find(ctx, where, patterns)
 	if err == nil {
-		err = distinct(all)
+		err = candidate.Distinct(all, arch, "all")
 	}
 	var owners []string
 	if err == nil && release != "" {
 		owners, err = s.owners(ctx, release, patterns)
 	}
 	if err != nil {
-		return matrix.Offer{}, fmt.Errorf("cannot use candidate %s: %w", where, err)
+		return fail(err)
 	}
-	offer := matrix.Offer{Trust: trust}
-	for _, f := range all {
-		if matches(patterns, f.Name) {
-			owners = append(owners, f.source)
-		}
-	}
-	var names []string
-	for _, f := range all {
-		names = append(names, f.Name)
-		if !slices.Contains(owners, f.source) {
-			continue
-		}
-		offer.Packages = append(offer.Packages, f.Package)
-		if offer.Lead == "" || matches(patterns, f.Name) {
-			offer.Lead = f.Version
-		}
-	}
-	if len(offer.Packages) == 0 {
-		return offer, fmt.Errorf("cannot use candidate %s: none of its packages (%s) belongs to the component, which is %s and what is built with them; name the release that it is laid over (COMPONENT@RELEASE=...) if it is only a part",
-			where, strings.Join(names, ", "), strings.Join(patterns, ", "))
-	}
-	offer.Index, err = s.index(ctx, all)
+	offer, err := candidate.Offer(all, patterns, owners)
 	if err != nil {
-		return offer, fmt.Errorf("cannot use candidate %s: %w", where, err)
+		return fail(err)
+	}
+	offer.Trust = trust
+	if offer.Index, err = s.index(ctx, all); err != nil {
+		return fail(err)
 	}
 	return offer, nil
 }
 
 // find gets the package files of a place: a folder, a release, or a repository as
 // "ADDRESS SUITE", with a keyring of its own or the word "unsigned" after that.
-func (s *Source) find(ctx context.Context, where string, patterns []string) (all []offered, trust string, err error) {
+func (s *Source) find(ctx context.Context, where string, patterns []string) (all []candidate.File, trust string, err error) {
 	words := strings.Fields(where)
 	from, release := s, where
 	switch {
@@ -82,13 +60,13 @@ func (s *Source) find(ctx context.Context, where string, patterns []string) (all
 	case strings.Contains(where, "://") && (len(words) == 2 || len(words) == 3):
 		key, unsigned := s.opts.Keyring, false
 		if len(words) == 3 {
-			key, unsigned = words[2], words[2] == unsignedWord
+			key, unsigned = words[2], words[2] == candidate.Unsigned
 		}
 		from, release = s.elsewhere(trimSlash(words[0]), words[1], key, unsigned), elsewhere
 	case strings.Contains(where, "://"):
-		return nil, "", fmt.Errorf("want the address of a repository, its suite (a folder that ends in / where there is none), and its keyring or the word %q", unsignedWord)
+		return nil, "", fmt.Errorf("want the address of a repository, its suite (a folder that ends in / where there is none), and its keyring or the word %q", candidate.Unsigned)
 	default:
-		all, err = s.collect(ctx, where)
+		all, err = candidate.Collect(where, ".deb", func(file string) (candidate.File, error) { return s.take(ctx, file) })
 		return all, "files that nobody has signed", err
 	}
 	set, err := from.Belonging(ctx, release, patterns)
@@ -99,7 +77,7 @@ func (s *Source) find(ctx context.Context, where string, patterns []string) (all
 		if err != nil {
 			break
 		}
-		var f offered
+		var f candidate.File
 		f, err = s.describe(ctx, p)
 		all = append(all, f)
 	}
@@ -109,9 +87,6 @@ func (s *Source) find(ctx context.Context, where string, patterns []string) (all
 	}
 	return all, trust, err
 }
-
-// unsignedWord says that a repository is not signed.
-const unsignedWord = "unsigned"
 
 // elsewhere is how a release is called that is in another repository than the source's.
 const elsewhere = "elsewhere"
@@ -128,43 +103,14 @@ func (s *Source) elsewhere(mirror, suite, keyring string, unsigned bool) *Source
 // owners are the source packages of those that match in a release.
 func (s *Source) owners(ctx context.Context, release string, patterns []string) (sources []string, err error) {
 	records, err := s.Records(ctx, release, patterns)
-	for _, r := range records {
-		if matches(patterns, r.Package) {
-			sources = append(sources, r.Source)
-		}
-	}
-	return sources, err
-}
-
-// collect keeps the package files of a folder in the cache, sorted by name.
-func (s *Source) collect(ctx context.Context, dir string) ([]offered, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*.deb"))
-	if err != nil {
-		return nil, err
-	}
-	if len(files) == 0 {
-		if _, err := os.Stat(dir); err != nil {
-			return nil, err
-		}
-		return nil, errors.New("there is no .deb file in it")
-	}
-	var all []offered
-	for _, file := range files {
-		f, err := s.take(ctx, file)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Base(file), err)
-		}
-		all = append(all, f)
-	}
-	slices.SortFunc(all, func(a, b offered) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
+	return candidate.Owners(records, patterns), err
 }
 
 // take keeps a package file in the cache and reads what it is.
-func (s *Source) take(ctx context.Context, file string) (offered, error) {
-	kept, err := s.keepCopy(file)
+func (s *Source) take(ctx context.Context, file string) (candidate.File, error) {
+	kept, err := s.files.Adopt(file)
 	if err != nil {
-		return offered{}, err
+		return candidate.File{}, err
 	}
 	// From the copy: the file may be written to meanwhile.
 	f, err := s.describe(ctx, kept)
@@ -175,15 +121,15 @@ func (s *Source) take(ctx context.Context, file string) (offered, error) {
 }
 
 // describe reads what a package file in the cache is.
-func (s *Source) describe(ctx context.Context, kept matrix.Package) (offered, error) {
+func (s *Source) describe(ctx context.Context, kept matrix.Package) (candidate.File, error) {
 	out, _, err := tool.Run(ctx, tool.Command{Argv: []string{"dpkg-deb", "--field", s.files.Path(kept)}})
 	if err != nil {
-		return offered{}, err
+		return candidate.File{}, err
 	}
-	f := offered{Package: kept}
+	f := candidate.File{Package: kept}
 	err = stanzas(strings.NewReader(string(out)), func(fields map[string]string) {
 		r := (&private{}).record(fields)
-		f.Name, f.Version, f.Arch, f.source = r.Package, r.Version, fields["Architecture"], r.Source
+		f.Name, f.Version, f.Arch, f.Source = r.Package, r.Version, fields["Architecture"], r.Source
 	})
 	if err == nil && (!packageName.MatchString(f.Name) || f.Version == "" || f.Arch == "") {
 		err = fmt.Errorf("it says to be %q, version %q, for %q, which is no package", f.Name, f.Version, f.Arch)
@@ -191,76 +137,15 @@ func (s *Source) describe(ctx context.Context, kept matrix.Package) (offered, er
 	return f, err
 }
 
-// keepCopy copies a file into the cache, under its digest.
-func (s *Source) keepCopy(file string) (matrix.Package, error) {
-	dir := cache.Folder(s.opts.Home)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return matrix.Package{}, err
-	}
-	from, err := os.Open(file)
-	if err != nil {
-		return matrix.Package{}, err
-	}
-	defer from.Close()
-	to, err := os.CreateTemp(dir, ".candidate-")
-	if err != nil {
-		return matrix.Package{}, err
-	}
-	defer os.Remove(to.Name())
-	_, err = io.Copy(to, from)
-	if err = errors.Join(err, to.Close()); err != nil {
-		return matrix.Package{}, disk.Explain(err, dir)
-	}
-	sum, size, err := disk.Digest(to.Name())
-	p := matrix.Package{SHA256: sum, Size: size}
-	if err != nil {
-		return p, err
-	}
-	return p, s.files.Keep(to.Name(), p)
-}
-
-// distinct refuses what nobody can lay over a release: two files of one name, or files of
-// another architecture than ours.
-func distinct(all []offered) error {
-	for i, f := range all {
-		if f.Arch != arch && f.Arch != "all" {
-			return fmt.Errorf("%s %s is built for %s, and hosts are %s: take it out", f.Name, f.Version, f.Arch, arch)
-		}
-		if i > 0 && all[i-1].Name == f.Name {
-			return fmt.Errorf("there are two of %s, %s and %s: take one out", f.Name, all[i-1].Version, f.Version)
-		}
-	}
-	return nil
-}
-
 // index makes a repository of the files, which stay in the cache, and names it by what is
 // in it.
-func (s *Source) index(ctx context.Context, all []offered) (name string, err error) {
+func (s *Source) index(ctx context.Context, all []candidate.File) (name string, err error) {
 	set := matrix.PackageSet{Source: Kind, Release: origin}
 	for _, f := range all {
 		set.Packages = append(set.Packages, f.Package)
 	}
 	name = fmt.Sprintf("%.32s", set.Key())
-	dir := s.indexDir(name)
-	if _, err := os.Stat(dir); err == nil {
-		return name, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", err
-	}
-	partial, err := os.MkdirTemp(filepath.Dir(dir), ".partial-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(partial)
-	if err := errors.Join(os.Chmod(partial, 0o755), s.makeRepository(ctx, set, origin, partial, os.Symlink)); err != nil {
-		return "", err
-	}
-	// Another process may have been faster, with the same.
-	if err := os.Rename(partial, dir); err != nil && !errors.Is(err, os.ErrExist) {
-		return "", err
-	}
-	return name, nil
+	return name, candidate.Keep(s.indexDir(name), func(dir string) error { return s.makeRepository(ctx, set, origin, dir, os.Symlink) })
 }
 
 func (s *Source) indexDir(name string) string {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/candidate"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -66,7 +67,7 @@ func (s *Source) Inspect(ctx context.Context, set matrix.PackageSet) ([]source.C
 // some digest never changes, and there are hundreds in a root.
 func (s *Source) contentOf(ctx context.Context, p matrix.Package) (c source.Content, err error) {
 	kept := filepath.Join(s.opts.Home, "packages", "contents", p.SHA256+".json")
-	if text, err := os.ReadFile(kept); err == nil && json.Unmarshal(text, &c) == nil && c.Package == p {
+	if text, err := os.ReadFile(kept); err == nil && json.Unmarshal(text, &c) == nil && c.Package == p && c.Kind == Kind {
 		return c, nil
 	}
 	if c, err = s.inspect(ctx, p); err != nil {
@@ -83,7 +84,7 @@ func (s *Source) contentOf(ctx context.Context, p matrix.Package) (c source.Cont
 }
 
 func (s *Source) inspect(ctx context.Context, p matrix.Package) (source.Content, error) {
-	c := source.Content{Package: p}
+	c := source.Content{Package: p, Kind: Kind}
 	out, _, err := tool.Run(ctx, tool.Command{Argv: []string{"dpkg-deb", "--field", s.files.Path(p)}})
 	if err != nil {
 		return c, err
@@ -148,10 +149,10 @@ func (s *Source) Plant(ctx context.Context, c matrix.Candidate, p source.Planted
 	if err != nil {
 		return c, err
 	}
-	all := []offered{planted}
+	all := []candidate.File{planted}
 	for _, own := range c.Packages {
 		if own.Name != planted.Name {
-			all = append(all, offered{Package: own})
+			all = append(all, candidate.File{Package: own})
 		}
 	}
 	c.Packages = nil

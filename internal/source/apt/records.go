@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/candidate"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -54,7 +54,7 @@ func (p *private) records(ctx context.Context, patterns []string) ([]matrix.Reco
 	matched := map[string]bool{}
 	sources, needed := map[string]bool{}, map[string]bool{}
 	err := p.each(ctx, func(r *matrix.Record) {
-		if !matches(patterns, r.Package) {
+		if !candidate.Matches(patterns, r.Package) {
 			return
 		}
 		matched[r.Package], sources[r.Source] = true, true
@@ -76,13 +76,6 @@ func (p *private) records(ctx context.Context, patterns []string) ([]matrix.Reco
 	})
 	slices.SortFunc(records, func(a, b matrix.Record) int { return strings.Compare(a.Package, b.Package) })
 	return records, err
-}
-
-func matches(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(g string) bool {
-		ok, err := path.Match(g, name)
-		return ok && err == nil
-	})
 }
 
 // relationName cuts the name off "python3:any (>= 3.9)".

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -192,4 +193,33 @@ func (f Files) Remember(addresses map[string]string) error {
 func (f Files) Address(digest string) (address string, ok bool) {
 	text, err := os.ReadFile(filepath.Join(Folder(f.Home), "addresses", digest))
 	return string(text), err == nil
+}
+
+// Adopt keeps a copy of a file that no repository has. The file may be written to
+// meanwhile: what the package is has to be read from the copy.
+func (f Files) Adopt(file string) (matrix.Package, error) {
+	dir := Folder(f.Home)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return matrix.Package{}, err
+	}
+	from, err := os.Open(file)
+	if err != nil {
+		return matrix.Package{}, err
+	}
+	defer from.Close()
+	to, err := os.CreateTemp(dir, ".candidate-")
+	if err != nil {
+		return matrix.Package{}, err
+	}
+	defer os.Remove(to.Name())
+	_, err = io.Copy(to, from)
+	if err = errors.Join(err, to.Close()); err != nil {
+		return matrix.Package{}, disk.Explain(err, dir)
+	}
+	sum, size, err := disk.Digest(to.Name())
+	p := matrix.Package{SHA256: sum, Size: size}
+	if err != nil {
+		return p, err
+	}
+	return p, f.Keep(to.Name(), p)
 }
