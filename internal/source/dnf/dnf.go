@@ -79,7 +79,7 @@ func New(opts Options) (*Source, error) {
 // check finds what cannot be read of a release.
 func check(r source.Release) error {
 	seen := map[string]bool{}
-	for _, repository := range repositories(r) {
+	for _, repository := range declared(r) {
 		switch {
 		case repository.URL == "" && repository.Mirrors == "":
 			return fmt.Errorf("repository %q says neither its url nor where its mirrors are listed", repository.Name)
@@ -125,7 +125,7 @@ func (s *Source) fail(kind source.Kind, op, release, cure string, err error) err
 
 func (s *Source) mirrors(release string) string {
 	var names []string
-	for _, r := range repositories(s.releases[release]) {
+	for _, r := range s.repositories(s.releases[release]) {
 		names = append(names, r.Name)
 	}
 	return "repositories " + strings.Join(names, ", ")

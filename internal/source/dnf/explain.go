@@ -74,7 +74,7 @@ func explainRepository(text string) (source.Kind, string) {
 // expired says which keys of the release are past their date, which dnf does not.
 func (p *private) expired() string {
 	var said strings.Builder
-	for _, r := range repositories(p.release) {
+	for _, r := range p.src.repositories(p.release) {
 		keys, err := readKeyring(r.Keyring)
 		if r.Keyring == "" || err != nil {
 			continue

@@ -43,7 +43,7 @@ def describe(p):
     return {
         "name": p.name, "version": p.evr, "arch": p.arch, "repository": p.repoid,
         "size": p.downloadsize, "address": p.remote_location() or "",
-        "sha256": digest.hex() if hawkey.chksum_name(kind) == "sha256" else "",
+        "sha256": digest.hex() if hawkey.chksum_name(kind) == "sha256" else "", "source": source(p),
     }
 
 
@@ -60,11 +60,32 @@ def load(b):
     return {"indexes": indexes(b)}
 
 
-def resolve(b):
+# solve asks for packages, those of the candidate for themselves.
+def solve(b, own):
     for name in request["names"]:
         b.install(name)
+    for p in b.sack.query().filterm(reponame=request["candidate"] or "none", name=list(own)):
+        b.package_install(p)
     b.resolve()
+    return [p for p in b.transaction.install_set]
+
+
+def resolve(b):
+    chosen, asked = solve(b, set()), set()
+    own = {p.name for p in b.sack.query().filterm(reponame=request["candidate"] or "none")}
+    # The solver takes the best of what is asked for, and of what that needs whatever fits,
+    # without a word.
+    while left_out := {p.name for p in chosen if p.name in own and p.repoid != request["candidate"]} - asked:
+        asked |= left_out
+        b = base()
+        chosen = solve(b, asked)
     return {"packages": [describe(p) for p in b.transaction.install_set], "indexes": indexes(b)}
+
+
+def belonging(b):
+    latest = b.sack.query().available().latest().run()
+    sources = {source(p) for p in b.sack.query().available().filterm(name__glob=request["names"]).latest()}
+    return {"packages": [describe(p) for p in latest if source(p) in sources]}
 
 
 # find tells where packages of these names are, in all their versions.
@@ -97,7 +118,7 @@ def records(b):
 
 def answer():
     try:
-        return {"load": load, "resolve": resolve, "find": find, "names": names, "records": records}[request["ask"]](base())
+        return {"load": load, "resolve": resolve, "find": find, "names": names, "records": records, "belonging": belonging}[request["ask"]](base())
     except dnf.exceptions.MarkingError as e:
         return {"trouble": "name", "name": e.pkg_spec or "", "text": str(e)}
     except dnf.exceptions.MarkingErrors as e:

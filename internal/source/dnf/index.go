@@ -30,8 +30,12 @@ type private struct {
 	index   cache.Index
 }
 
-func repositories(r source.Release) []matrix.Repository {
-	return slices.Concat(r.Repositories, r.Parents)
+// declared are the repositories that the catalogue names.
+func declared(r source.Release) []matrix.Repository { return slices.Concat(r.Repositories, r.Parents) }
+
+// repositories are those of a release: its candidate's, its own, and its parents'.
+func (s *Source) repositories(r source.Release) []matrix.Repository {
+	return append(s.offered(r.Candidate), declared(r)...)
 }
 
 func (p *private) path(name ...string) string {
@@ -64,7 +68,7 @@ func (p *private) settings() string {
 	// Retries and time limits are for mirrors that answer badly; the lists at hand are
 	// renewed by us.
 	b.WriteString("plugins=0\ninstall_weak_deps=0\nbest=1\ngpgcheck=1\nassumeyes=1\nprotected_packages=\nmetadata_expire=-1\nskip_if_unavailable=0\nretries=2\ntimeout=20\nexclude=*.i?86\n")
-	for _, r := range repositories(p.release) {
+	for _, r := range p.src.repositories(p.release) {
 		fmt.Fprintf(&b, "[%s]\nname=%[1]s\n", r.Name)
 		for _, kv := range [][2]string{
 			{"baseurl", r.URL}, {"mirrorlist", r.Mirrors}, {"excludepkgs", strings.Join(r.Exclude, ",")},
@@ -91,7 +95,7 @@ func number(b bool) int {
 // keyed are the settings together with what else decides the index on disk.
 func (p *private) keyed() (string, error) {
 	text := p.settings() + fmt.Sprintf("%q %q\n", p.variables(), p.release.Modules)
-	for _, r := range repositories(p.release) {
+	for _, r := range p.src.repositories(p.release) {
 		if r.Keyring == "" {
 			continue
 		}
@@ -127,6 +131,11 @@ func (p *private) refresh(ctx context.Context) error {
 	if err := p.write(); err != nil {
 		return p.src.fail(source.Failed, "write the settings", p.release.Name, "", err)
 	}
+	if p.release.Candidate != nil {
+		if err := p.shareIndexes(ctx); err != nil {
+			return err
+		}
+	}
 	if _, err := p.ask(ctx, op, "load"); err != nil {
 		return err
 	}
@@ -150,8 +159,8 @@ func (p *private) write() error {
 
 // found is a package as the helper describes it.
 type found struct {
-	Name, Version, Arch, Repository, Address, SHA256 string
-	Size                                             int64
+	Name, Version, Arch, Repository, Address, SHA256, Source string
+	Size                                                     int64
 }
 
 // answer is what the helper says. Trouble is empty unless it could not answer.
@@ -169,7 +178,7 @@ type answer struct {
 // ask puts a question to the helper.
 func (p *private) ask(ctx context.Context, op, question string, names ...string) (*answer, error) {
 	request, err := json.Marshal(map[string]any{
-		"config": p.path("dnf.conf"), "variables": p.variables(), "modules": list(p.release.Modules), "ask": question, "names": list(names),
+		"candidate": p.candidate(), "config": p.path("dnf.conf"), "variables": p.variables(), "modules": list(p.release.Modules), "ask": question, "names": list(names),
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package dnf
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,32 +144,65 @@ const headerDigest = "%{NAME} %{EVR} %{ARCH} %{SHA1HEADER} %{SHA256HEADER}\n"
 
 // checkInstalled compares what rpm says is installed in root with the set's files.
 func checkInstalled(ctx context.Context, s *Source, set matrix.PackageSet, root string) error {
-	scratch, err := os.MkdirTemp(filepath.Dir(root), "rpm-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(scratch)
-	if err := home(scratch, "/var/lib/rpm"); err != nil {
-		return err
-	}
-	query := func(argv ...string) ([]string, error) {
-		out, _, err := tool.Run(ctx, tool.Command{Argv: append([]string{"rpm", "--query", "--nosignature", "--queryformat", headerDigest}, argv...), Env: []string{"HOME=" + scratch}})
-		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-		slices.Sort(lines)
-		return slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "gpg-pubkey ") }), err
-	}
-	got, err := query("--root", root, "--all")
+	got, err := s.queryHeaders(ctx, "/var/lib/rpm", "--root", root, "--all")
 	if err != nil {
 		return fmt.Errorf("cannot list what is installed: %w", err)
 	}
-	want, err := query(append([]string{"--dbpath", scratch, "--package"}, s.paths(set)...)...)
+	want, err := s.headers(ctx, set)
 	if err != nil {
-		return fmt.Errorf("cannot read the set's packages: %w", err)
+		return err
 	}
+	return compareInstalled(want, got)
+}
+
+func compareInstalled(want, got []string) error {
 	if slices.Equal(want, got) {
 		return nil
 	}
 	return fmt.Errorf("what is installed is not what was resolved: missing %q, not asked for %q", less(want, got), less(got, want))
+}
+
+// headers names the packages of a set by what is in them, as headerDigest does.
+func (s *Source) headers(ctx context.Context, set matrix.PackageSet) ([]string, error) {
+	want, err := s.queryHeaders(ctx, "", append([]string{"--package"}, s.paths(set)...)...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the set's packages: %w", err)
+	}
+	return want, nil
+}
+
+func (s *Source) queryHeaders(ctx context.Context, database string, argv ...string) ([]string, error) {
+	out, err := s.queryOf(ctx, database, headerDigest, argv...)
+	return sortedHeaders(out), err
+}
+
+// sortedHeaders are the lines but those of keys, which are packages to rpm.
+func sortedHeaders(text string) []string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	slices.Sort(lines)
+	return slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "gpg-pubkey ") })
+}
+
+// queryOf asks rpm about packages, with nothing of the user's settings. Without a database
+// it is given an empty one.
+func (s *Source) queryOf(ctx context.Context, database, format string, packages ...string) (string, error) {
+	scratch, err := os.MkdirTemp("", "virtmatrix-rpm-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(scratch)
+	if err := home(scratch, cmp.Or(database, scratch)); err != nil {
+		return "", err
+	}
+	out, _, err := tool.Run(ctx, tool.Command{
+		Argv: append([]string{"rpm", "--query", "--nosignature", "--queryformat", format}, packages...), Env: []string{"HOME=" + scratch},
+	})
+	return string(out), err
+}
+
+// query asks rpm about a package file in the cache.
+func (s *Source) query(ctx context.Context, p matrix.Package, format string) (string, error) {
+	return s.queryOf(ctx, "", format, "--package", s.files.Path(p))
 }
 
 // less returns what is in a and not in b.

@@ -66,7 +66,7 @@ func pastDate(k *openpgp.Entity) string {
 func (p *private) verifySignatures(ctx context.Context, packages []matrix.Package, file func(matrix.Package) string) error {
 	const op = "verify packages"
 	for _, pkg := range packages {
-		if !slices.ContainsFunc(repositories(p.release), func(r matrix.Repository) bool { return r.Name == pkg.Repository }) {
+		if !slices.ContainsFunc(p.src.repositories(p.release), func(r matrix.Repository) bool { return r.Name == pkg.Repository }) {
 			return p.src.fail(source.Failed, op, p.release.Name, "plan again", fmt.Errorf("the release has no repository %q any more, which package %s came from", pkg.Repository, pkg.Name))
 		}
 		keyring := keyringOf(p.release, pkg.Repository)
@@ -84,7 +84,7 @@ func (p *private) verifySignatures(ctx context.Context, packages []matrix.Packag
 
 // keyringOf is what packages of a repository must be signed by, empty for nothing.
 func keyringOf(r source.Release, name string) string {
-	for _, repository := range repositories(r) {
+	for _, repository := range declared(r) {
 		if repository.Name == name && repository.Trust.Packages() {
 			return repository.Keyring
 		}

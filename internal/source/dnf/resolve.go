@@ -68,7 +68,7 @@ func (p *private) set(a *answer) (matrix.PackageSet, error) {
 	slices.SortFunc(set.Packages, func(a, b matrix.Package) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), matrix.CompareRPM(a.Version, b.Version), cmp.Compare(a.Arch, b.Arch))
 	})
-	for _, r := range repositories(p.release) {
+	for _, r := range p.src.repositories(p.release) {
 		if !used[r.Name] {
 			continue
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
@@ -97,12 +96,7 @@ func (s *Source) Supply(ctx context.Context, sup source.Supply, dir string) erro
 		if err := s.Fetch(ctx, set, nil); err != nil {
 			return err
 		}
-		if err := s.link(set, filepath.Join(dir, to)); err != nil {
-			return fail(err)
-		}
-	}
-	for _, of := range []string{offeredDir, formerDir} {
-		if err := index(ctx, filepath.Join(dir, of)); err != nil {
+		if err := s.lay(ctx, set, filepath.Join(dir, to), os.Link); err != nil {
 			return fail(err)
 		}
 	}
@@ -132,18 +126,8 @@ func texts(offered source.Offered) map[string]string {
 	return all
 }
 
-// link has the files of a fetched set in a folder, by names that dnf takes.
-func (s *Source) link(set matrix.PackageSet, dir string) error {
-	err := os.Mkdir(dir, 0o755)
-	for _, p := range set.Packages {
-		name := strings.ReplaceAll(fmt.Sprintf("%s-%s.%s.rpm", p.Name, p.Version, p.Arch), ":", "_")
-		err = errors.Join(err, os.Link(s.files.Path(p), filepath.Join(dir, name)))
-	}
-	return err
-}
-
-// index makes a folder of packages a repository.
-func index(ctx context.Context, dir string) error {
+// makeIndex makes a folder of packages a repository.
+func makeIndex(ctx context.Context, dir string) error {
 	_, _, err := tool.Run(ctx, tool.Command{Argv: []string{"createrepo_c", "--quiet", "--no-database", "--simple-md-filenames", dir}})
 	if err != nil {
 		return fmt.Errorf("cannot make repository %s: %w", filepath.Base(dir), err)
