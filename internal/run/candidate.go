@@ -7,7 +7,7 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/progress"
 	"github.com/virtmatrix/virtmatrix/internal/source"
-	"github.com/virtmatrix/virtmatrix/internal/source/apt"
+	"github.com/virtmatrix/virtmatrix/internal/source/registry"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -87,7 +87,6 @@ func laid(cat *matrix.Catalog, plan *matrix.Plan) (*matrix.Catalog, error) {
 // they differ, by name, as far as they are in the cache.
 func (d *Driver) Changelogs(ctx context.Context, differences []matrix.Difference) (map[string][]string, error) {
 	entries := map[string][]string{}
-	src := apt.Cached(d.config.Home)
 	for _, diff := range differences {
 		if diff.Way != matrix.Up && diff.Way != matrix.Down {
 			continue
@@ -96,7 +95,7 @@ func (d *Driver) Changelogs(ctx context.Context, differences []matrix.Difference
 		if diff.Way == matrix.Down {
 			newer, older = older, newer
 		}
-		text, err := src.Changelog(ctx, newer, older.Version)
+		text, err := registry.Changelog(ctx, d.config.Home, newer, older.Version)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the changelog of %s: %w", diff.Name, err)
 		}

@@ -31,12 +31,14 @@ type kind struct {
 	open func(context.Context, Options, []source.Release) (source.Source, error)
 	none source.Source
 	text func(ctx context.Context, home string, p matrix.Package, wildcards ...string) ([]byte, error)
+	// cached tells of what is in the cache of a home.
+	cached func(home string) source.Chronicler
 }
 
 // kinds is never changed.
 var kinds = map[string]kind{
-	apt.Kind: {openAPT, (*apt.Source)(nil), apt.Text},
-	dnf.Kind: {openDNF, (*dnf.Source)(nil), dnf.Text},
+	apt.Kind: {openAPT, (*apt.Source)(nil), apt.Text, func(home string) source.Chronicler { return apt.Cached(home) }},
+	dnf.Kind: {openDNF, (*dnf.Source)(nil), dnf.Text, func(home string) source.Chronicler { return dnf.Cached(home) }},
 }
 
 func openAPT(ctx context.Context, o Options, releases []source.Release) (source.Source, error) {
@@ -134,4 +136,15 @@ func Text(ctx context.Context, home string, set *matrix.PackageSet, p matrix.Pac
 		return nil, matrix.Unknown("source", set.Source, slices.Sorted(maps.Keys(kinds)))
 	}
 	return k.text(ctx, home, p, wildcards...)
+}
+
+// Changelog returns the entries of the changelog of a package in the cache that are newer
+// than a version, the newest first; none where it has no changelog, or is not there.
+func Changelog(ctx context.Context, home string, p matrix.Package, since string) ([]string, error) {
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		if entries, err := kinds[name].cached(home).Changelog(ctx, p, since); len(entries) > 0 || err != nil {
+			return entries, err
+		}
+	}
+	return nil, nil
 }
