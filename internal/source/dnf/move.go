@@ -20,6 +20,7 @@ import (
 // how packages are named by what is in them. A package of the same version is another file.
 const moveScript = `mount -t tmpfs -o mode=755,size=4g none "$3"
 cd "$3"
+top=$3/root
 mkdir root image upper work
 mount -t squashfs -o ro,loop "$1" image
 mount -t overlay -o lowerdir=image,upperdir=upper,workdir=work none root
@@ -29,7 +30,7 @@ mount -t sysfs -o ro none root/sys
 for d in dev run tmp; do mount -t tmpfs -o mode=1777 none root/$d; done
 for n in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 root/dev/${n%:*} c 1 ${n#*:}; done
 in_root() { chroot root "$@" </dev/null; }
-of_root() { rpm --root "$3/root" "$@" </dev/null; }
+of_root() { rpm --root "$top" "$@" </dev/null; }
 [ -z "$4" ] || in_root sh -ec "$4"
 moved=0
 if [ -n "$6" ]; then of_root --erase --nodeps --noplugins $6 || moved=$?; fi
