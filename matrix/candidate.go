@@ -45,7 +45,8 @@ func ParseCandidate(text string) (Wanted, error) {
 // candidateSuffix ends the names of what a candidate adds to a catalogue.
 const candidateSuffix = "-candidate"
 
-// Below is the release that a candidate's is laid over, and any other release itself.
+// Below is the release that a candidate's is laid over, or the series of its version; any
+// other release or version is itself.
 func Below(release string) string { return strings.TrimSuffix(release, candidateSuffix) }
 
 // Candidate is what was found where a candidate is: these files and no others are what

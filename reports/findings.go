@@ -164,6 +164,9 @@ func (p *problem) space(m *Matrix, cells []*Cell) (s space) {
 		for _, c := range cells {
 			if v := of(c); v != "" && !slices.Contains(axis.Values, v) {
 				axis.Values = append(axis.Values, v)
+				if ordered && matrix.Below(v) != v {
+					axis.Alone = append(axis.Alone, v)
+				}
 			}
 		}
 		if ordered {

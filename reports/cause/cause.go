@@ -21,6 +21,9 @@ type Axis struct {
 	// Values are in their order; a condition on an axis without an order names one.
 	Values  []string
 	Ordered bool
+	// Alone are values of an order of which nothing follows for those beyond: builds that
+	// nobody has but us.
+	Alone []string
 	// Rank orders axes that explain equally much: what is named first is likelier.
 	Rank int
 	// Follows says that its value follows from other axes and is not chosen alone.
@@ -209,7 +212,7 @@ func (c Condition) Words(axes []Axis) string {
 		switch last := len(axis.Values) - 1; {
 		case !axis.Ordered:
 			parts = append(parts, axis.Name+" "+from)
-		case a.From == a.To && a.From > 0 && a.To < last:
+		case a.From == a.To && (a.From > 0 && a.To < last || slices.Contains(axis.Alone, from)):
 			parts = append(parts, axis.Name+" = "+from)
 		case a.To == last:
 			parts = append(parts, axis.Name+" >= "+from)

@@ -141,6 +141,10 @@ func TestWords(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
+	axes[1].Alone = []string{"5.2"}
+	if got := (Condition{Atoms: []Atom{{Axis: 1, From: 0, To: 0}}}).Words(axes); got != "qemu = 5.2" {
+		t.Errorf("of a value that stands alone: %q", got)
+	}
 }
 
 func TestCellsOfOneSortTellNothing(t *testing.T) {
