@@ -79,9 +79,9 @@ func PackageOf(name string, p func(*steps.T) source.Planted) *Control {
 	return &Control{Name: name, apply: func(t *steps.T) func() error { t.Delivery().Plant(p(t)); return nil }}
 }
 
-// Root runs a command in the root of a move, before it.
-func Root(name, command string) *Control {
-	return &Control{Name: name, apply: func(t *steps.T) func() error { t.Delivery().SpoilRoot(command); return nil }}
+// Root runs the command that it makes in the root of a move, before it.
+func Root(name string, command func(*steps.T) string) *Control {
+	return &Control{Name: name, apply: func(t *steps.T) func() error { t.Delivery().SpoilRoot(command(t)); return nil }}
 }
 
 // Spoil runs a command in L1 once packages moved there.

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/gomega"
@@ -16,7 +17,7 @@ func init() {
 	register("D-UPGRADE", "A root of the release becomes one of the candidate, the packages' scripts included",
 		plant("a package whose script fails", source.Planted{AfterInstall: "echo no >&2; exit 1"}), func(t *steps.T) { moves(t, false) })
 	register("D-DOWNGRADE", "A root of the candidate becomes one of the release again, the packages' scripts included",
-		sabotage.Root("a root in which ldconfig fails", `printf '#!/bin/sh\nexit 1\n' >/usr/sbin/ldconfig`), func(t *steps.T) { moves(t, true) })
+		sabotage.Root("a root with a folder in the place of a file", folderInPlace), func(t *steps.T) { moves(t, true) })
 	register("D-CONF", "What users wrote into files of configuration is there after an upgrade",
 		plant("a package that empties what users wrote", source.Planted{AfterInstall: `grep -rl "` + mark + `" /etc | while read f; do : >"$f"; done`}), keepsConfig)
 	register("D-EPOCH", "No package is older than the one of its name in the release, by the order of its repository",
@@ -35,6 +36,25 @@ func moves(t *steps.T, back bool) {
 	if moved.Complaint != "" {
 		t.Fail(t.Layer, "%s:\n%s", moved.Complaint, lastLines(moved.Log, shown))
 	}
+}
+
+// folderInPlace makes a folder, with something in it, of a file that the move replaces. No
+// package manager writes over one.
+func folderInPlace(t *steps.T) string {
+	was, now := t.Delivery().Sets()
+	both := only(was, now, true)
+	for _, d := range matrix.Differences(only(now, both, true), both) {
+		changed := both
+		changed.Packages = []matrix.Package{d.Now}
+		for _, c := range t.Delivery().Inspect(changed) {
+			// Documentation is not installed.
+			if i := slices.IndexFunc(c.Files, func(f string) bool { return !strings.HasPrefix(f, "/usr/share/") && !slices.Contains(c.Config, f) }); i >= 0 {
+				return fmt.Sprintf("rm -f '%[1]s' && mkdir -p '%[1]s/in the way'", c.Files[i])
+			}
+		}
+	}
+	t.Fail(t.Layer, "no file of a program differs")
+	return ""
 }
 
 // mark is what a user writes into a file of configuration. All of these take it for a
