@@ -153,10 +153,8 @@ func (c *loader) readComponent(comp Component, n node) error {
 	}
 	err = n.object(
 		optional("packages", keyed("kind with "+a.Name, a.Kinds, func(kind Kind, n node) error {
-			if err := c.claim(n, "packages of "+a.Name+" for", string(kind)); err != nil {
-				return err
-			}
-			var globs []string
+			// What another kind of repository calls them comes with its file.
+			globs := a.Packages[kind]
 			err := unique(&globs, "package", glob)(n)
 			a.Packages[kind] = globs
 			return err

@@ -50,8 +50,9 @@ func TestAFileMayOnlyInclude(t *testing.T) {
 
 func TestAComponentGoesOnInAnotherFile(t *testing.T) {
 	c, err := Load(with(
-		"components.yaml: include: [older.yaml]\n"+small["components.yaml"],
+		"components.yaml: include: [older.yaml, other.yaml]\n"+small["components.yaml"],
 		"older.yaml: components: {qemu: {packages: {kvm: [qemu]}, versions: {8.0: [trixie]}}}",
+		"other.yaml: components: {qemu: {packages: {kvm: [qemu-kvm]}, versions: {9.0: [trixie]}}}",
 		"axes.yaml: axes: []", "constraints.yaml: constraints: []",
 	))
 	if err != nil {
@@ -61,11 +62,11 @@ func TestAComponentGoesOnInAnotherFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{"7.2", "8.0", "10.0"}, a.names()); d != "" {
+	if d := cmp.Diff([]string{"7.2", "8.0", "9.0", "10.0"}, a.names()); d != "" {
 		t.Error(d)
 	}
-	if len(a.Packages[KVM]) != 1 {
-		t.Errorf("got %+v, want what the other file says of qemu", a)
+	if d := cmp.Diff([]string{"qemu", "qemu-kvm"}, a.Packages[KVM]); d != "" {
+		t.Errorf("the other files say of qemu what its packages are called: %s", d)
 	}
 }
 
