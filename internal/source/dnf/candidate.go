@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,7 +89,8 @@ func (s *Source) named(where string) (source.Release, bool) {
 	if r, ok := s.releases[where]; ok {
 		return source.Release{Repositories: r.Repositories, Variables: r.Variables, Modules: r.Modules}, true
 	}
-	for _, r := range s.releases {
+	for _, name := range slices.Sorted(maps.Keys(s.releases)) {
+		r := s.releases[name]
 		for _, repository := range declared(r) {
 			if repository.Name == where {
 				return source.Release{Repositories: []matrix.Repository{repository}, Variables: r.Variables, Modules: r.Modules}, true
