@@ -216,3 +216,19 @@ func TestEachHostOfAnAttemptIsWatched(t *testing.T) {
 		}
 	}
 }
+
+func TestAnEmulatedHostThatSleepsWhileSomebodyWaitsIsOursOnce(t *testing.T) {
+	hangs := func(ran time.Duration) func(*T, *hosttest.Host) {
+		return func(t *T, h *hosttest.Host) {
+			t.Do("list domains", func() error { h.Schedule(ran, 0); <-h.Gone(); return nil })
+		}
+	}
+	const words = "list domains: libvirt did not answer within 3m0s"
+	on(t, infra("tell a hang from the emulator's", ErrEmulator.Error(), words), hangs(callLimit/20), emulated)
+	on(t, ends(matrix.Fail, matrix.LayerManagement, words), hangs(callLimit/20), again)
+	on(t, ends(matrix.Fail, matrix.LayerManagement, words), hangs(callLimit/20))
+	on(t, ends(matrix.Fail, matrix.LayerManagement, words), hangs(callLimit), emulated)
+	on(t, infra("starved machine", "list domains"), func(t *T, h *hosttest.Host) {
+		t.Do("list domains", func() error { h.Schedule(time.Second, callLimit); <-h.Gone(); return nil })
+	}, emulated)
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
+	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -60,10 +61,23 @@ func (t *T) await(p patience, call func(ctx context.Context) error) error {
 			if p.last != nil {
 				what += p.last()
 			}
+			t.asleep(since, what)
 			t.late(p.layer, since, what)
 		case <-t.ctx.Done():
 			t.must(context.Cause(t.ctx), p.op)
 		}
+	}
+}
+
+// idle is the part of a wait that a host with nothing to do runs at most.
+const idle = 10
+
+// asleep makes a hang ours the first time in which nothing of an emulated host runs: an
+// interrupt that its emulator lost leaves a process waiting for ever, and nothing else says
+// so. Seen twice of the same check, it is the product's.
+func (t *T) asleep(since sample, what string) {
+	if got := t.had(since, what); t.mayBeEmulator() && got.Ran < time.Since(since.at)/idle {
+		t.must(fault.Infraf("tell a hang from the emulator's", "%w; it came to: %s (%s %s)", ErrEmulator, what, t.worker(), got), "")
 	}
 }
 
@@ -123,11 +137,17 @@ const starving = 4
 // late ends the attempt because something took too long. Whose fault it is depends
 // on whether the host had a processor meanwhile.
 func (t *T) late(layer matrix.Layer, since sample, what string) {
+	t.Fail(layer, "%s (%s %s)", what, t.worker(), t.had(since, what))
+}
+
+// had is what the host had of the scheduler since a wait began. It ends the attempt when
+// that was too little.
+func (t *T) had(since sample, what string) owner.Sched {
 	got := t.s.Host.Sched().Sub(since.sched)
 	if got.Starved() && got.Waited > time.Since(since.at)/starving {
 		t.must(fault.Infraf("work on a starved machine", "%s; %s %s", what, t.worker(), got), what)
 	}
-	t.Fail(layer, "%s (%s %s)", what, t.worker(), got)
+	return got
 }
 
 // TookTooLong ends the attempt because something did, since it began. When the
