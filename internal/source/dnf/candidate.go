@@ -144,6 +144,12 @@ func (s *Source) take(ctx context.Context, file string) (candidate.File, error) 
 	if err == nil && f.Source == "" {
 		err = fmt.Errorf("%s is a source package: build it", f.Name)
 	}
+	if err == nil {
+		var said string
+		if said, err = s.alone(ctx, "", "rpmkeys", "--nosignature", "--checksig", "--verbose", s.files.Path(kept)); err != nil {
+			err = fmt.Errorf("it is torn: %s", strings.Join(strings.Fields(said), " "))
+		}
+	}
 	if err != nil {
 		err = errors.Join(err, os.Remove(s.files.Path(kept)))
 	}

@@ -157,8 +157,18 @@ func TestWhatIsNoCandidateIsRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(junk, "app.rpm"), []byte("no package"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	torn := folder(t, app("10:2.13.0-1.el7"))
+	file := filepath.Join(torn, "app-2.13.0-1.el7.x86_64.rpm")
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, flip(text), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := sourceOf(t, newMirror(t).repository(matrix.TrustPackages))
 	for where, words := range map[string]string{
+		torn:                                   "BAD",
 		folder(t, old, app("10:2.13.0-1.el7")): "there are two of app, 10:2.",
 		folder(t, foreign):                     "app 1-1 is built for aarch64",
 		junk:                                   "app.rpm",

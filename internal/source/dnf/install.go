@@ -183,9 +183,14 @@ func sortedHeaders(text string) []string {
 	return slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "gpg-pubkey ") })
 }
 
-// queryOf asks rpm about packages, with nothing of the user's settings. Without a database
-// it is given an empty one.
+// queryOf asks rpm about packages.
 func (s *Source) queryOf(ctx context.Context, database, format string, packages ...string) (string, error) {
+	return s.alone(ctx, database, append([]string{"rpm", "--query", "--nosignature", "--queryformat", format}, packages...)...)
+}
+
+// alone runs a program of rpm's with nothing of the user's settings. Without a database it
+// is given an empty one.
+func (s *Source) alone(ctx context.Context, database string, argv ...string) (string, error) {
 	scratch, err := os.MkdirTemp("", "virtmatrix-rpm-")
 	if err != nil {
 		return "", err
@@ -194,9 +199,7 @@ func (s *Source) queryOf(ctx context.Context, database, format string, packages 
 	if err := home(scratch, cmp.Or(database, scratch)); err != nil {
 		return "", err
 	}
-	out, _, err := tool.Run(ctx, tool.Command{
-		Argv: append([]string{"rpm", "--query", "--nosignature", "--queryformat", format}, packages...), Env: []string{"HOME=" + scratch},
-	})
+	out, _, err := tool.Run(ctx, tool.Command{Argv: argv, Env: []string{"HOME=" + scratch}})
 	return string(out), err
 }
 
