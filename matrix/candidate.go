@@ -14,8 +14,9 @@ type Wanted struct {
 	// Over is the release that they are laid over; empty for the one that serves the
 	// version nearest to theirs.
 	Over string
-	// Where is a folder of package files, the address of a repository, or a release of
-	// the catalogue or, with RPM, the name of one of its repositories.
+	// Where is a folder of package files, an installed tree or a tar archive of one, the
+	// address of a repository, or a release of the catalogue or, with RPM, the name of one
+	// of its repositories.
 	Where string
 }
 

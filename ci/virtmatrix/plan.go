@@ -23,7 +23,7 @@ type selection struct {
 	Checks  []string `placeholder:"CHECK" help:"Only these checks, and the boot check."`
 	Changed string   `placeholder:"AXIS=FROM..TO" help:"Plan the cells in which this change can matter, each with its baseline."`
 	// Candidate has packages that no release has yet.
-	Candidate string `placeholder:"COMPONENT=WHERE" help:"Plan the cells in which packages that are not released yet can matter, each with its baseline: WHERE is a folder of package files, a release, or a repository: 'ADDRESS SUITE [KEYRING|unsigned]' of Debian packages; 'ADDRESS KEYRING|unsigned', or its name in the catalogue, of RPMs. COMPONENT@RELEASE=WHERE says which release they are laid over."`
+	Candidate string `placeholder:"COMPONENT=WHERE" help:"Plan the cells in which packages that are not released yet can matter, each with its baseline: WHERE is a folder of package files, what make install DESTDIR=WHERE left or a tar of it, a release, or a repository: 'ADDRESS SUITE [KEYRING|unsigned]' of Debian packages; 'ADDRESS KEYRING|unsigned', or its name in the catalogue, of RPMs. COMPONENT@RELEASE=WHERE says which release they are laid over."`
 	Strength  int    `short:"t" placeholder:"N" help:"Cover each combination of N values, in place of what the profile says (2: pairs)."`
 	Budget    int    `placeholder:"N" help:"At most N cells: those that cover most."`
 	// Everywhere is the test of what checks say they depend on: both ways agree.

@@ -5,9 +5,9 @@ package delivery
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/tree"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -31,17 +31,17 @@ func Clashes(mine, others []source.Content) (all []Clash, err error) {
 	holders := map[string][]holder{}
 	for i, c := range others {
 		for j, f := range c.Files {
-			path := merged(f)
+			path := tree.InUsr(f)
 			holders[path] = append(holders[path], holder{i, j})
 		}
 	}
 	var told []string
 	for _, c := range mine {
 		for j, f := range c.Files {
-			for _, h := range holders[merged(f)] {
+			for _, h := range holders[tree.InUsr(f)] {
 				o := others[h.content]
 				// Of two that clash, one is told of.
-				key, turned := c.Name+" "+o.Name+" "+merged(f), o.Name+" "+c.Name+" "+merged(f)
+				key, turned := c.Name+" "+o.Name+" "+tree.InUsr(f), o.Name+" "+c.Name+" "+tree.InUsr(f)
 				if c.Name == o.Name || slices.Contains(told, turned) || shared(c, j, o, h.file) {
 					continue
 				}
@@ -75,16 +75,6 @@ func agree(a, b source.Content) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// merged is a path where /bin, /sbin and /lib* are links into /usr.
-func merged(path string) string {
-	for _, dir := range []string{"/bin/", "/sbin/", "/lib/", "/lib64/"} {
-		if strings.HasPrefix(path, dir) {
-			return "/usr" + path
-		}
-	}
-	return path
 }
 
 // Undeclared lists of the packages that a move changes, beside those that are delivered,

@@ -124,8 +124,8 @@ type Chronicler interface {
 // serves the packages that belong to the candidate's component from the candidate,
 // whatever their versions; of what else is there only what these cannot do without.
 type Surveyor interface {
-	// Survey looks at what is where a candidate is: package files in a folder, a
-	// repository or another release. What belongs to the component
+	// Survey looks at what is where a candidate is: package files in a folder, an
+	// installed tree, a repository or another release. What belongs to the component
 	// are the packages that match the patterns (path.Match), and those of the same
 	// source packages there and in the release that it is to be laid over, if that is
 	// known already. Files are kept, so that the place may change afterwards.

@@ -28,7 +28,7 @@ func (s *Source) Survey(ctx context.Context, release, where string, patterns []s
 	fail := func(err error) (matrix.Offer, error) {
 		return matrix.Offer{}, fmt.Errorf("cannot use candidate %s: %w", where, err)
 	}
-	all, trust, err := s.find(ctx, where, patterns)
+	all, trust, err := s.find(ctx, release, where, patterns)
 	if err == nil {
 		err = candidate.Distinct(all, arch, "all")
 	}
@@ -50,9 +50,9 @@ func (s *Source) Survey(ctx context.Context, release, where string, patterns []s
 	return offer, nil
 }
 
-// find gets the package files of a place: a folder, a release, or a repository as
-// "ADDRESS SUITE", with a keyring of its own or the word "unsigned" after that.
-func (s *Source) find(ctx context.Context, where string, patterns []string) (all []candidate.File, trust string, err error) {
+// find gets the package files of a place: a folder, an installed tree, a release, or a
+// repository as "ADDRESS SUITE", with a keyring of its own or the word "unsigned" after that.
+func (s *Source) find(ctx context.Context, over, where string, patterns []string) (all []candidate.File, trust string, err error) {
 	words := strings.Fields(where)
 	from, release := s, where
 	switch {
@@ -65,6 +65,8 @@ func (s *Source) find(ctx context.Context, where string, patterns []string) (all
 		from, release = s.elsewhere(trimSlash(words[0]), words[1], key, unsigned), elsewhere
 	case strings.Contains(where, "://"):
 		return nil, "", fmt.Errorf("want the address of a repository, its suite (a folder that ends in / where there is none), and its keyring or the word %q", candidate.Unsigned)
+	case candidate.IsTree(where):
+		return candidate.OfTree(ctx, s, candidate.Tree{Dir: where, Release: over, Ext: ".deb", Repack: s.repack, Take: s.take}, patterns)
 	default:
 		all, err = candidate.Collect(where, ".deb", func(file string) (candidate.File, error) { return s.take(ctx, file) })
 		return all, "files that nobody has signed", err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -25,8 +26,14 @@ func (f folder) where() string { return filepath.Join(f.dir, "pool", f.suite) }
 // laid is the archive's source with the folder laid over it.
 func (f folder) laid(t *testing.T, a *archive) (*Source, *matrix.Candidate) {
 	t.Helper()
+	return laidAt(t, a, f.where())
+}
+
+// laidAt is the archive's source with what is at a place laid over it.
+func laidAt(t *testing.T, a *archive, where string) (*Source, *matrix.Candidate) {
+	t.Helper()
 	s := a.source(t, nil)
-	offer, err := s.Survey(t.Context(), "test", f.where(), appPatterns)
+	offer, err := s.Survey(t.Context(), "test", where, appPatterns)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,5 +199,36 @@ func TestChangelogEntriesEndAtTheVersionBefore(t *testing.T) {
 	}
 	if got := entries([]byte("no changelog"), "1"); len(got) != 1 {
 		t.Errorf("what is no changelog is %q", got)
+	}
+}
+
+func TestAnInstalledTreeTakesThePlaceOfThePackagesFiles(t *testing.T) {
+	a := newArchive(t)
+	tree := t.TempDir()
+	write(t, filepath.Join(tree, "usr/bin/app"), "of the tree")
+	write(t, filepath.Join(tree, "usr/lib/app/new"), "is new")
+	s, c := laidAt(t, a, tree)
+	set, err := over(t, s)
+	if err != nil || len(c.Packages) != 1 || set.Packages[0] != c.Packages[0] || set.Version("app") != "1:1.0-1" {
+		t.Fatalf("resolved %+v, %v; the candidate is %+v", set.Packages, err, c.Packages)
+	}
+	time.Sleep(1100 * time.Millisecond) // packages tell their time in seconds
+	if _, again := laidAt(t, a, tree); again.Packages[0].SHA256 != c.Packages[0].SHA256 {
+		t.Error("packed a second time it is another package")
+	}
+	if err := s.Fetch(t.Context(), set, nil); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "unpacked")
+	if err := s.Unpack(t.Context(), set, dir); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"usr/bin/app": "of the tree", "usr/lib/app/new": "is new"} {
+		if got := string(read(t, filepath.Join(dir, name))); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if _, err := s.Survey(t.Context(), "", tree, appPatterns); err == nil || !strings.Contains(err.Error(), "name the one that it is laid over") {
+		t.Errorf("over no release: %v", err)
 	}
 }

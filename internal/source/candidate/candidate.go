@@ -3,7 +3,6 @@
 package candidate
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -55,9 +54,7 @@ func Collect(dir, ext string, take func(file string) (File, error)) ([]File, err
 		}
 		all = append(all, f)
 	}
-	slices.SortFunc(all, func(a, b File) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.SHA256, b.SHA256))
-	})
+	slices.SortStableFunc(all, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
 }
 

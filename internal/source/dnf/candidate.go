@@ -35,7 +35,7 @@ func (s *Source) Survey(ctx context.Context, release, where string, patterns []s
 	fail := func(err error) (matrix.Offer, error) {
 		return matrix.Offer{}, fmt.Errorf("cannot use candidate %s: %w", where, err)
 	}
-	all, trust, err := s.find(ctx, where, patterns)
+	all, trust, err := s.find(ctx, release, where, patterns)
 	if err == nil {
 		err = candidate.Distinct(all, arch, "noarch")
 	}
@@ -58,9 +58,9 @@ func (s *Source) Survey(ctx context.Context, release, where string, patterns []s
 	return offer, nil
 }
 
-// find gets the package files of a place: a folder, a release or a repository of the
-// catalogue, or a repository as "ADDRESS KEYRING" or "ADDRESS unsigned".
-func (s *Source) find(ctx context.Context, where string, patterns []string) (all []candidate.File, trust string, err error) {
+// find gets the package files of a place: a folder, an installed tree, a release or a
+// repository of the catalogue, or a repository as "ADDRESS KEYRING" or "ADDRESS unsigned".
+func (s *Source) find(ctx context.Context, over, where string, patterns []string) (all []candidate.File, trust string, err error) {
 	r, named := s.named(where)
 	switch words := strings.Fields(where); {
 	case named:
@@ -72,6 +72,8 @@ func (s *Source) find(ctx context.Context, where string, patterns []string) (all
 		r.Repositories = []matrix.Repository{repository}
 	case strings.Contains(where, "://"):
 		return nil, "", fmt.Errorf("want the address of a repository, and the keyring that its packages are signed by or the word %q", candidate.Unsigned)
+	case candidate.IsTree(where):
+		return candidate.OfTree(ctx, s, candidate.Tree{Dir: where, Release: over, Ext: ".rpm", Repack: s.repack, Take: s.take}, patterns)
 	default:
 		all, err = candidate.Collect(where, ".rpm", func(file string) (candidate.File, error) { return s.take(ctx, file) })
 		return all, "files that nobody has signed", err

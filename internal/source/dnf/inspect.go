@@ -25,6 +25,7 @@ const (
 	configFile = 1 << 0
 	ghostFile  = 1 << 6
 	folderMode = 0o040000
+	linkMode   = 0o120000
 	kindOfFile = 0o170000
 )
 

@@ -1,6 +1,7 @@
 package dnf
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,5 +81,57 @@ func TestARootMovesToACandidateAndBack(t *testing.T) {
 				t.Errorf("afterwards the configuration is %q, want %q", got.Output, c.output)
 			}
 		})
+	}
+}
+
+func TestAnInstalledTreeTakesThePlaceOfThePackagesFiles(t *testing.T) {
+	t.Parallel()
+	conf := rpmrepo.File("/etc/app.conf", "of the release\n")
+	conf.Type = rpmpack.ConfigFile | rpmpack.NoReplaceFile
+	build := app("10:2.12.0-18.el7", "/bin/sh")
+	build.Files, build.Post = append(build.Files, conf), "echo 100%% of $1 >/usr/lib/ran"
+	m := newMirror(t)
+	m.add(t, shell(t))
+	m.add(t, build)
+	m.publish(t)
+	tree := t.TempDir()
+	for name, text := range map[string]string{"usr/bin/app": "of the tree\n", "usr/lib/app/new": "is new\n"} {
+		file := filepath.Join(tree, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	archive := filepath.Join(t.TempDir(), "tree.tar.gz")
+	if out, err := exec.Command("tar", "--create", "--gzip", "--file", archive, "--directory", tree, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	digests := map[string]bool{}
+	for _, where := range []string{tree, tree, archive} {
+		s, c := laid(t, m, where)
+		digests[c.Packages[0].SHA256] = true
+		from := fetched(t, s, "app")
+		to, err := over(t, s, "app")
+		if err != nil || len(c.Packages) != 1 || to.Version("app") != "10:2.12.0-18.el7" {
+			t.Fatalf("%s: resolved %+v, %v; the candidate is %+v", where, to.Packages, err, c.Packages)
+		}
+		got, err := s.Move(t.Context(), source.Move{Image: imageOf(t, s, from), From: from, To: to,
+			After: "for f in /usr/bin/app /usr/lib/app/new /etc/app.conf /usr/lib/ran; do read -r l <$f; echo \"$l\"; done"})
+		if want := "of the tree\nis new\nof the release\n100%% of 2\n"; err != nil || got.Complaint != "" || got.Output != want {
+			t.Errorf("%s: moved %+v, %v; want %q", where, got, err, want)
+		}
+	}
+	if len(digests) != 1 {
+		t.Errorf("packed three times it is %d packages", len(digests))
+	}
+	s := sourceOf(t, m.repository(matrix.TrustPackages))
+	if _, err := s.Survey(t.Context(), "", tree, appPatterns); err == nil || !strings.Contains(err.Error(), "name the one that it is laid over") {
+		t.Errorf("over no release: %v", err)
+	}
+	stranger := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(stranger, "usr/local"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Survey(t.Context(), "el", stranger, appPatterns); err == nil || !strings.Contains(err.Error(), "none of its 0 files is in a package") {
+		t.Errorf("a tree of something else: %v", err)
 	}
 }

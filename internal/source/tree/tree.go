@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // aliased are the top folders that are links into /usr in a merged layout. Older
@@ -53,4 +54,14 @@ func CheckMerged(dir string) error {
 		}
 	}
 	return nil
+}
+
+// InUsr is where a path is in a merged tree.
+func InUsr(path string) string {
+	for _, name := range aliased {
+		if strings.HasPrefix(path, "/"+name+"/") {
+			return "/usr" + path
+		}
+	}
+	return path
 }
