@@ -269,13 +269,13 @@ func (g *collector) packages() error {
 	defer release()
 	var gone, bytes int64
 	for _, f := range files {
-		if used[strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))] {
+		if used[strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))] || g.inUse(f) {
 			continue
 		}
 		gone++
 		bytes += sizeOf(f)
 		if !g.dry {
-			if err := os.Remove(f); err != nil {
+			if err := os.RemoveAll(f); err != nil {
 				return fmt.Errorf("cannot remove package: %w", err)
 			}
 		}
@@ -284,6 +284,13 @@ func (g *collector) packages() error {
 		return nil
 	}
 	return g.remove(number(gone, "package"), bytes, func() error { return nil })
+}
+
+// inUse says whether something among the packages is what somebody works on: its name
+// begins with a dot, and nobody works on it for a day.
+func (g *collector) inUse(path string) bool {
+	info, err := os.Stat(path)
+	return strings.HasPrefix(filepath.Base(path), ".") && err == nil && time.Since(info.ModTime()) < 24*time.Hour
 }
 
 // snapshots removes all of them, or those that no host can be restored from any

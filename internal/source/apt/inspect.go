@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/cache"
 	"github.com/virtmatrix/virtmatrix/internal/source/candidate"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -116,7 +117,7 @@ dpkg-deb --info "$1" conffiles 2>/dev/null | sed 's,^,conffile ,' || true`
 
 // Plant returns a candidate that has one package more, in the place of its name.
 func (s *Source) Plant(ctx context.Context, c matrix.Candidate, p source.Planted) (matrix.Candidate, error) {
-	tree, err := os.MkdirTemp(filepath.Join(s.opts.Home, "packages"), ".planted-")
+	tree, err := cache.Scratch(s.opts.Home, "planted")
 	if err != nil {
 		return c, err
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/virtmatrix/virtmatrix/internal/source/cache"
 	"github.com/virtmatrix/virtmatrix/internal/source/candidate"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -12,7 +13,7 @@ import (
 
 // repack makes a package again with other files in the place of its own.
 func (s *Source) repack(ctx context.Context, p matrix.Package, files map[string]string, out string) error {
-	dir, err := os.MkdirTemp("", "virtmatrix-repack-")
+	dir, err := cache.Scratch(s.opts.Home, "repack")
 	if err != nil {
 		return err
 	}

@@ -223,3 +223,12 @@ func (f Files) Adopt(file string) (matrix.Package, error) {
 	}
 	return p, f.Keep(to.Name(), p)
 }
+
+// Scratch makes a folder beside the package files for something that is being made. gc
+// removes what a kill left of one.
+func Scratch(home, what string) (dir string, err error) {
+	if err := os.MkdirAll(Folder(home), 0o755); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(Folder(home), "."+what+"-")
+}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/cache"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/source/tree"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -23,6 +24,8 @@ type Tree struct {
 	// Dir is the tree, Release is what it is laid over, Ext is what names of package files
 	// end with.
 	Dir, Release, Ext string
+	// Home is the cache.
+	Home string
 	// Repack makes a package again as the file out, with files of the tree in the place of
 	// its own, by their paths in it.
 	Repack func(ctx context.Context, p matrix.Package, files map[string]string, out string) error
@@ -47,7 +50,7 @@ func OfTree(ctx context.Context, from source.Deliverer, t Tree, patterns []strin
 	if t.Release == "" {
 		return nil, "", errors.New("an installed tree says of no release that it is for it: name the one that it is laid over (COMPONENT@RELEASE=...)")
 	}
-	scratch, err := os.MkdirTemp("", "virtmatrix-tree-")
+	scratch, err := cache.Scratch(t.Home, "tree")
 	if err != nil {
 		return nil, "", err
 	}

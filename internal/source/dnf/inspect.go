@@ -14,6 +14,7 @@ import (
 
 	"github.com/virtmatrix/virtmatrix/internal/rpmrepo"
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/cache"
 	"github.com/virtmatrix/virtmatrix/internal/source/candidate"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -152,7 +153,7 @@ func (p *private) signed(repository, keyring string) error {
 
 // Plant returns a candidate that has one package more, in the place of its name.
 func (s *Source) Plant(ctx context.Context, c matrix.Candidate, p source.Planted) (matrix.Candidate, error) {
-	dir, err := os.MkdirTemp(filepath.Join(s.opts.Home, "packages"), ".planted-")
+	dir, err := cache.Scratch(s.opts.Home, "planted")
 	if err != nil {
 		return c, err
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/cache"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/internal/source/tree"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -191,7 +192,7 @@ func (s *Source) queryOf(ctx context.Context, database, format string, packages 
 // alone runs a program of rpm's with nothing of the user's settings. Without a database it
 // is given an empty one.
 func (s *Source) alone(ctx context.Context, database string, argv ...string) (string, error) {
-	scratch, err := os.MkdirTemp("", "virtmatrix-rpm-")
+	scratch, err := cache.Scratch(s.opts.Home, "rpm")
 	if err != nil {
 		return "", err
 	}

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
-	"github.com/virtmatrix/virtmatrix/internal/source/cache"
 	"github.com/virtmatrix/virtmatrix/internal/source/move"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -30,7 +29,7 @@ func (s *Source) Move(ctx context.Context, m source.Move) (source.Moved, error) 
 	if err := s.files.Ready(changed, op); err != nil {
 		return source.Moved{}, err
 	}
-	r, err := move.Run(ctx, cache.Folder(s.opts.Home), m, move.Manager{
+	r, err := move.Run(ctx, s.opts.Home, m, move.Manager{
 		Move: moveScript, List: moveList, Ext: ".rpm", Path: s.files.Path, Home: func(dir string) error { return home(dir, "/var/lib/rpm") },
 	})
 	moved := source.Moved{Log: strings.ReplaceAll(r.Log, noise, ""), Output: r.Output}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/virtmatrix/virtmatrix/internal/source/cache"
 	"github.com/virtmatrix/virtmatrix/internal/source/candidate"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -40,7 +41,7 @@ func (s *Source) repack(ctx context.Context, p matrix.Package, files map[string]
 	if err := tool.Require([]tool.Tool{{Name: "rpmbuild", Package: "rpm"}, {Name: "rpm2archive", Package: "rpm"}}); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "virtmatrix-repack-")
+	dir, err := cache.Scratch(s.opts.Home, "repack")
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/virtmatrix/virtmatrix/internal/source"
+	"github.com/virtmatrix/virtmatrix/internal/source/cache"
 	"github.com/virtmatrix/virtmatrix/internal/source/tool"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -78,10 +79,9 @@ func Changes(m source.Move) (changed matrix.PackageSet, removed []string) {
 	return changed, removed
 }
 
-// Run moves a root whose changed packages are in the cache, in a folder of its own below
-// that of the cache.
-func Run(ctx context.Context, cache string, m source.Move, by Manager) (r Result, err error) {
-	dir, err := os.MkdirTemp(cache, ".move-")
+// Run moves a root whose changed packages are in the cache of a home.
+func Run(ctx context.Context, home string, m source.Move, by Manager) (r Result, err error) {
+	dir, err := cache.Scratch(home, "move")
 	if err != nil {
 		return r, err
 	}
