@@ -22,7 +22,7 @@ func (s *Source) repack(ctx context.Context, p matrix.Package, files map[string]
 	if _, _, err := tool.Run(ctx, tool.Command{Argv: []string{"dpkg-deb", "--raw-extract", s.files.Path(p), root}}); err != nil {
 		return err
 	}
-	if err := candidate.Replace(ctx, root, files); err != nil {
+	if err := candidate.Replace(root, files); err != nil {
 		return err
 	}
 	// They are of the files before.

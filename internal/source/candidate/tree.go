@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -147,16 +148,47 @@ func (t *Tree) pack(ctx context.Context, contents []source.Content, out string) 
 const BuildTime = "SOURCE_DATE_EPOCH=1"
 
 // Replace copies files into an unpacked package, by their paths in it. They belong to root,
-// whoever installed the tree.
-func Replace(ctx context.Context, root string, files map[string]string) error {
+// whoever installed the tree. A path that a link of the package leads out of it is refused.
+func Replace(dir string, files map[string]string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	for path, from := range files {
-		to := filepath.Join(root, path)
-		if err := errors.Join(os.RemoveAll(to), os.MkdirAll(filepath.Dir(to), 0o755)); err != nil {
+		to := strings.TrimPrefix(path, "/")
+		if err := errors.Join(root.RemoveAll(to), root.MkdirAll(filepath.Dir(to), 0o755)); err != nil {
 			return err
 		}
-		if _, _, err := tool.Run(ctx, tool.Command{Argv: []string{"cp", "--no-dereference", "--preserve=mode,timestamps,links", from, to}}); err != nil {
+		if err := place(root, to, from); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// place copies a file, or a link as it is.
+func place(root *os.Root, to, from string) error {
+	info, err := os.Lstat(from)
+	if err != nil {
+		return err
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		target, err := os.Readlink(from)
+		return errors.Join(err, root.Symlink(target, to))
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no file", from)
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := root.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close(), root.Chmod(to, info.Mode()&^fs.ModeType), root.Chtimes(to, info.ModTime(), info.ModTime()))
 }

@@ -52,7 +52,7 @@ func (s *Source) repack(ctx context.Context, p matrix.Package, files map[string]
 		return err
 	}
 	text, err := s.spec(ctx, p, files)
-	if err = errors.Join(err, candidate.Replace(ctx, root, files), home(dir, dir)); err != nil {
+	if err = errors.Join(err, candidate.Replace(root, files), home(dir, dir)); err != nil {
 		return err
 	}
 	if err := os.WriteFile(spec, []byte(text), 0o644); err != nil {
