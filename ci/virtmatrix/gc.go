@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -18,7 +17,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/rundir"
 	"github.com/virtmatrix/virtmatrix/internal/snapshot"
 	"github.com/virtmatrix/virtmatrix/internal/store"
-	"github.com/virtmatrix/virtmatrix/internal/store/disk"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -237,60 +235,6 @@ func (g *collector) leftovers() error {
 		}
 	}
 	return nil
-}
-
-// packages removes the package files that no run's plan names.
-func (g *collector) packages() error {
-	plans, err := g.plans()
-	if err != nil {
-		return err
-	}
-	used := map[string]bool{}
-	for _, p := range plans {
-		for _, set := range p.PackageSets {
-			for _, pkg := range set.Packages {
-				used[pkg.SHA256] = true
-			}
-		}
-	}
-	dir := filepath.Join(g.Home, "packages")
-	// A file is named by its digest and the kind of package; folders beside have no dot.
-	files, err := filepath.Glob(filepath.Join(dir, "*.*"))
-	if err != nil || len(files) == 0 {
-		return err
-	}
-	release, ok, err := disk.TryLock(filepath.Join(dir, "lock"))
-	if err != nil {
-		return fmt.Errorf("cannot remove packages: %w", err)
-	}
-	if !ok {
-		return errors.New("cannot remove packages: a run is fetching some; try again when it is done")
-	}
-	defer release()
-	var gone, bytes int64
-	for _, f := range files {
-		if used[strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))] || g.inUse(f) {
-			continue
-		}
-		gone++
-		bytes += sizeOf(f)
-		if !g.dry {
-			if err := os.RemoveAll(f); err != nil {
-				return fmt.Errorf("cannot remove package: %w", err)
-			}
-		}
-	}
-	if gone == 0 {
-		return nil
-	}
-	return g.remove(number(gone, "package"), bytes, func() error { return nil })
-}
-
-// inUse says whether something among the packages is what somebody works on: its name
-// begins with a dot, and nobody works on it for a day.
-func (g *collector) inUse(path string) bool {
-	info, err := os.Stat(path)
-	return strings.HasPrefix(filepath.Base(path), ".") && err == nil && time.Since(info.ModTime()) < 24*time.Hour
 }
 
 // snapshots removes all of them, or those that no host can be restored from any
