@@ -26,7 +26,8 @@ func (g *collector) packages() error {
 		}
 	}
 	dir := filepath.Join(g.Home, "packages")
-	// A file is named by its digest and the kind of package; folders beside have no dot.
+	// A file is named by its digest and the kind of package, what is being made begins with a
+	// dot, and the names of folders that stay have none.
 	files, err := filepath.Glob(filepath.Join(dir, "*.*"))
 	if err != nil || len(files) == 0 {
 		return err
@@ -41,7 +42,7 @@ func (g *collector) packages() error {
 	defer release()
 	var gone, bytes int64
 	for _, f := range files {
-		if used[strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))] || g.inUse(f) {
+		if used[strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))] || beingMade(f) {
 			continue
 		}
 		gone++
@@ -58,9 +59,9 @@ func (g *collector) packages() error {
 	return g.remove(number(gone, "package"), bytes, func() error { return nil })
 }
 
-// inUse says whether something among the packages is what somebody works on: its name
-// begins with a dot, and nobody works on it for a day.
-func (g *collector) inUse(path string) bool {
+// beingMade says whether somebody may be working on something among the packages: its name
+// begins with a dot (cache.Scratch), and it is younger than a day, which no work takes.
+func beingMade(path string) bool {
 	info, err := os.Stat(path)
 	return strings.HasPrefix(filepath.Base(path), ".") && err == nil && time.Since(info.ModTime()) < 24*time.Hour
 }

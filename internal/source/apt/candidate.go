@@ -66,7 +66,7 @@ func (s *Source) find(ctx context.Context, over, where string, patterns []string
 	case strings.Contains(where, "://"):
 		return nil, "", fmt.Errorf("want the address of a repository, its suite (a folder that ends in / where there is none), and its keyring or the word %q", candidate.Unsigned)
 	case candidate.IsTree(where):
-		return candidate.OfTree(ctx, s, candidate.Tree{Dir: where, Release: over, Home: s.opts.Home, Ext: ".deb", Repack: s.repack, Take: s.take}, patterns)
+		return candidate.OfTree(ctx, s, candidate.Tree{Dir: where, Release: over, Files: s.files, Repack: s.repack, Take: s.take}, patterns)
 	default:
 		all, err = candidate.Collect(where, ".deb", func(file string) (candidate.File, error) { return s.take(ctx, file) })
 		return all, "files that nobody has signed", err

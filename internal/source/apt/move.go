@@ -32,7 +32,7 @@ func (s *Source) Move(ctx context.Context, m source.Move) (source.Moved, error) 
 	if err := s.files.Ready(changed, op); err != nil {
 		return source.Moved{}, err
 	}
-	r, err := move.Run(ctx, s.opts.Home, m, move.Manager{Move: moveScript, List: moveList, Ext: ".deb", Path: s.files.Path})
+	r, err := move.Run(ctx, m, move.Manager{Move: moveScript, List: moveList, Files: s.files})
 	if err != nil {
 		return source.Moved{}, s.fail(source.Failed, op, m.To.Release, "", err)
 	}

@@ -22,11 +22,10 @@ import (
 // It takes the place of the files of a release's packages, which stay what they are
 // otherwise: names, versions, relations and scripts. What the tree lacks stays as well.
 type Tree struct {
-	// Dir is the tree, Release is what it is laid over, Ext is what names of package files
-	// end with.
-	Dir, Release, Ext string
-	// Home is the cache.
-	Home string
+	// Dir is the tree, Release is what it is laid over.
+	Dir, Release string
+	// Files are the package files in the cache.
+	Files cache.Files
 	// Repack makes a package again as the file out, with files of the tree in the place of
 	// its own, by their paths in it.
 	Repack func(ctx context.Context, p matrix.Package, files map[string]string, out string) error
@@ -51,7 +50,7 @@ func OfTree(ctx context.Context, from source.Deliverer, t Tree, patterns []strin
 	if t.Release == "" {
 		return nil, "", errors.New("an installed tree says of no release that it is for it: name the one that it is laid over (COMPONENT@RELEASE=...)")
 	}
-	scratch, err := cache.Scratch(t.Home, "tree")
+	scratch, err := cache.Scratch(t.Files.Home, "tree")
 	if err != nil {
 		return nil, "", err
 	}
@@ -71,7 +70,7 @@ func OfTree(ctx context.Context, from source.Deliverer, t Tree, patterns []strin
 	if trust, err = t.pack(ctx, contents, out); err != nil {
 		return nil, "", err
 	}
-	all, err = Collect(out, t.Ext, func(file string) (File, error) { return t.Take(ctx, file) })
+	all, err = Collect(out, t.Files.Ext, func(file string) (File, error) { return t.Take(ctx, file) })
 	return all, trust, err
 }
 
@@ -135,7 +134,7 @@ func (t *Tree) pack(ctx context.Context, contents []source.Content, out string) 
 	for _, c := range contents {
 		if of := files[c.Name]; of != nil {
 			names = append(names, c.Name)
-			if err := t.Repack(ctx, c.Package, of, filepath.Join(out, c.Name+t.Ext)); err != nil {
+			if err := t.Repack(ctx, c.Package, of, filepath.Join(out, c.Name+t.Files.Ext)); err != nil {
 				return "", fmt.Errorf("cannot pack %s again: %w", c.Name, err)
 			}
 		}

@@ -73,7 +73,7 @@ func (s *Source) find(ctx context.Context, over, where string, patterns []string
 	case strings.Contains(where, "://"):
 		return nil, "", fmt.Errorf("want the address of a repository, and the keyring that its packages are signed by or the word %q", candidate.Unsigned)
 	case candidate.IsTree(where):
-		return candidate.OfTree(ctx, s, candidate.Tree{Dir: where, Release: over, Home: s.opts.Home, Ext: ".rpm", Repack: s.repack, Take: s.take}, patterns)
+		return candidate.OfTree(ctx, s, candidate.Tree{Dir: where, Release: over, Files: s.files, Repack: s.repack, Take: s.take}, patterns)
 	default:
 		all, err = candidate.Collect(where, ".rpm", func(file string) (candidate.File, error) { return s.take(ctx, file) })
 		return all, "files that nobody has signed", err

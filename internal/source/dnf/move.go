@@ -29,8 +29,8 @@ func (s *Source) Move(ctx context.Context, m source.Move) (source.Moved, error) 
 	if err := s.files.Ready(changed, op); err != nil {
 		return source.Moved{}, err
 	}
-	r, err := move.Run(ctx, s.opts.Home, m, move.Manager{
-		Move: moveScript, List: moveList, Ext: ".rpm", Path: s.files.Path, Home: func(dir string) error { return home(dir, "/var/lib/rpm") },
+	r, err := move.Run(ctx, m, move.Manager{
+		Move: moveScript, List: moveList, Files: s.files, Home: func(dir string) error { return home(dir, "/var/lib/rpm") },
 	})
 	moved := source.Moved{Log: strings.ReplaceAll(r.Log, noise, ""), Output: r.Output}
 	if err == nil {

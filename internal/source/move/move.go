@@ -24,9 +24,8 @@ type Manager struct {
 	Move string
 	// List prints what is installed.
 	List string
-	// Ext is what names of package files end with, Path is where they are.
-	Ext  string
-	Path func(matrix.Package) string
+	// Files are the package files in the cache.
+	Files cache.Files
 	// Home, if set, makes a folder the home of what is run.
 	Home func(dir string) error
 }
@@ -79,9 +78,9 @@ func Changes(m source.Move) (changed matrix.PackageSet, removed []string) {
 	return changed, removed
 }
 
-// Run moves a root whose changed packages are in the cache of a home.
-func Run(ctx context.Context, home string, m source.Move, by Manager) (r Result, err error) {
-	dir, err := cache.Scratch(home, "move")
+// Run moves a root whose changed packages are in the cache.
+func Run(ctx context.Context, m source.Move, by Manager) (r Result, err error) {
+	dir, err := cache.Scratch(by.Files.Home, "move")
 	if err != nil {
 		return r, err
 	}
@@ -90,7 +89,7 @@ func Run(ctx context.Context, home string, m source.Move, by Manager) (r Result,
 	files, root := filepath.Join(dir, "files"), filepath.Join(dir, "root")
 	err = errors.Join(os.Mkdir(files, 0o755), os.Mkdir(root, 0o755))
 	for _, p := range changed.Packages {
-		err = errors.Join(err, os.Symlink(by.Path(p), filepath.Join(files, p.Name+by.Ext)))
+		err = errors.Join(err, os.Symlink(by.Files.Path(p), filepath.Join(files, p.Name+by.Files.Ext)))
 	}
 	env := []string{"TMPDIR=" + dir}
 	if by.Home != nil {
