@@ -17,7 +17,7 @@ func init() {
 	register("D-UPGRADE", "A root of the release becomes one of the candidate, the packages' scripts included",
 		plant("a package whose script fails", source.Planted{AfterInstall: "echo no >&2; exit 1"}), func(t *steps.T) { moves(t, false) })
 	register("D-DOWNGRADE", "A root of the candidate becomes one of the release again, the packages' scripts included",
-		sabotage.Root("a root with a folder in the place of a file", folderInPlace), func(t *steps.T) { moves(t, true) })
+		sabotage.Root("a root that takes no files", takesNoFiles), func(t *steps.T) { moves(t, true) })
 	register("D-CONF", "What users wrote into files of configuration is there after an upgrade",
 		plant("a package that empties what users wrote", source.Planted{AfterInstall: `grep -rl "` + mark + `" /etc | while read f; do : >"$f"; done`}), keepsConfig)
 	register("D-EPOCH", "No package is older than the one of its name in the release, by the order of its repository",
@@ -38,9 +38,9 @@ func moves(t *steps.T, back bool) {
 	}
 }
 
-// folderInPlace makes a folder, with something in it, of a file that the move replaces. No
-// package manager writes over one.
-func folderInPlace(t *steps.T) string {
+// takesNoFiles makes a folder, with something in it, of a file that the move replaces: rpm
+// does not write over one. dpkg moves it aside, but needs the root's tar, which fails.
+func takesNoFiles(t *steps.T) string {
 	was, now := t.Delivery().Sets()
 	both := only(was, now, true)
 	for _, d := range matrix.Differences(only(now, both, true), both) {
@@ -49,7 +49,7 @@ func folderInPlace(t *steps.T) string {
 		for _, c := range t.Delivery().Inspect(changed) {
 			// Documentation is not installed.
 			if i := slices.IndexFunc(c.Files, func(f string) bool { return !strings.HasPrefix(f, "/usr/share/") && !slices.Contains(c.Config, f) }); i >= 0 {
-				return fmt.Sprintf("rm -f '%[1]s' && mkdir -p '%[1]s/in the way'", c.Files[i])
+				return fmt.Sprintf("rm -f '%[1]s' && mkdir -p '%[1]s/in the way' && printf '#!/bin/sh\\nexit 1\\n' >/usr/bin/tar", c.Files[i])
 			}
 		}
 	}
