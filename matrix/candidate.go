@@ -64,6 +64,8 @@ type Candidate struct {
 	Baseline string `json:"baseline"`
 	// Trust says who answers for the files: whose key, or nobody's.
 	Trust string `json:"trust"`
+	// Published says that a repository serves them.
+	Published bool `json:"published,omitempty"`
 	// Index is where a source finds them again, of the content that it had.
 	Index string `json:"index"`
 	// Packages are those that belong to the component, Unused the names of those among
@@ -75,6 +77,8 @@ type Candidate struct {
 // Offer is what a source finds where a candidate is.
 type Offer struct {
 	Trust, Index string
+	// Published says that a repository serves it.
+	Published bool
 	// Packages are those that belong to the component, Lead the version of those that
 	// say which version it is.
 	Packages []Package
@@ -159,7 +163,7 @@ func (c *Catalog) With(w Wanted, o Offer) (*Catalog, *Candidate, error) {
 	}
 	cand := &Candidate{
 		Component: w.Component, Where: w.Where, Over: over, Release: over + candidateSuffix, Version: series + candidateSuffix, Series: series,
-		Baseline: baseline, Trust: o.Trust, Index: o.Index, Packages: o.Packages,
+		Baseline: baseline, Trust: o.Trust, Published: o.Published, Index: o.Index, Packages: o.Packages,
 	}
 	out, err := c.Laying(cand)
 	return out, cand, err

@@ -122,7 +122,7 @@ func TestOnlyACandidateIsAskedAboutItsDelivery(t *testing.T) {
 	}
 	kinds := 0
 	for _, c := range cat.Checks {
-		if c.delivers() && !c.Draft {
+		if c.delivers() && !c.Draft && len(c.Requires) == 1 {
 			kinds++
 		}
 	}
@@ -134,6 +134,56 @@ func TestOnlyACandidateIsAskedAboutItsDelivery(t *testing.T) {
 			if check.Layer() == LayerDelivery {
 				t.Errorf("%s, which has no candidate, shows %s", c.ID, check.ID)
 			}
+		}
+	}
+}
+
+func TestOnlyWhatAReleasePublishesIsAskedOfACandidate(t *testing.T) {
+	aside := []Repository{{Name: "aside"}}
+	all := Publishes{RepositoryFiles: []string{"release-files"}, Debuginfo: aside, Sources: aside}
+	for name, c := range map[string]struct {
+		publishes Publishes
+		published bool
+		want      string
+	}{
+		"nothing":        {Publishes{}, true, ""},
+		"all":            {all, true, "D-DEBUGINFO D-REPOS D-SOURCES"},
+		"files":          {all, false, "D-REPOS"},
+		"no debuginfo":   {Publishes{Sources: aside}, true, "D-SOURCES"},
+		"only debuginfo": {Publishes{Debuginfo: aside}, true, "D-DEBUGINFO"},
+	} {
+		cat := catalog(t)
+		for i := range cat.Releases {
+			if cat.Releases[i].Name == "bookworm" {
+				cat.Releases[i].Publishes = c.publishes
+			}
+		}
+		offer := offers("9.0.0-4")
+		offer.Published = c.published
+		cat, cand, err := cat.With(Wanted{Libvirt, "", "/x"}, offer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change := cand.Change()
+		p, err := New(cat, Request{Profile: "containers", Change: &change, Candidate: cand, Checks: []string{"D-*"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asked []string
+		for _, cell := range p.Cells {
+			for _, check := range cell.Checks {
+				spec, err := cat.Check(check.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if check.Asked() && len(spec.Requires) > 1 {
+					asked = append(asked, check.ID)
+				}
+			}
+		}
+		slices.Sort(asked)
+		if got := strings.Join(asked, " "); got != c.want {
+			t.Errorf("%s: asked is %q, want %q", name, got, c.want)
 		}
 	}
 }

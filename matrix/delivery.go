@@ -31,6 +31,34 @@ func (p *PlannedCheck) OfImages() bool {
 	return strings.HasPrefix(p.Family, "static/") && p.Layer() != LayerDelivery
 }
 
+// wants says whether a cell has a candidate, and whether its release publishes what the
+// check asks for. What lies in a folder of somebody's is not published yet.
+func (c *Catalog) wants(check *Check, cell *Cell) bool {
+	choice, ok := cell.Choice(cell.Candidate())
+	if !ok {
+		return false
+	}
+	lineage, err := c.Lineage(choice.Release)
+	if err != nil || lineage[0].Candidate == nil {
+		return false
+	}
+	var published Publishes
+	for _, r := range lineage {
+		published.Add(r.Publishes)
+	}
+	served := lineage[0].Candidate.Published
+	for requirement, met := range map[Requirement]bool{
+		RepositoryFiles: len(published.RepositoryFiles) > 0,
+		Debuginfo:       len(published.Debuginfo) > 0 && served,
+		Sources:         len(published.Sources) > 0 && served,
+	} {
+		if slices.Contains(check.Requires, requirement) && !met {
+			return false
+		}
+	}
+	return true
+}
+
 // withDelivery adds the checks of a delivery to those of a profile, and leaves them out
 // where nothing is delivered: they are no question there.
 func (c *Catalog) withDelivery(ids []string, cell *Cell) []string {
@@ -38,7 +66,7 @@ func (c *Catalog) withDelivery(ids []string, cell *Cell) []string {
 	for _, id := range c.CheckIDs() {
 		check, err := c.Check(id)
 		delivers := err == nil && check.delivers()
-		if delivers && cell.Candidate() != "" || !delivers && slices.Contains(ids, id) {
+		if delivers && c.wants(check, cell) || !delivers && slices.Contains(ids, id) {
 			out = append(out, id)
 		}
 	}

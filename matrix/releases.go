@@ -16,8 +16,32 @@ type Release struct {
 	CheckValidUntil bool
 	// Parents are the releases whose repositories its packages need as well.
 	Parents []string
+	// Publishes is what it brings beside the packages of hosts.
+	Publishes Publishes
 	// Candidate is what is laid over it; nil for a release as it is served.
 	Candidate *Candidate
+}
+
+// Publishes is what the policy of a release wants of it beside the packages of hosts.
+type Publishes struct {
+	// RepositoryFiles are the packages that have its repositories on users' machines.
+	RepositoryFiles []string
+	// Debuginfo and Sources are where the symbols for debuggers and the source packages are.
+	Debuginfo, Sources []Repository
+}
+
+// Add adds what another release publishes.
+func (p *Publishes) Add(o Publishes) {
+	p.RepositoryFiles = append(p.RepositoryFiles, o.RepositoryFiles...)
+	p.Debuginfo, p.Sources = append(p.Debuginfo, o.Debuginfo...), append(p.Sources, o.Sources...)
+}
+
+func (p *Publishes) read(n node) error {
+	return n.object(
+		optional("repository_files", texts(&p.RepositoryFiles, "package")),
+		optional("debuginfo", readRepositories(&p.Debuginfo)),
+		optional("sources", readRepositories(&p.Sources)),
+	)
 }
 
 func releaseName(r *Release) string { return r.Name }
@@ -58,6 +82,7 @@ func (c *loader) readReleases() []key {
 			required("repositories", readRepositories(&r.Repositories)),
 			optional("variables", readVariables(&r.Variables)),
 			optional("modules", texts(&r.Modules, "modular stream")),
+			optional("publishes", r.Publishes.read),
 			optional("check_valid_until", boolean(&r.CheckValidUntil)),
 			// Only releases above: a lineage cannot run in a circle.
 			optional("parents", words(&r.Parents, "release", namesOf(c.Releases, releaseName))),

@@ -35,6 +35,11 @@ const (
 	Privileged Requirement = "privileged"
 	// Delivered is a cell of a candidate: packages that are not released yet.
 	Delivered Requirement = "candidate"
+	// RepositoryFiles, Debuginfo and Sources are cells of a candidate whose release publishes
+	// these (Publishes), of which the last two are asked of what comes from a repository.
+	RepositoryFiles Requirement = "repository-files"
+	Debuginfo       Requirement = "debuginfo"
+	Sources         Requirement = "sources"
 	// Pristine is a host that no other check has used. Every cell can give it one.
 	Pristine Requirement = "pristine"
 )
@@ -85,6 +90,8 @@ var vocabulary = map[Requirement][]condition{
 	Privileged:   {{tier: Nested, why: "takes privileges that the daemons of a container do not have"}},
 	Delivered:    {{candidate: true, why: "asks how packages are delivered that are not released yet, and the cell has none"}},
 	Pristine:     nil,
+	// Where they are no question a delivery is not asked them.
+	RepositoryFiles: nil, Debuginfo: nil, Sources: nil,
 }
 
 // Requirements lists the vocabulary, without what Since returns.

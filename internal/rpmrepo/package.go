@@ -19,7 +19,8 @@ type Package struct {
 	EVR string
 	// Arch is x86_64 unless said otherwise.
 	Arch string
-	// Source is the file of its source package; empty means one of its own.
+	// Source is the file of its source package; empty means one of its own. A package of
+	// architecture src is one itself.
 	Source                                   string
 	Requires, Provides, Conflicts, Obsoletes []string
 	Files                                    []rpmpack.RPMFile
@@ -30,9 +31,12 @@ type Package struct {
 	Compressor string
 }
 
-// sourceRPM is a tag that rpmpack leaves out: without it libsolv does not know which
-// packages are of one source.
+// sourceRPM is the tag by which libsolv knows which packages are of one source. rpmpack's
+// own says that each is of one of its own.
 const sourceRPM = 1044
+
+// SourceArch is the architecture of source packages.
+const SourceArch = "src"
 
 // File is a file of a package.
 func File(name, text string) rpmpack.RPMFile {
@@ -65,7 +69,7 @@ func (p Package) write(dir string, key *Key) (path string, err error) {
 	if p.Arch == "" {
 		p.Arch = "x86_64"
 	}
-	if p.Source == "" {
+	if p.Source == "" && p.Arch != SourceArch {
 		p.Source = fmt.Sprintf("%s-%s-%s.src.rpm", p.Name, version, release)
 	}
 	meta := rpmpack.RPMMetaData{

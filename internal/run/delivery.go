@@ -120,13 +120,23 @@ func (d *Delivery) Sets(ctx context.Context) (was, now matrix.PackageSet, err er
 	return was, now, err
 }
 
-// Move takes the root of the cell's baseline to what the cell has, or back. The commands
-// are run in the root before and after it.
-func (d *Delivery) Move(ctx context.Context, back bool, before, after string) (source.Moved, error) {
+// Move takes the root of the cell's baseline, with the release's packages or with the
+// oldest that it has, to what the cell has, or back. The commands are run in the root before
+// and after it.
+func (d *Delivery) Move(ctx context.Context, way source.Way, before, after string) (source.Moved, error) {
 	from, to, err := d.Sets(ctx)
-	root := d.was
-	if back {
-		from, to, root = to, from, d.cell
+	if err != nil {
+		return source.Moved{}, err
+	}
+	image, err := "", error(nil)
+	switch way {
+	case source.Upgrade:
+		image, err = d.root(d.was)
+	case source.Downgrade:
+		from, to = to, from
+		image, err = d.root(d.cell)
+	case source.UpgradeOldest:
+		from, image, err = d.oldest(ctx)
 	}
 	if err == nil {
 		err = d.from.Fetch(ctx, to, nil)
@@ -134,11 +144,51 @@ func (d *Delivery) Move(ctx context.Context, back bool, before, after string) (s
 	if err != nil {
 		return source.Moved{}, err
 	}
-	image := d.hosts.images.file(root, fixtures.RootFile, fixtures.UserlandKVM, fixtures.UserlandXen)
+	moved, err := d.from.Move(ctx, source.Move{Image: image, From: from, To: to, Before: before, After: after})
+	moved.From, moved.To = from, to
+	return moved, err
+}
+
+// root is the file system of a cell's hosts.
+func (d *Delivery) root(cell *matrix.Cell) (string, error) {
+	image := d.hosts.images.file(cell, fixtures.RootFile, fixtures.UserlandKVM, fixtures.UserlandXen)
 	if image == "" {
-		return source.Moved{}, fault.Infraf("move packages", "the root of %s is not built", root.ID)
+		return "", fault.Infraf("move packages", "the root of %s is not built", cell.ID)
 	}
-	return d.from.Move(ctx, source.Move{Image: image, From: from, To: to, Before: before, After: after})
+	return image, nil
+}
+
+// oldest is the root of the cell's baseline with the oldest build of the component that the
+// release has, which is built for it.
+func (d *Delivery) oldest(ctx context.Context) (set matrix.PackageSet, image string, err error) {
+	ref, _ := d.was.Image(rootRole(d.was))
+	driver := d.hosts.driver
+	recipe, err := driver.recipes.Recipe(ref.Role, ref.Release)
+	if err != nil {
+		return set, "", err
+	}
+	axis, err := d.catalog.Axis(string(d.candidate.Component))
+	if err != nil {
+		return set, "", err
+	}
+	set, err = d.from.Resolve(ctx, source.Request{
+		Release: ref.Release, Names: recipe.Packages, Base: recipe.Base(), Oldest: axis.Packages[d.cell.Kind],
+	})
+	if err != nil {
+		return set, "", err
+	}
+	ref.Packages = set.Key()
+	built, err := driver.recipes.Build(ctx, ref, set, driver.site(source.Sources{ref.Release: d.from}))
+	return set, built.Path(fixtures.RootFile), err
+}
+
+// Publisher shows what the release brings beside the packages of hosts.
+func (d *Delivery) Publisher() (source.Publisher, error) {
+	p, ok := d.from.(source.Publisher)
+	if !ok {
+		return nil, fault.Infraf("look at what is published", "the kind of repository of %s shows nothing of it", d.candidate.Over)
+	}
+	return p, nil
 }
 
 // rootRole is the role of the image that has a cell's root.

@@ -30,6 +30,8 @@ type Release struct {
 	// are taken.
 	Variables map[string]string
 	Modules   []string
+	// Publishes is what it brings beside the packages of hosts.
+	Publishes matrix.Publishes
 	// CheckValidUntil says whether metadata past its date is refused. It is
 	// false for releases whose mirrors are known to lag.
 	CheckValidUntil bool
@@ -60,9 +62,10 @@ type Planted struct {
 	Name, Version string
 	// Depends, Breaks and Replaces are fields as in Content.
 	Depends, Breaks, Replaces []string
-	// Files are what it holds, AfterInstall is what it runs in the root.
-	Files        []string
-	AfterInstall string
+	// Files are what it holds, each with this Body or a word, AfterInstall is what it runs
+	// in the root.
+	Files              []string
+	Body, AfterInstall string
 }
 
 // Move is the way of a root from one set of packages to another.
@@ -74,8 +77,21 @@ type Move struct {
 	Before, After string
 }
 
+// Way is the way that a root is taken.
+type Way string
+
+// The ways: from what the release has to the candidate, back, and from the oldest that the
+// release has.
+const (
+	Upgrade       Way = "upgrade"
+	Downgrade     Way = "downgrade"
+	UpgradeOldest Way = "upgrade from the oldest"
+)
+
 // Moved is what came of a move.
 type Moved struct {
+	// From and To are what was moved.
+	From, To matrix.PackageSet
 	// Log has all that was said, Complaint why the move itself failed; empty if it went
 	// through. Output is what the command after it printed.
 	Log, Complaint, Output string
@@ -101,6 +117,21 @@ type Deliverer interface {
 	Signatures(ctx context.Context, release, keyring string) ([]Signature, error)
 	// Plant returns a candidate that has one package more.
 	Plant(ctx context.Context, c matrix.Candidate, p Planted) (matrix.Candidate, error)
+}
+
+// Publisher is a source that shows what its releases bring beside the packages of hosts
+// (matrix.Publishes).
+type Publisher interface {
+	// Enabled says of each repository that the release's own packages have on users'
+	// machines what they get from it unasked, and who answers for that; keyring is another
+	// one than the catalogue's, if it is not empty.
+	Enabled(ctx context.Context, release, keyring string) ([]Signature, error)
+	// Stripped lists the programs and libraries of a fetched set whose symbols for debuggers
+	// are published nowhere.
+	Stripped(ctx context.Context, release string, set matrix.PackageSet) ([]string, error)
+	// Sourceless lists the packages of a fetched set whose source package is published
+	// nowhere.
+	Sourceless(ctx context.Context, release string, set matrix.PackageSet) ([]string, error)
 }
 
 // Builder is a source that has what packages are built of.
@@ -140,6 +171,20 @@ type Request struct {
 	// Base adds the packages that a root file system of the release cannot be
 	// without.
 	Base bool
+	// Oldest are patterns (path.Match): of the packages that match, and of those built
+	// from the same source packages, the release has only the oldest build. Names of these
+	// that it lacks are left out.
+	Oldest []string
+}
+
+// Question is what is asked for in words, in which a kind of source keeps the answer.
+func (r Request) Question() []string {
+	words := slices.Clone(r.Names)
+	for _, pattern := range r.Oldest {
+		// No package has a colon in its name.
+		words = append(words, "oldest:"+pattern)
+	}
+	return words
 }
 
 // Progress is told how many bytes of a set are there, of how many.

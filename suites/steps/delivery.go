@@ -27,15 +27,17 @@ type Packages interface {
 	Signatures(ctx context.Context, keyring string) ([]source.Signature, error)
 	// Plant has the candidate have a package more.
 	Plant(ctx context.Context, p source.Planted) error
+	// Publisher shows what else the release brings.
+	Publisher() (source.Publisher, error)
 }
 
 // Roots are those of hosts without the candidate and with it.
 type Roots interface {
 	// Sets are what is in them.
 	Sets(ctx context.Context) (was, now matrix.PackageSet, err error)
-	// Move takes a throw-away root from the one to the other, or back. The commands are
-	// run in it before and after.
-	Move(ctx context.Context, back bool, before, after string) (source.Moved, error)
+	// Move takes a throw-away root from the one to the other. The commands are run in it
+	// before and after.
+	Move(ctx context.Context, way source.Way, before, after string) (source.Moved, error)
 }
 
 // Deliveries is how packages come to a host.
@@ -130,17 +132,43 @@ func (d *Delivery) Inspect(set matrix.PackageSet) []source.Content {
 	return all
 }
 
-// Move takes a throw-away root from the release to the candidate, or back, with the
-// packages' own scripts. What is said is kept as evidence.
-func (d *Delivery) Move(back bool, before, after string) source.Moved {
-	moved, err := d.at.Move(d.t.ctx, back, before+"\n"+d.spoil, after)
+// Move takes a throw-away root between the release and the candidate, with the packages' own
+// scripts. What is said is kept as evidence.
+func (d *Delivery) Move(way source.Way, before, after string) source.Moved {
+	moved, err := d.at.Move(d.t.ctx, way, before+"\n"+d.spoil, after)
 	d.solved(err, "move packages")
-	name := "upgrade.log"
-	if back {
-		name = "downgrade.log"
-	}
-	d.t.KeepText(name, moved.Log)
+	d.t.KeepText(strings.ReplaceAll(string(way), " ", "-")+".log", moved.Log)
 	return moved
+}
+
+// Enabled says of each repository that users have by the release's packages who answers for
+// what they get from it.
+func (d *Delivery) Enabled() []source.Signature {
+	all, err := d.publisher().Enabled(d.t.ctx, d.Candidate().Release, d.keyring)
+	d.solved(err, "read the repositories")
+	return all
+}
+
+// Stripped lists the programs of the candidate whose symbols are published nowhere.
+func (d *Delivery) Stripped() []string {
+	all, err := d.publisher().Stripped(d.t.ctx, d.Candidate().Release, d.Offered())
+	d.t.must(err, "look for symbols")
+	return all
+}
+
+// Sourceless lists the candidate's packages whose source packages are published nowhere.
+func (d *Delivery) Sourceless() []string {
+	offered := d.Offered()
+	d.Inspect(offered) // which fetches them
+	all, err := d.publisher().Sourceless(d.t.ctx, d.Candidate().Release, offered)
+	d.t.must(err, "look for source packages")
+	return all
+}
+
+func (d *Delivery) publisher() source.Publisher {
+	p, err := d.at.Publisher()
+	d.t.must(err, "look at what is published")
+	return p
 }
 
 // Signatures says of each index that an installation reads who answers for it.

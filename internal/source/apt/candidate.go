@@ -200,6 +200,7 @@ func (p *private) pullIn(said string) (more bool, err error) {
 			p.pulled, more = append(p.pulled, m[1]), true
 		}
 	}
+	p.preferred = pulledFile
 	return more, os.WriteFile(filepath.Join(p.dir, "etc", pulledFile), []byte(p.preferences()), 0o644)
 }
 

@@ -1,6 +1,7 @@
 package apt
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -133,7 +134,7 @@ func (s *Source) Plant(ctx context.Context, c matrix.Candidate, p source.Planted
 		files["DEBIAN/postinst"] = "#!/bin/sh\nset -e\n" + p.AfterInstall + "\n"
 	}
 	for _, f := range p.Files {
-		files[f] = "planted\n"
+		files[f] = cmp.Or(p.Body, "planted\n")
 	}
 	for name, text := range files {
 		path := filepath.Join(tree, "root", name)

@@ -27,7 +27,9 @@ type private struct {
 	// pulled are packages of the candidate's place that do not belong to it, and which it
 	// cannot do without.
 	pulled []string
-	index  cache.Index
+	// preferred is the file of preferences for the question at hand; empty for the release's.
+	preferred string
+	index     cache.Index
 }
 
 // open locks the release's private apt and makes its indexes fresh enough.

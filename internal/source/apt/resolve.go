@@ -36,15 +36,21 @@ func (s *Source) Resolve(ctx context.Context, req source.Request) (matrix.Packag
 		return matrix.PackageSet{}, err
 	}
 	defer release()
-	names := slices.Clone(req.Names)
 	if req.Base {
-		names = append(names, base)
+		req.Names = append(slices.Clone(req.Names), base)
 	}
 	var set matrix.PackageSet
-	if p.index.Recall(names, &set) {
+	if p.index.Recall(req.Question(), &set) {
 		return set, nil
 	}
-	out, err := p.solve(ctx, names)
+	names := req.Names
+	if len(req.Oldest) > 0 {
+		names, err = p.keepOldest(ctx, names, req.Oldest)
+	}
+	var out string
+	if err == nil {
+		out, err = p.solve(ctx, names)
+	}
 	if err != nil {
 		kind, cure := p.explainResolve(ctx, err)
 		return matrix.PackageSet{}, s.fail(kind, op, req.Release, cure, err)
@@ -59,7 +65,7 @@ func (s *Source) Resolve(ctx context.Context, req source.Request) (matrix.Packag
 		set.Packages = append(set.Packages, f.pkg)
 		addresses[f.pkg.SHA256] = f.uri
 	}
-	if err := errors.Join(s.files.Remember(addresses), p.index.Note(names, set)); err != nil {
+	if err := errors.Join(s.files.Remember(addresses), p.index.Note(req.Question(), set)); err != nil {
 		return matrix.PackageSet{}, s.fail(source.Failed, op, req.Release, "", err)
 	}
 	return set, nil
@@ -68,8 +74,11 @@ func (s *Source) Resolve(ctx context.Context, req source.Request) (matrix.Packag
 // solve has apt find the files of an installation. What of a candidate's place the
 // candidate cannot do without is taken from there as well.
 func (p *private) solve(ctx context.Context, names []string) (out string, err error) {
-	install := []string{"apt-get", "install"}
 	for {
+		install := []string{"apt-get", "install"}
+		if p.preferred != "" {
+			install = []string{"apt-get", "-o", "Dir::Etc::preferences=" + p.preferred, "install"}
+		}
 		out, err = p.run(ctx, slices.Concat(install, []string{"-qq", "--print-uris"}, names)...)
 		if err == nil || !unsatisfiable(err) {
 			return out, err
@@ -80,7 +89,6 @@ func (p *private) solve(ctx context.Context, names []string) (out string, err er
 		if pullErr != nil || !more {
 			return out, errors.Join(fmt.Errorf("%w: %s", err, strings.TrimSpace(said)), pullErr)
 		}
-		install = []string{"apt-get", "-o", "Dir::Etc::preferences=" + pulledFile, "install"}
 	}
 }
 

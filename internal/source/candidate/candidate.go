@@ -34,7 +34,7 @@ func Matches(patterns []string, name string) bool {
 }
 
 // Collect takes the files of a folder whose names end with ext, sorted by the names of
-// their packages.
+// their packages. A build leaves its source package beside them, which nobody installs.
 func Collect(dir, ext string, take func(file string) (File, error)) ([]File, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*"+ext))
 	if err != nil {
@@ -48,6 +48,9 @@ func Collect(dir, ext string, take func(file string) (File, error)) ([]File, err
 	}
 	var all []File
 	for _, file := range files {
+		if strings.HasSuffix(file, ".src"+ext) && len(files) > 1 {
+			continue
+		}
 		f, err := take(file)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", filepath.Base(file), err)

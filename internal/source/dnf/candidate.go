@@ -51,6 +51,7 @@ func (s *Source) Survey(ctx context.Context, release, where string, patterns []s
 		return fail(err)
 	}
 	offer.Trust = trust
+	offer.Published = s.serves(where)
 	offer.Index, offer.Packages, err = s.index(ctx, offer.Packages, all)
 	if err != nil {
 		return fail(err)
@@ -102,6 +103,12 @@ func (s *Source) named(where string) (source.Release, bool) {
 	return source.Release{}, false
 }
 
+// serves says whether a place is a repository's.
+func (s *Source) serves(where string) bool {
+	_, named := s.named(where)
+	return named || strings.Contains(where, "://")
+}
+
 // trusts says who answers for what repositories have.
 func trusts(repositories []matrix.Repository) string {
 	var said []string
@@ -112,12 +119,9 @@ func trusts(repositories []matrix.Repository) string {
 	return strings.Join(said, " and ")
 }
 
-// serve gets the files of a release that is not in the catalogue. Its index is kept apart.
+// serve gets the files of a release that is not in the catalogue.
 func (s *Source) serve(ctx context.Context, r source.Release, patterns []string) (all []candidate.File, err error) {
-	r.Name, r.CheckValidUntil = elsewhere, true
-	from := *s
-	from.releases = map[string]source.Release{elsewhere: r}
-	from.files.Fail = from.fail
+	from := s.beside(r)
 	set, sources, err := from.belonging(ctx, elsewhere, patterns)
 	if err == nil {
 		err = from.Fetch(ctx, set, nil)
@@ -126,6 +130,15 @@ func (s *Source) serve(ctx context.Context, r source.Release, patterns []string)
 		all = append(all, candidate.File{Package: p, Source: sources[p.SHA256]})
 	}
 	return all, err
+}
+
+// beside is a source of a release that is not in the catalogue. Its index is kept apart.
+func (s *Source) beside(r source.Release) *Source {
+	r.Name, r.CheckValidUntil = elsewhere, true
+	from := *s
+	from.releases = map[string]source.Release{elsewhere: r}
+	from.files.Fail = from.fail
+	return &from
 }
 
 // take keeps a package file in the cache and reads what it is.

@@ -188,6 +188,19 @@ func TestWhatIsNoCandidateIsRefused(t *testing.T) {
 	}
 }
 
+func TestTheSourcePackageThatABuildLeavesIsNoPartOfACandidate(t *testing.T) {
+	t.Parallel()
+	built := rpmrepo.Package{Name: "app", EVR: "10:2.13.0-1.el7", Arch: rpmrepo.SourceArch}
+	_, c := laid(t, newMirror(t), folder(t, app("10:2.13.0-1.el7"), built))
+	if len(c.Packages) != 1 || c.Packages[0].Arch != "x86_64" {
+		t.Errorf("of the candidate are %+v", c.Packages)
+	}
+	s := sourceOf(t, newMirror(t).repository(matrix.TrustPackages))
+	if _, err := s.Survey(t.Context(), "el", folder(t, built), appPatterns); err == nil || !strings.Contains(err.Error(), "app is a source package: build it") {
+		t.Errorf("of a source package alone: %v", err)
+	}
+}
+
 func TestAPlantedPackageIsOneMore(t *testing.T) {
 	t.Parallel()
 	s, c := laid(t, newMirror(t), folder(t, app("10:2.13.0-1.el7")))

@@ -1,6 +1,7 @@
 # Asks dnf's own library. It reads a request on standard input and answers on standard
 # output, both JSON: dnf's command says neither the digests of packages nor, by its exit
 # code, whether something went wrong.
+import functools
 import hashlib
 import json
 import logging
@@ -38,6 +39,18 @@ def base():
     return b
 
 
+# keep_oldest leaves the oldest build of the source packages of what matches.
+def keep_oldest(b):
+    available = b.sack.query().available().run()
+    matched = set(b.sack.query().available().filterm(name__glob=request["oldest"]))
+    for name in {source(p) for p in matched}:
+        builds = [p for p in available if source(p) == name]
+        oldest = min((p for p in builds if p in matched), key=functools.cmp_to_key(lambda p, o: p.evr_cmp(o))).sourcerpm
+        b.sack.add_excludes([p for p in builds if p.sourcerpm != oldest])
+        gone = {p.name for p in builds} - {p.name for p in builds if p.sourcerpm == oldest}
+        request["names"] = [n for n in request["names"] if n not in gone]
+
+
 def describe(p):
     kind, digest = p.chksum or (0, b"")
     return {
@@ -71,6 +84,8 @@ def solve(b, own):
 
 
 def resolve(b):
+    if request["oldest"]:
+        keep_oldest(b)
     chosen, asked = solve(b, set()), set()
     own = {p.name for p in b.sack.query().filterm(reponame=request["candidate"] or "none")}
     # The solver takes the best of what is asked for, and of what that needs whatever fits,
@@ -91,6 +106,32 @@ def belonging(b):
 # find tells where packages of these names are, in all their versions.
 def find(b):
     return {"packages": [describe(p) for p in b.sack.query().filterm(name=request["names"])]}
+
+
+# published tells which of these are the build IDs of symbols, or source packages.
+def published(b):
+    wanted = set(request["names"])
+    found = {f"{p.name}-{p.version}-{p.release}.src.rpm" for p in b.sack.query().filterm(arch=["src", "nosrc"])}
+    for p in b.sack.query().filterm(provides__glob="debuginfo(build-id)*"):
+        found |= {str(r).split(" = ")[-1] for r in p.provides if str(r).startswith("debuginfo(build-id) = ")}
+    return {"names": sorted(wanted & found)}
+
+
+# enabled reads the files of repositories below a root as dnf does that is installed there.
+def enabled(b):
+    root = request["names"][0]
+    there = dnf.Base()
+    there.conf.reposdir = [os.path.join(root, "etc/yum.repos.d")]
+    there.conf.substitutions.clear()
+    there.conf.substitutions.update(request["variables"])
+    there.conf.substitutions.update_from_etc(root, ["/etc/yum/vars", "/etc/dnf/vars"])
+    there.read_all_repos()
+    if said:
+        return {"trouble": "other", "text": "\n".join(said)}
+    return {"enabled": [{
+        "id": r.id, "file": os.path.basename(r.repofile), "on": r.enabled, "verified": r.gpgcheck, "keys": list(r.gpgkey),
+        "at": [a for a in [*r.baseurl, r.mirrorlist, r.metalink] if a],
+    } for r in there.repos.all()]}
 
 
 def names(b):
@@ -118,7 +159,8 @@ def records(b):
 
 def answer():
     try:
-        return {"load": load, "resolve": resolve, "find": find, "names": names, "records": records, "belonging": belonging}[request["ask"]](base())
+        return {"load": load, "resolve": resolve, "find": find, "names": names, "records": records, "belonging": belonging,
+                "published": published, "enabled": enabled}[request["ask"]](base())
     except dnf.exceptions.MarkingError as e:
         return {"trouble": "name", "name": e.pkg_spec or "", "text": str(e)}
     except dnf.exceptions.MarkingErrors as e:

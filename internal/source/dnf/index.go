@@ -173,13 +173,30 @@ type answer struct {
 		Package, Version, Source      string
 		Provides, Requires, Conflicts []string
 	}
+	Enabled []enabled
 }
 
-// ask puts a question to the helper.
-func (p *private) ask(ctx context.Context, op, question string, names ...string) (*answer, error) {
-	request, err := json.Marshal(map[string]any{
-		"candidate": p.candidate(), "config": p.path("dnf.conf"), "variables": p.variables(), "modules": list(p.release.Modules), "ask": question, "names": list(names),
-	})
+// question is what the helper is asked, of which release, and with which settings.
+type question struct {
+	Ask       string            `json:"ask"`
+	Names     []string          `json:"names"`
+	Oldest    []string          `json:"oldest"`
+	Modules   []string          `json:"modules"`
+	Config    string            `json:"config"`
+	Candidate string            `json:"candidate"`
+	Variables map[string]string `json:"variables"`
+}
+
+// ask puts a question about names to the helper.
+func (p *private) ask(ctx context.Context, op, what string, names ...string) (*answer, error) {
+	return p.put(ctx, op, question{Ask: what, Names: names})
+}
+
+// put puts a question to the helper.
+func (p *private) put(ctx context.Context, op string, q question) (*answer, error) {
+	q.Names, q.Oldest, q.Modules = list(q.Names), list(q.Oldest), list(p.release.Modules)
+	q.Config, q.Candidate, q.Variables = p.path("dnf.conf"), p.candidate(), p.variables()
+	request, err := json.Marshal(q)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package dnf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,7 +163,7 @@ func (s *Source) Plant(ctx context.Context, c matrix.Candidate, p source.Planted
 		Name: p.Name, EVR: p.Version + "-1", Requires: p.Depends, Conflicts: p.Breaks, Obsoletes: p.Replaces, Post: p.AfterInstall,
 	}
 	for _, f := range p.Files {
-		made.Files = append(made.Files, rpmpack.RPMFile{Name: f, Body: []byte("planted\n"), Mode: 0o100755, Owner: "root", Group: "root"})
+		made.Files = append(made.Files, rpmpack.RPMFile{Name: f, Body: []byte(cmp.Or(p.Body, "planted\n")), Mode: 0o100755, Owner: "root", Group: "root"})
 	}
 	file, err := rpmrepo.Repository{Dir: dir}.Add(made)
 	if err != nil {

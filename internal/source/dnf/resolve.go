@@ -32,21 +32,20 @@ func (s *Source) Resolve(ctx context.Context, req source.Request) (matrix.Packag
 		return matrix.PackageSet{}, err
 	}
 	defer unlock()
-	names := slices.Clone(req.Names)
 	if req.Base {
-		names = append(names, base...)
+		req.Names = append(slices.Clone(req.Names), base...)
 	}
 	var set matrix.PackageSet
-	if p.index.Recall(names, &set) {
+	if p.index.Recall(req.Question(), &set) {
 		return set, nil
 	}
-	a, err := p.ask(ctx, op, "resolve", names...)
+	a, err := p.put(ctx, op, question{Ask: "resolve", Names: req.Names, Oldest: req.Oldest})
 	if err != nil {
 		return set, err
 	}
 	set, err = p.set(a)
 	if err == nil {
-		err = errors.Join(s.files.Remember(addresses(a.Packages)), p.index.Note(names, set))
+		err = errors.Join(s.files.Remember(addresses(a.Packages)), p.index.Note(req.Question(), set))
 	}
 	if err != nil {
 		return matrix.PackageSet{}, s.fail(source.Failed, op, req.Release, "", err)

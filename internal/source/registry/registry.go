@@ -89,6 +89,7 @@ func describe(cat *matrix.Catalog, r *matrix.Release) (source.Release, error) {
 	}
 	// What is nearer counts more.
 	for _, p := range slices.Backward(lineage) {
+		out.Publishes.Add(p.Publishes)
 		maps.Copy(out.Variables, p.Variables)
 		out.Modules = append(out.Modules, p.Modules...)
 	}

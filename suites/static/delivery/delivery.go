@@ -14,11 +14,11 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/steps"
 )
 
-// register adds a check of a delivery.
-func register(id, asserts string, control *sabotage.Control, body func(*steps.T)) {
+// register adds a check of a delivery, which releases are asked that publish what it needs.
+func register(id, asserts string, control *sabotage.Control, body func(*steps.T), publishes ...matrix.Requirement) {
 	check.Register(id, check.Spec{
 		Asserts:  asserts,
-		Requires: []matrix.Requirement{matrix.Delivered},
+		Requires: append([]matrix.Requirement{matrix.Delivered}, publishes...),
 		Hosts:    matrix.Hosts{None: true},
 		Control:  control,
 	}, body)

@@ -29,15 +29,19 @@ func init() {
 func signs(t *steps.T) {
 	d := t.Delivery()
 	t.Note("the candidate is %s", d.Candidate().Trust)
-	var bad []text
-	for _, s := range d.Signatures() {
+	finds(t, "indexes that no trusted key has signed", unanswered(t, d.Signatures()))
+}
+
+// unanswered are those that nobody answers for, or nobody that is trusted.
+func unanswered(t *steps.T, all []source.Signature) (bad []text) {
+	for _, s := range all {
 		if s.Problem != "" {
 			bad = append(bad, text(fmt.Sprintf("%s: %s", s.Index, s.Problem)))
 		} else {
 			t.Note("%s: by %s", s.Index, s.By)
 		}
 	}
-	finds(t, "indexes that no trusted key has signed", bad)
+	return bad
 }
 
 // closes resolves all packages. That some of them are not meant to be together is no fault.

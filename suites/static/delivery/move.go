@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,9 +16,11 @@ import (
 
 func init() {
 	register("D-UPGRADE", "A root of the release becomes one of the candidate, the packages' scripts included",
-		plant("a package whose script fails", source.Planted{AfterInstall: "echo no >&2; exit 1"}), func(t *steps.T) { moves(t, false) })
+		plant("a package whose script fails", source.Planted{AfterInstall: "echo no >&2; exit 1"}), func(t *steps.T) { moves(t, source.Upgrade) })
+	register("D-OLDEST", "A root of the oldest build of the component that the release has becomes one of the candidate, the packages' scripts included",
+		plant("a package whose script fails", source.Planted{AfterInstall: "echo no >&2; exit 1"}), func(t *steps.T) { moves(t, source.UpgradeOldest) })
 	register("D-DOWNGRADE", "A root of the candidate becomes one of the release again, the packages' scripts included",
-		sabotage.Root("a root that takes no files", takesNoFiles), func(t *steps.T) { moves(t, true) })
+		sabotage.Root("a root that takes no files", takesNoFiles), func(t *steps.T) { moves(t, source.Downgrade) })
 	register("D-CONF", "What users wrote into files of configuration is there after an upgrade",
 		plant("a package that empties what users wrote", source.Planted{AfterInstall: `grep -rl "` + mark + `" /etc | while read f; do : >"$f"; done`}), keepsConfig)
 	register("D-EPOCH", "No package is older than the one of its name in the release, by the order of its repository",
@@ -28,15 +31,17 @@ func init() {
 		sabotage.Planted(), succeeds)
 }
 
-func moves(t *steps.T, back bool) {
-	d := t.Delivery()
-	was, now := d.Sets()
-	t.Note("%d packages differ", len(matrix.Differences(was, now)))
-	moved := d.Move(back, "", "")
+func moves(t *steps.T, way source.Way) {
+	moved := t.Delivery().Move(way, "", "")
+	component := t.Delivery().Candidate().Packages[0].Name
+	t.Note("%d packages differ, %s %s is to be %s", len(matrix.Differences(moved.From, moved.To)), component, told(moved.From, component), told(moved.To, component))
 	if moved.Complaint != "" {
 		t.Fail(t.Layer, "%s:\n%s", moved.Complaint, lastLines(moved.Log, shown))
 	}
 }
+
+// told is the version of a package in a set.
+func told(set matrix.PackageSet, name string) string { return cmp.Or(set.Version(name), "none") }
 
 // takesNoFiles makes a folder, with something in it, of a file that the move replaces: rpm
 // does not write over one. dpkg moves it aside, but needs the root's tar, which fails.
@@ -75,7 +80,7 @@ func keepsConfig(t *steps.T) {
 		t.Note("the release's packages have no files of configuration")
 	}
 	list := strings.Join(files, " ")
-	moved := d.Move(false,
+	moved := d.Move(source.Upgrade,
 		fmt.Sprintf("for f in %s; do [ ! -e $f ] || echo '%s' >>$f; done", list, mark),
 		fmt.Sprintf("for f in %s; do [ ! -e $f ] || cat $f* | grep -q '%s' || echo $f; done", list, mark))
 	if moved.Complaint != "" {
