@@ -1,5 +1,7 @@
 package matrix
 
+import "slices"
+
 // Axis is one thing that cells vary: a component with the versions under test,
 // or a setting of the host or of its guests.
 type Axis struct {
@@ -84,6 +86,13 @@ type Cover struct {
 	Every []string
 	// Exclude are combinations that this cover leaves out.
 	Exclude []Constraint
+}
+
+// Takes says whether its cells may have a value of an axis that its kind has: any, of one
+// that it does not speak of.
+func (c *Cover) Takes(axis, value string) bool {
+	at := slices.IndexFunc(c.Axes, func(v Varied) bool { return v.Axis == axis })
+	return at < 0 || slices.Contains(c.Axes[at].Values, value)
 }
 
 // Varied is an axis and the values that it takes.

@@ -36,26 +36,30 @@ func (d *Driver) derive(ctx context.Context, cat *matrix.Catalog, req matrix.Req
 }
 
 // concerned lists the kinds that a profile has, and the releases that its cells
-// may come from: where cells are to be generated, all that serve the kind.
+// may come from: where cells are to be generated, those of the values that these take.
 func concerned(cat *matrix.Catalog, profile *matrix.Profile, req matrix.Request) (kinds []matrix.Kind, releases []string) {
-	whole := map[matrix.Kind]bool{}
-	for _, c := range profile.Covers {
-		kinds = append(kinds, c.Kind)
-		whole[c.Kind] = true
-	}
+	covers := slices.Clone(profile.Covers)
 	for _, cell := range profile.Cells {
 		kinds = append(kinds, cell.Kind)
-		whole[cell.Kind] = whole[cell.Kind] || req.Change != nil
+		if req.Change != nil {
+			covers = append(covers, matrix.Cover{Kind: cell.Kind})
+		}
 		for _, choice := range cell.Stack {
 			releases = append(releases, choice.Release)
 		}
 	}
-	for _, axis := range cat.Axes {
-		if !slices.ContainsFunc(axis.Kinds, func(k matrix.Kind) bool { return whole[k] }) {
-			continue
-		}
-		for _, v := range axis.Values {
-			releases = append(releases, v.Releases...)
+	for _, cover := range covers {
+		kinds = append(kinds, cover.Kind)
+		for _, axis := range cat.Axes {
+			if !slices.Contains(axis.Kinds, cover.Kind) {
+				continue
+			}
+			for _, v := range axis.Values {
+				changed := req.Change != nil && req.Change.Axis == axis.Name && (v.Name == req.Change.From || v.Name == req.Change.To)
+				if cover.Takes(axis.Name, v.Name) || changed {
+					releases = append(releases, v.Releases...)
+				}
+			}
 		}
 	}
 	return sorted(kinds), sorted(releases)

@@ -66,6 +66,9 @@ func TestOnlyReleasesThatCellsMayComeFromAreAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	pairs := &matrix.Profile{Covers: []matrix.Cover{{Kind: matrix.Xen}}}
+	some := &matrix.Profile{Covers: []matrix.Cover{{Kind: matrix.KVM, Axes: []matrix.Varied{
+		{Axis: "linux", Values: []string{"6.1"}}, {Axis: "qemu", Values: []string{"7.2"}}, {Axis: "libvirt", Values: []string{"9.0", "11.3"}},
+	}}}}
 	for name, tc := range map[string]struct {
 		profile  *matrix.Profile
 		change   *matrix.Change
@@ -75,6 +78,8 @@ func TestOnlyReleasesThatCellsMayComeFromAreAsked(t *testing.T) {
 		"fixed cells":       {smoke, nil, []matrix.Kind{matrix.KVM, matrix.Xen}, []string{"bookworm", "trixie"}},
 		"a change of them":  {smoke, &matrix.Change{}, []matrix.Kind{matrix.KVM, matrix.Xen}, all},
 		"cells to generate": {pairs, nil, []matrix.Kind{matrix.Xen}, all},
+		"cells of values":   {some, nil, []matrix.Kind{matrix.KVM}, []string{"bookworm", "bookworm-backports", "trixie"}},
+		"and a change":      {some, &matrix.Change{Axis: "libvirt", From: "7.0", To: "9.0"}, []matrix.Kind{matrix.KVM}, []string{"bookworm", "bookworm-backports", "bullseye", "trixie"}},
 	} {
 		kinds, releases := concerned(cat, tc.profile, matrix.Request{Change: tc.change})
 		if diff := cmp.Diff(tc.kinds, kinds); diff != "" {
