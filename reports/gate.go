@@ -113,6 +113,10 @@ func unfit(m *Matrix) []string {
 	if broken := damage(m, false); len(broken) > 0 {
 		reasons = append(reasons, fmt.Sprintf("the journal is not as it was written, so its answers prove nothing: %s; run again", some(broken, 3)))
 	}
+	twins := map[string]string{}
+	for _, c := range m.Cells {
+		twins[c.ID] = c.Baseline
+	}
 	executed, answered, applies, excused := 0, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for i := range m.Results {
 		r := &m.Results[i]
@@ -120,6 +124,9 @@ func unfit(m *Matrix) []string {
 		excused[r.Cell] = excused[r.Cell] || r.Verdict == matrix.Unsupported
 		answered[r.Cell] = answered[r.Cell] || r.Record != nil || r.AskedIn != "" && r.Verdict != matrix.Missing
 		answered[r.Against] = answered[r.Against] || r.Record != nil
+		if r.delivers && answered[r.Cell] {
+			answered[twins[r.Cell]] = true
+		}
 		switch r.Verdict {
 		case matrix.Pass, matrix.Fail, matrix.Known, matrix.Fixed:
 			executed++

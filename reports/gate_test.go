@@ -250,3 +250,19 @@ func TestACellThatAnotherIsComparedWithHasItsResult(t *testing.T) {
 		t.Errorf("got %d %q", d.Code, d.Reasons)
 	}
 }
+
+func TestTheBaselineOfADeliveryNeedsNoAnswerOfItsOwn(t *testing.T) {
+	for family, want := range map[string]Code{"static/delivery": Ship, "static/guests": NoAnswer} {
+		const id = "D-UPGRADE"
+		p, cell := one()
+		twin := *p.Cell(cell)
+		twin.ID, twin.Checks = cell+"-candidate", []matrix.PlannedCheck{{ID: id, Family: family, Tier: matrix.Nested, Hosts: matrix.Hosts{None: true}}}
+		twin.Baseline = cell
+		p.Cells[0].Checks = nil
+		p.Cells = append(p.Cells, twin)
+		m := Judge(p, []journal.Record{record(p, twin.ID, id, matrix.Pass)}, nil)
+		if d := Gate(m, DefaultPolicy(), noon); d.Code != want {
+			t.Errorf("%s: got %d %q, want %d", family, d.Code, d.Reasons, want)
+		}
+	}
+}

@@ -104,7 +104,7 @@ func stray(plan *matrix.Plan, planned map[question]matrix.PlannedCheck, r *journ
 
 // judge gives the verdict on one question from the records that answer it.
 func judge(cell string, check matrix.PlannedCheck, answers []journal.Record) Result {
-	res := Result{Cell: cell, Check: check.ID, Family: check.Family, Tier: check.Tier, AskedIn: check.AskedIn, Against: check.Against, depends: check.Depends, relied: check.Relied}
+	res := Result{Cell: cell, Check: check.ID, Family: check.Family, Tier: check.Tier, AskedIn: check.AskedIn, Against: check.Against, depends: check.Depends, relied: check.Relied, delivers: check.OfDelivery()}
 	for i := range answers {
 		res.Trials.add(trials(&answers[i]))
 	}

@@ -118,6 +118,8 @@ type Result struct {
 	Quarantined bool `json:"quarantined,omitempty"`
 	// Record is the answer; nil when there is none, or it is another cell's.
 	Record *journal.Record `json:"record,omitempty"`
+	// delivers says that it is about how the packages of the cell's baseline become its own.
+	delivers bool
 	// depends are the axes that its answer depends on; nil for all.
 	depends []string
 	// relied is who relies on what its check asserts.
