@@ -89,6 +89,7 @@ func (e explainer) failure(m *Matrix, r *Result) {
 	if r.Rate.Asked > 0 {
 		e.line("history", r.Rate.String()+" earlier runs with these packages")
 	}
+	e.line("seen", r.Trail.String())
 	if r.Record == nil || r.Record.BlockedBy == "" {
 		return
 	}

@@ -60,7 +60,7 @@ func TestFailuresOfOneCauseAreOneFinding(t *testing.T) {
 	if want := "6 FAIL, 1 finding: "; !strings.HasPrefix(m.Decision.Reasons[0], want) {
 		t.Errorf("%q, want %q", m.Decision.Reasons, want)
 	}
-	for _, format := range Formats(Options{}) {
+	for _, format := range wordy(Options{}) {
 		if text := render(t, format.Name, m, Options{}); format.Name != "junit" && !strings.Contains(text, "seems to be") {
 			t.Errorf("%s does not say the cause", format.Name)
 		}

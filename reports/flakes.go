@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,9 +84,10 @@ func (r Rate) String() string {
 // in which it was asked, the checks that passed and those that did not, parted by spaces.
 type Tally map[string]*Tallied
 
-// Tallied are the checks of a cell.
+// Tallied are the checks of a cell, and the way in which they were asked.
 type Tallied struct {
 	Cell   string `json:"cell"`
+	Way    string `json:"way"`
 	Passed string `json:"passed,omitempty"`
 	Failed string `json:"failed,omitempty"`
 }
@@ -101,7 +103,7 @@ func (m *Matrix) Tally() Tally {
 		}
 		key := m.asked(r)
 		if t[key] == nil {
-			t[key] = &Tallied{Cell: r.Cell}
+			t[key] = &Tallied{Cell: r.Cell, Way: measure(r.Record)}
 		}
 		switch {
 		case r.Verdict == matrix.Pass && !r.Retried():
@@ -125,27 +127,43 @@ func (m *Matrix) asked(r *Result) string {
 // Question is a check and what it was asked of.
 type Question struct{ Of, Cell, Check string }
 
-// History is how often each question was answered, and how.
-type History map[Question]Rate
+// History is what earlier runs answered.
+type History struct {
+	// Rates are how often each question was answered, and how.
+	Rates map[Question]Rate
+	// Trails are the same, run after run. What they were asked of is the way alone.
+	Trails map[Question]Trail
+}
 
-// Add counts the answers of a run.
-func (h History) Add(t Tally) {
+// NewHistory returns an empty one.
+func NewHistory() History { return History{map[Question]Rate{}, map[Question]Trail{}} }
+
+// Add counts the answers of a run; the older runs come first.
+func (h History) Add(run string, t Tally) {
 	for of, cell := range t {
 		for i, checks := range []string{cell.Failed, cell.Passed} {
 			for check := range strings.FieldsSeq(checks) {
 				q := Question{of, cell.Cell, check}
-				r := h[q]
-				h[q] = Rate{r.Passed + i, r.Asked + 1}
+				r := h.Rates[q]
+				h.Rates[q] = Rate{r.Passed + i, r.Asked + 1}
+				q.Of = cell.Way
+				h.Trails[q] = append(h.Trails[q], Point{run, i == 1})
 			}
 		}
 	}
 }
 
-// Remember notes at each answer how often the same question was answered before.
-func (m *Matrix) Remember(h History) {
+// Remember notes at each answer how often the same question was answered before, and at
+// each failure how runs answered it that began before this one, as their names say.
+func (m *Matrix) Remember(h History, run string) {
 	for i := range m.Results {
-		if r := &m.Results[i]; r.Record != nil {
-			r.Rate = h[Question{m.asked(r), r.Cell, r.Check}]
+		r := &m.Results[i]
+		if r.Record == nil {
+			continue
+		}
+		r.Rate = h.Rates[Question{m.asked(r), r.Cell, r.Check}]
+		if r.Verdict == matrix.Fail || r.Verdict == matrix.Known {
+			r.Trail = slices.DeleteFunc(slices.Clone(h.Trails[Question{measure(r.Record), r.Cell, r.Check}]), func(p Point) bool { return p.Run >= run })
 		}
 	}
 }

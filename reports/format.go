@@ -34,6 +34,7 @@ func Formats(o Options) []Format {
 		{"junit", "junit.xml", renderJUnit},
 		{"json", "matrix.json", writeJSON},
 		{"html", "report.html", page{o.Evidence}.render},
+		{"badge", "badge.svg", renderBadge},
 	}
 }
 

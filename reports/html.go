@@ -141,10 +141,13 @@ type pageProblem struct {
 	Reason        string
 	Ruling, Cause string
 	Consumers     string
-	Evidence      string
-	Repeat        string
-	Where         []pageLink
-	More          int
+	// Seen says since when, and Trail draws it.
+	Seen     string
+	Trail    []pagePoint
+	Evidence string
+	Repeat   string
+	Where    []pageLink
+	More     int
 }
 
 type pageLink struct {
@@ -191,6 +194,7 @@ func newPageData(m *Matrix) pageData {
 	for _, p := range problems(m) {
 		shown, finding := newPageProblem(p, index), m.finding(p)
 		shown.Cause, shown.Consumers = finding.Inference(), finding.consumers()
+		shown.Seen, shown.Trail = oneline(p.trail().Words(), shownText), pageTrail(p.trail())
 		d.Problems = append(d.Problems, shown)
 	}
 	return d

@@ -114,6 +114,9 @@ func mdProblems(b *bytes.Buffer, m *Matrix) {
 		if who := finding.consumers(); who != "" {
 			fmt.Fprintf(b, "Hits: %s\n\n", mdText(who))
 		}
+		if seen := p.trail().String(); seen != "" {
+			fmt.Fprintf(b, "Seen: %s\n\n", mdText(seen))
+		}
 		for line := range strings.SplitSeq(p.ruling, "\n") {
 			if line != "" {
 				fmt.Fprintf(b, "Known: %s\n\n", mdText(line))

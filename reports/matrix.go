@@ -114,8 +114,10 @@ type Result struct {
 	Waived bool     `json:"waived,omitempty"`
 	// Rate is how often the same question was answered in earlier runs, as far as they were
 	// looked at. Quarantined says that it is a flake that may ship.
-	Rate        Rate `json:"rate,omitzero"`
-	Quarantined bool `json:"quarantined,omitempty"`
+	Rate Rate `json:"rate,omitzero"`
+	// Trail is how earlier runs answered the question of a failure.
+	Trail       Trail `json:"trail,omitempty"`
+	Quarantined bool  `json:"quarantined,omitempty"`
 	// Record is the answer; nil when there is none, or it is another cell's.
 	Record *journal.Record `json:"record,omitempty"`
 	// delivers says that it is about how the packages of the cell's baseline become its own.

@@ -189,7 +189,7 @@ func TestWhatIsNewInACellIsOneRow(t *testing.T) {
 
 func TestRegressionsComeFirst(t *testing.T) {
 	m := changed(matrix.Pass, matrix.Fail)
-	for _, f := range Formats(Options{}) {
+	for _, f := range wordy(Options{}) {
 		text := render(t, f.Name, m, Options{})
 		if !strings.Contains(text, string(Regressed)) {
 			t.Errorf("%s does not tell what regressed", f.Name)

@@ -90,7 +90,7 @@ func TestWhatALongListCutsOffIsNotQuiet(t *testing.T) {
 func TestWhatIsKnownIsTold(t *testing.T) {
 	m := sample()
 	const says = "libvirt 9.0 cannot restore what"
-	for _, f := range Formats(Options{}) {
+	for _, f := range wordy(Options{}) {
 		if text := render(t, f.Name, m, Options{}); !strings.Contains(text, says) {
 			t.Errorf("%s does not say what is known", f.Name)
 		}

@@ -221,6 +221,7 @@ func (t terminal) problem(b *bytes.Buffer, m *Matrix, p *problem) {
 	finding := m.finding(p)
 	t.indent(b, "cause    ", finding.Inference())
 	t.indent(b, "hits     ", finding.consumers())
+	t.indent(b, "seen     ", p.trail().String())
 	t.indent(b, "known    ", visible(p.ruling, shownText))
 	if first := p.results[0].Record; first != nil {
 		t.indent(b, "answer   ", origin(first.Cached))

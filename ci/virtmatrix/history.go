@@ -14,31 +14,24 @@ import (
 )
 
 // tallyName is a file in a run's folder that says what its journal answers, in a hundredth of
-// its size. It is made of the journal when it is missing, or of a journal of another size.
-const tallyName = "tally.json"
+// its size. It is made of the journal when it is missing, of a journal of another size, or of
+// another version.
+const (
+	tallyName    = "tally.json"
+	tallyVersion = 2
+)
 
 type storedTally struct {
+	Version int           `json:"version"`
 	Journal int64         `json:"journal"`
 	Tally   reports.Tally `json:"tally"`
-}
-
-// quarantine lets failures ship that are flakes in quarantine.
-func (j judge) quarantine(d *rundir.Dir, m *reports.Matrix) error {
-	if len(j.policy.Flakes.Quarantined) == 0 {
-		return nil
-	}
-	if err := j.remember(d, m); err != nil {
-		return err
-	}
-	m.Quarantine(j.policy.Flakes, j.at)
-	return nil
 }
 
 // remember notes how earlier runs answered what a run was asked.
 func (j judge) remember(d *rundir.Dir, m *reports.Matrix) error {
 	h, err := earlier(j.history, j.policy.Flakes.Runs, d.Path())
 	if err == nil {
-		m.Remember(h)
+		m.Remember(h, filepath.Base(d.Path()))
 	}
 	return err
 }
@@ -47,11 +40,12 @@ func (j judge) remember(d *rundir.Dir, m *reports.Matrix) error {
 // but for one run. A run that cannot be read, as one of an older virtmatrix, counts nothing:
 // the less is known of a check, the less is excused.
 func earlier(runs string, newest int, but string) (reports.History, error) {
+	h := reports.NewHistory()
 	paths := map[string]string{}
 	for _, dir := range append(globbed(runs, "baselines", "*"), runs) {
 		names, err := rundir.List(dir)
 		if err != nil {
-			return nil, err
+			return h, err
 		}
 		for _, name := range names {
 			paths[name] = filepath.Join(dir, name)
@@ -61,14 +55,13 @@ func earlier(runs string, newest int, but string) (reports.History, error) {
 		delete(paths, filepath.Base(but)) // and what a baseline has of it
 	}
 	names := slices.Sorted(maps.Keys(paths)) // they begin with the time
-	h := reports.History{}
 	for _, name := range names[max(0, len(names)-newest):] {
 		d, err := rundir.Open(paths[name])
 		if err != nil {
 			continue
 		}
 		if t, err := tally(d); err == nil {
-			h.Add(t)
+			h.Add(name, t)
 		}
 	}
 	return h, nil
@@ -91,10 +84,10 @@ func tally(d *rundir.Dir) (reports.Tally, error) {
 	}
 	var stored storedTally
 	text, err := os.ReadFile(d.Path(tallyName))
-	if err == nil && json.Unmarshal(text, &stored) == nil && stored.Journal == size {
+	if err == nil && json.Unmarshal(text, &stored) == nil && stored.Journal == size && stored.Version == tallyVersion {
 		return stored.Tally, nil
 	}
-	stored = storedTally{Journal: size, Tally: reports.Tally{}}
+	stored = storedTally{Version: tallyVersion, Journal: size, Tally: reports.Tally{}}
 	o, err := d.Options()
 	if err != nil {
 		return nil, err
@@ -118,11 +111,11 @@ func (a *app) listFlakes(row table) error {
 	if err != nil {
 		return err
 	}
-	questions := slices.SortedFunc(maps.Keys(h), func(x, y reports.Question) int {
+	questions := slices.SortedFunc(maps.Keys(h.Rates), func(x, y reports.Question) int {
 		return strings.Compare(x.Check+" "+x.Of, y.Check+" "+y.Of)
 	})
 	for _, q := range questions {
-		r := h[q]
+		r := h.Rates[q]
 		if r.Passed == 0 || r.Passed == r.Asked {
 			continue
 		}

@@ -76,10 +76,10 @@ func TestAHistoryOfAHundredRunsIsReadAtOnce(t *testing.T) {
 	}
 	took := time.Since(start)
 	t.Logf("%d runs x %d checks x %d cells: %d ms by tallies; one journal takes %d ms", count, checks, cells, took.Milliseconds(), whole.Milliseconds())
-	if len(h) != cells*checks || took > 5*time.Second {
-		t.Errorf("%d questions in %s", len(h), took)
+	if len(h.Rates) != cells*checks || took > 5*time.Second {
+		t.Errorf("%d questions in %s", len(h.Rates), took)
 	}
-	for q, r := range h {
+	for q, r := range h.Rates {
 		if want := (reports.Rate{Passed: count, Asked: count}); r.Asked != want.Asked || (r.Passed == 0) != (q.Check == fmt.Sprintf("O-CHECK-%03d", checks-1)) {
 			t.Fatalf("%v: %s", q, r)
 		}
@@ -97,11 +97,11 @@ func TestATallyIsCountedAgainWhenTheJournalGrew(t *testing.T) {
 			t.Fatal(err)
 		}
 		h, err := earlier(runs, 10, "")
-		if err != nil || len(h) != 3 {
-			t.Errorf("with a tally that is %s: %d questions, %v", name, len(h), err)
+		if err != nil || len(h.Rates) != 3 {
+			t.Errorf("with a tally that is %s: %d questions, %v", name, len(h.Rates), err)
 		}
 	}
-	if h, err := earlier(runs, 10, d.Path()); err != nil || len(h) != 0 {
+	if h, err := earlier(runs, 10, d.Path()); err != nil || len(h.Rates) != 0 {
 		t.Errorf("a run counts for itself: %v, %v", h, err)
 	}
 }

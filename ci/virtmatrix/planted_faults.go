@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/journal"
@@ -87,6 +88,9 @@ var ownFaults = []planted{
 	{"a cell to which nothing applies", another(matrix.PlannedCheck{ID: "O-SAVE", Unsupported: "needs two hosts"}), "PASS", "", 0, "SHIP"},
 	{"a cell that nobody asked, to which not all applies", another(matrix.PlannedCheck{ID: "O-SAVE", Unsupported: "needs two hosts"}, matrix.PlannedCheck{ID: "O-START"}), "PASS", "", 2, "1 cell without any result"},
 	{"a cell without checks", another(), "PASS", "", 2, "1 cell without any result"},
+	{"a baseline of a delivery, asked nothing itself", twins("static/delivery", true), "PASS", "", 0, "SHIP"},
+	{"a baseline of another check's cell, asked nothing itself", twins("static/guests", true), "PASS", "", 2, "1 cell without any result"},
+	{"a delivery without an answer", twins("static/delivery", false), "PASS", "", 2, "2 cells without any result"},
 	{"a bad signature, so that nothing was run", func(s *site) { s.answers = nil }, "MISSING", "", 2, "no check was executed"},
 	{"nothing but faults of ours", func(s *site) {
 		for i := range s.answers {
@@ -174,6 +178,21 @@ func another(checks ...matrix.PlannedCheck) func(*site) {
 		c := *s.cell
 		c.ID, c.Checks = c.ID+"_another", checks
 		s.plan.Cells = append(s.plan.Cells, c)
+	}
+}
+
+// twins adds a cell that is asked one check of a family, and its baseline, which is asked
+// none.
+func twins(family string, answered bool) func(*site) {
+	return func(s *site) {
+		check := matrix.PlannedCheck{ID: "D-UPGRADE", Family: family, Tier: s.cell.Tier, Hosts: matrix.Hosts{None: true}}
+		was, now := *s.cell, *s.cell
+		was.ID, was.Checks, was.Baseline = s.cell.ID+"_was", nil, ""
+		now.ID, now.Checks, now.Baseline = s.cell.ID+"_now", []matrix.PlannedCheck{check}, was.ID
+		s.plan.Cells = append(s.plan.Cells, was, now)
+		if answered {
+			s.answers = append(s.answers, pass(s.plan, &now, check, judgedAt.Add(-time.Minute)))
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ type reportVerb struct {
 
 // output is where a report goes, and how it looks.
 type output struct {
-	Format string `default:"terminal" placeholder:"NAME" help:"terminal, md, html, junit or json."`
+	Format string `default:"terminal" placeholder:"NAME" help:"terminal, md, html, junit, json, or badge (SVG)."`
 	Output string `short:"o" placeholder:"FILE" help:"Write there, not to the terminal."`
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/ci"
@@ -140,8 +141,12 @@ func (j judge) run(d *rundir.Dir) (*reports.Matrix, error) {
 		return nil, err
 	} else if !o.Selftest {
 		m.Apply(j.rules, j.at)
-		if err := j.quarantine(d, m); err != nil {
-			return nil, err
+		// What passes everywhere has no history that matters.
+		if red := func(r reports.Result) bool { return r.Verdict == matrix.Fail || r.Verdict == matrix.Known }; slices.ContainsFunc(m.Results, red) {
+			if err := j.remember(d, m); err != nil {
+				return nil, err
+			}
+			m.Quarantine(j.policy.Flakes, j.at)
 		}
 	}
 	if err := j.find(d, m); err != nil {
