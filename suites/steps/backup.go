@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
 )
@@ -65,11 +66,21 @@ func (d *Domain) WaitBackup() bool {
 	return job.Type == libvirt.DOMAIN_JOB_COMPLETED
 }
 
-// PushTo makes a backup as Push describes it, to its end.
+// PushTo makes a backup as Push describes it, to its end. libvirt calls it done before it has
+// the emulator close the image, which may not have all of it until then: this waits for the
+// emulator to give up its lock (qemuBlockJobProcessEventConcludedBackup).
 func (d *Domain) PushTo(dev, image, since, checkpoint string) {
 	d.Backup(Push(dev, image, since), checkpoint)
 	if !d.WaitBackup() {
 		d.t.Fail(d.t.Layer, "the backup to %s is over, and was not completed", image)
+	}
+	looks := 0
+	d.t.Until(stateLimit, "the emulator closes "+image, func() bool {
+		looks++
+		return d.t.Run(d.t.Program(layout.QEMUImg) + " info " + image).OK()
+	})
+	if looks > 1 {
+		d.t.Note("libvirt called the backup to %s done while the emulator had it open", image)
 	}
 }
 

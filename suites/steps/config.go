@@ -3,6 +3,7 @@ package steps
 import (
 	"fmt"
 	"path"
+	"strings"
 	"syscall"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
@@ -50,7 +51,9 @@ func (t *T) Listen(lines string) {
 	t.Sh("ip link set lo up 2>/dev/null || true")
 	t.endDaemon(d)
 	t.Sh(fmt.Sprintf("setsid %s --listen >>%s 2>&1 </dev/null &", d.Path, agent.ServiceLog(d.Name)))
-	t.Until(callLimit, d.Name+" answers", func() bool { return t.Virsh("uri").OK() })
+	// On its own socket: where each driver has a daemon another one answers on the usual one.
+	own := "virsh -c " + host.Quote(strings.Replace(t.URI(), ":", "+unix:", 1)+"?socket="+d.Socket) + " uri </dev/null"
+	t.Until(callLimit, d.Name+" answers", func() bool { return t.Run("timeout 20 " + own).OK() })
 	t.Cleanup(func() { t.endDaemon(d) })
 	t.reconnect()
 }
