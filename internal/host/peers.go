@@ -119,7 +119,7 @@ func listen(spec *agent.Spec, m layout.Manifest, kind matrix.Kind) error {
 	}
 	for i, s := range spec.Services {
 		if s.Name == d.Name {
-			spec.Services[i].Argv = append(s.Argv, "--listen")
+			spec.Services[i].Argv = append(s.Argv, d.ListenOptions()...)
 		}
 	}
 	spec.Files = append(spec.Files, agent.File{Path: d.Config, Content: "listen_tls = 0\nlisten_tcp = 1\nauth_tcp = \"none\"\n", Append: true})

@@ -150,9 +150,19 @@ func (m Manifest) Manager(kind matrix.Kind) (Daemon, error) {
 	return d, nil
 }
 
+// ListenOptions are the options with which the daemon takes connections from other machines
+// as its configuration says. The proxy has none, and ends with a usage where it is given
+// one (daemonSetupNetworking, src/remote/remote_daemon.c of libvirt).
+func (d Daemon) ListenOptions() []string {
+	if d.Name == monolithic {
+		return []string{"--listen"}
+	}
+	return nil
+}
+
 // Listener returns the daemon that takes connections from other machines. Where
-// drivers have daemons of their own, one speaks for all of them: no other knows
-// --listen (libvirt's docs/manpages/virtproxyd.rst).
+// drivers have daemons of their own, one speaks for all of them: no other has listen_tcp
+// in its configuration (libvirt's docs/manpages/virtproxyd.rst).
 func (m Manifest) Listener(kind matrix.Kind) (Daemon, error) {
 	if d, err := m.Manager(kind); err != nil || d.Name == monolithic {
 		return d, err

@@ -50,7 +50,8 @@ func (t *T) Listen(lines string) {
 	})
 	t.Sh("ip link set lo up 2>/dev/null || true")
 	t.endDaemon(d)
-	t.Sh(fmt.Sprintf("setsid %s --listen >>%s 2>&1 </dev/null &", d.Path, agent.ServiceLog(d.Name)))
+	listening := strings.Join(append([]string{d.Path}, d.ListenOptions()...), " ")
+	t.Sh(fmt.Sprintf("setsid %s >>%s 2>&1 </dev/null &", listening, agent.ServiceLog(d.Name)))
 	// On its own socket: where each driver has a daemon another one answers on the usual one.
 	own := "virsh -c " + host.Quote(strings.Replace(t.URI(), ":", "+unix:", 1)+"?socket="+d.Socket) + " uri </dev/null"
 	t.Until(callLimit, d.Name+" answers", func() bool { return t.Run("timeout 20 " + own).OK() })
@@ -72,7 +73,7 @@ func (t *T) ListenActivated(lines, opener string) (said string) {
 	if old := t.s.conn; old != nil {
 		t.s.conn, t.s.more = nil, append(t.s.more, old)
 	}
-	t.Sh(fmt.Sprintf("setsid sh -c %s >%s 2>&1 </dev/null &", host.Quote(fmt.Sprintf("perl -e %s %s %s --listen; echo it ended with status $?", host.Quote(opener), d.Socket, d.Path)), log))
+	t.Sh(fmt.Sprintf("setsid sh -c %s >%s 2>&1 </dev/null &", host.Quote(fmt.Sprintf("perl -e %s %s %s %s; echo it ended with status $?", host.Quote(opener), d.Socket, d.Path, strings.Join(d.ListenOptions(), " "))), log))
 	t.Cleanup(func() {
 		t.Run("pidof " + d.Name + " && kill $(pidof " + d.Name + ") && timeout 60 sh -c 'while pidof " + d.Name + " >/dev/null; do sleep 0.05; done'; rm -f " + d.Socket)
 	})
