@@ -122,6 +122,15 @@ key("Escape");
 say("closed", doc.getElementById("panel").hidden);
 for (let i = 0; i < 50; i++) key("ArrowDown");
 say("50 below", at());
+const columns = () => [...[...doc.querySelectorAll("tr[data-check]")].find((r) => r.cells.length > 1).querySelectorAll("td")].filter((td) => td.offsetWidth > 0).length;
+const value = (axis, text) => [...doc.querySelectorAll(".axis")].find((a) => a.firstChild.textContent === axis).querySelectorAll("button").forEach((b) => b.textContent === text && b.click());
+say("axes", [...doc.querySelectorAll(".axis b")].map((b) => b.textContent).join(","));
+timed("fold", () => value("linux", "6.3"));
+say("folded", columns());
+value("qemu", "8.0");
+say("both", columns());
+value("linux", "6.3"); value("qemu", "8.0");
+say("unfolded", columns());
 const box = doc.querySelector(".scroll");
 box.scrollTop = box.scrollHeight;
 await later(500);
@@ -131,7 +140,7 @@ await later(500);
 say("tiles", doc.querySelectorAll("td button").length < 25000);
 `)
 	for _, want := range []string{"rows=200", "found=11", "failing=200", "panel=cannot save domain: internal error: &lt;b&gt;number 0&lt;/b&gt;", "markup=0",
-		"stop=FAIL O-X0", "50 below=FAIL O-X50", "closed=true", "last=201", "tiles=true"} {
+		"stop=FAIL O-X0", "50 below=FAIL O-X50", "closed=true", "last=201", "tiles=true", "axes=linux,qemu,libvirt", "folded=40", "both=8", "unfolded=200"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the page does not show %s", want)
 		}

@@ -158,7 +158,7 @@
     for (;;) {
       x += dx; y += dy;
       if (!shown[y] || x < 0 || x >= data.cells.length) return -1;
-      if (shown[y].at[x] !== undefined) return shown[y].at[x];
+      if (shown[y].at[x] !== undefined && !hidden.has(x)) return shown[y].at[x];
     }
   };
   const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -207,6 +207,51 @@
     filter();
   });
   if (find) find.addEventListener("input", filter);
+
+  // Axes: the chosen values of each, and the columns that have none of them. The heads say which
+  // columns have which value.
+  const wanted = new Map(), hidden = new Set(), axes = document.getElementById("axes");
+  const heads = grid ? [...grid.tHead.rows].map((tr) => ({
+    axis: tr.cells[0].textContent, ths: [...tr.cells].slice(1).map((th) => ({ th, span: th.colSpan, value: th.title.trim() })),
+  })) : [];
+  const of = heads.map((h) => h.ths.flatMap((t) => Array(t.span).fill(t.value)));
+  const sheet = document.styleSheets[0];
+  const fold = () => {
+    while (hidden.size) { hidden.delete([...hidden][0]); sheet.deleteRule(sheet.cssRules.length - 1); }
+    data.cells.forEach((_, c) => {
+      if (heads.every((h, i) => !wanted.get(h.axis)?.size || wanted.get(h.axis).has(of[i][c]))) return;
+      hidden.add(c);
+      sheet.insertRule(`.grid tr[data-check] > td:nth-of-type(${c + 1}) { display: none }`, sheet.cssRules.length);
+    });
+    for (const h of heads) {
+      let from = 0;
+      for (const t of h.ths) {
+        let left = 0;
+        for (let c = from; c < from + t.span; c++) if (!hidden.has(c)) left++;
+        from += t.span;
+        t.th.classList.toggle("none", left === 0);
+        t.th.colSpan = left || 1;
+      }
+    }
+    const left = data.cells.length - hidden.size;
+    for (const td of grid.querySelectorAll("tr.area td")) td.colSpan = left || 1;
+    if (lazy) { grid.style.width = `calc(14rem + ${left} * 25px)`; grid.querySelector("colgroup col[span]").span = left || 1; }
+  };
+  heads.forEach((h, i) => {
+    const values = [...new Set(of[i])];
+    if (values.length < 2 || values.length > 12) return;
+    const chosen = new Set();
+    wanted.set(h.axis, chosen);
+    axes.append(el("span", { class: "axis" }, el("b", {}, h.axis), ...values.map((value) => {
+      const b = el("button", { type: "button", class: "value", "aria-pressed": "false", onclick: () => {
+        if (!chosen.delete(value)) chosen.add(value);
+        b.setAttribute("aria-pressed", chosen.has(value));
+        fold();
+      } }, value);
+      return b;
+    })));
+  });
+  if (axes) axes.hidden = !axes.childElementCount;
 
   const root = document.documentElement, themes = ["", "light", "dark"];
   const dress = (t) => { if (t) root.dataset.theme = t; else delete root.dataset.theme; };
