@@ -193,6 +193,13 @@ func (c *Catalog) Laying(cand *Candidate) (*Catalog, error) {
 			if at < 0 {
 				at = len(a.Values)
 			}
+			// A twin has what the candidate is laid over, and not the same version of another
+			// release.
+			for j := range a.Values {
+				if a.Values[j].Name == cand.Baseline {
+					a.Values[j].Releases = []string{cand.Over}
+				}
+			}
 			a.Values = slices.Insert(a.Values, at, Value{Name: cand.Version, Series: cand.Series, Weight: 1, Releases: []string{cand.Release}})
 		default:
 			for j, v := range a.Values {

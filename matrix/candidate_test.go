@@ -104,6 +104,26 @@ func TestARebuildIsAChangeWithABaselineOfItsOwnRelease(t *testing.T) {
 	}
 }
 
+func TestTheBaselineOfACandidateIsOfTheReleaseBelow(t *testing.T) {
+	for _, release := range []string{"trixie", "bookworm-backports"} {
+		cat, cand, err := catalog(t).With(Wanted{Libvirt, release, "/x"}, offers("11.3.0-9"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		change := cand.Change()
+		p, err := New(cat, Request{Profile: "containers", Change: &change, Candidate: cand})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustPair(t, p)
+		for _, c := range candidates(p) {
+			if was := p.Cell(c.Baseline); was != nil && was.Userland != release || c.Userland != release+"-candidate" {
+				t.Errorf("%s of %s has the baseline %s of %s", c.ID, c.Userland, was.ID, was.Userland)
+			}
+		}
+	}
+}
+
 func TestOnlyACandidateIsAskedAboutItsDelivery(t *testing.T) {
 	cat, p := candidatePlan(t)
 	asked := 0
