@@ -86,13 +86,23 @@ func TestAHistoryOfAHundredRunsIsReadAtOnce(t *testing.T) {
 	}
 }
 
+func size(t *testing.T, path string) int64 {
+	t.Helper()
+	st, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Size()
+}
+
 func TestATallyIsCountedAgainWhenTheJournalGrew(t *testing.T) {
 	runs := t.TempDir()
 	d := largeRun(t, runs, 1, 3)
 	if _, err := tally(d); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"torn": `{"journal":`, "of another journal": `{"journal":1,"tally":{}}`} {
+	for name, text := range map[string]string{"torn": `{"journal":`, "of another journal": `{"version":2,"journal":1,"tally":{}}`,
+		"of a newer version": fmt.Sprintf(`{"version":3,"journal":%d,"tally":{}}`, size(t, d.Path("journal-1.ndjson")))} {
 		if err := os.WriteFile(d.Path(tallyName), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
