@@ -37,8 +37,14 @@ func suggest(name string, names []string) string {
 	if len(names) == 0 {
 		return "there are none"
 	}
+	if n := len(names); n > suggested {
+		return fmt.Sprintf("there are %s and %d more (see virtmatrix list --help)", strings.Join(names[:suggested], ", "), n-suggested)
+	}
 	return "there are " + strings.Join(names, ", ")
 }
+
+// suggested is how many names an error lists.
+const suggested = 30
 
 // levenshtein counts the insertions, deletions and substitutions of bytes
 // between two texts.

@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -118,5 +119,16 @@ func TestSelectNeverMatchesInsideAWord(t *testing.T) {
 		if err == nil {
 			t.Errorf("Select(%q) = %q, want an error", pattern, strings.Join(got, ", "))
 		}
+	}
+}
+
+func TestAnErrorListsNoHundredsOfNames(t *testing.T) {
+	names := make([]string, 400)
+	for i := range names {
+		names[i] = fmt.Sprintf("O-CHECK-OF-MANY-%d", i)
+	}
+	err := Unknown("check", "zzz", names)
+	if !strings.HasSuffix(err.Error(), "O-CHECK-OF-MANY-29 and 370 more (see virtmatrix list --help)") {
+		t.Errorf("it says %v", err)
 	}
 }
