@@ -253,7 +253,18 @@ func TestWhoAnswersForAnIndexIsSaid(t *testing.T) {
 	}
 	loose := m.repository(matrix.TrustPackages)
 	got, err := sourceOf(t, loose).Signatures(t.Context(), "el", "")
-	if err != nil || len(got) != 1 || !strings.HasPrefix(got[0].By, "nobody: repository sig (packages signed") {
+	if err != nil || len(got) != 1 || got[0].Problem != "" || got[0].By != m.keyring+", package by package: other" {
 		t.Errorf("of an index that is not signed: %+v, %v", got, err)
+	}
+	for _, key := range []string{os.DevNull, keyring(t, stranger())} {
+		got, err := sourceOf(t, loose).Signatures(t.Context(), "el", key)
+		if err != nil || len(got) != 1 || got[0].Problem == "" {
+			t.Errorf("packages by %s: %+v, %v", key, got, err)
+		}
+	}
+	open := m.repository(matrix.TrustNone)
+	got, err = sourceOf(t, open).Signatures(t.Context(), "el", "")
+	if err != nil || len(got) != 1 || got[0].Problem != "" || !strings.HasPrefix(got[0].By, "nobody: repository sig (not signed") {
+		t.Errorf("of a repository that nobody signs: %+v, %v", got, err)
 	}
 }

@@ -103,6 +103,12 @@ def belonging(b):
     return {"packages": [describe(p) for p in latest if source(p) in sources]}
 
 
+# smallest are the smallest package of each repository.
+def smallest(b):
+    of = {r.id: b.sack.query().filterm(reponame=r.id).run() for r in b.repos.iter_enabled()}
+    return {"packages": [describe(min(p, key=lambda p: (p.downloadsize, p.name))) for p in of.values() if p], "indexes": indexes(b)}
+
+
 # find tells where packages of these names are, in all their versions.
 def find(b):
     return {"packages": [describe(p) for p in b.sack.query().filterm(name=request["names"])]}
@@ -160,7 +166,7 @@ def records(b):
 def answer():
     try:
         return {"load": load, "resolve": resolve, "find": find, "names": names, "records": records, "belonging": belonging,
-                "published": published, "enabled": enabled}[request["ask"]](base())
+                "published": published, "smallest": smallest, "enabled": enabled}[request["ask"]](base())
     except dnf.exceptions.MarkingError as e:
         return {"trouble": "name", "name": e.pkg_spec or "", "text": str(e)}
     except dnf.exceptions.MarkingErrors as e:

@@ -101,31 +101,64 @@ func addFile(c *source.Content, line string) {
 	}
 }
 
-// Signatures says of each repository of a release who answers for its index.
+// Signatures says of each repository of a release who answers for its index, or for its
+// packages, of which the smallest is verified.
 func (s *Source) Signatures(ctx context.Context, release, keyring string) (all []source.Signature, err error) {
+	smallest, err := s.smallest(ctx, release)
+	if err != nil {
+		return nil, err
+	}
 	p, unlock, err := s.open(ctx, release)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	for _, r := range s.repositories(p.release) {
-		sig := source.Signature{Index: r.Name}
+		sig := source.Signature{Index: r.Name, By: cmp.Or(keyring, r.Keyring)}
+		var wrong error
 		switch {
 		case r.Name == ownRepository || r.Name == moreRepository:
 			sig.By = "nobody: it is the candidate's, made here"
-		case !r.Trust.Metadata():
-			sig.By = "nobody: " + trusts([]matrix.Repository{r})
+		case r.Trust.Metadata():
+			wrong = p.signed(r.Name, sig.By)
+		case r.Trust.Packages():
+			for _, pkg := range smallest.Packages {
+				if pkg.Repository == r.Name {
+					sig.By += ", package by package: " + pkg.Name
+					wrong = p.verify(ctx, cmp.Or(keyring, r.Keyring), s.files.Path(pkg))
+				}
+			}
 		default:
-			if sig.By = keyring; keyring == "" {
-				sig.By = r.Keyring
-			}
-			if err := p.signed(r.Name, sig.By); err != nil {
-				sig.Problem = err.Error()
-			}
+			sig.By = "nobody: " + trusts([]matrix.Repository{r})
+		}
+		if wrong != nil {
+			sig.Problem = wrong.Error()
 		}
 		all = append(all, sig)
 	}
 	return all, nil
+}
+
+// smallest fetches the smallest package of each repository of a release.
+func (s *Source) smallest(ctx context.Context, release string) (set matrix.PackageSet, err error) {
+	p, unlock, err := s.open(ctx, release)
+	if err != nil {
+		return set, err
+	}
+	defer unlock()
+	const op = "read signatures"
+	a, err := p.ask(ctx, op, "smallest")
+	if err != nil {
+		return set, err
+	}
+	if set, err = p.set(a); err == nil {
+		err = s.files.Remember(addresses(a.Packages))
+	}
+	if err != nil {
+		return set, s.fail(source.Failed, op, release, "", err)
+	}
+	unlock()
+	return set, s.Fetch(ctx, set, nil)
 }
 
 // signed verifies the index of a repository, as dnf keeps it.

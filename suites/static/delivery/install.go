@@ -19,17 +19,17 @@ func init() {
 		sabotage.PackageOf("a package that holds a file of another", func(t *steps.T) source.Planted {
 			return source.Planted{Name: planted, Version: "1", Files: []string{firstFile(t)}}
 		}), conflicts)
-	register("D-SIGN", "Each index of the release is signed by a key of its repository, beside the candidate as without it", sabotage.Distrusted(), signs)
+	register("D-SIGN", "What answers for each repository of the release, its index or its packages, is signed by a key of it, beside the candidate as without it", sabotage.Distrusted(), signs)
 	register("D-REPLACE", "Nothing of the release is replaced, and nothing beside the component changed, without a package that says so",
 		plant("a package that holds a program of the base", source.Planted{Files: []string{"/usr/bin/env"}}), replaces)
 }
 
-// signs looks at each index. Files in a folder have no signature of their own in Debian:
+// signs looks at each repository. Files in a folder have no signature of their own in Debian:
 // who trusts them is said with each result.
 func signs(t *steps.T) {
 	d := t.Delivery()
 	t.Note("the candidate is %s", d.Candidate().Trust)
-	finds(t, "indexes that no trusted key has signed", unanswered(t, d.Signatures()))
+	finds(t, "repositories that no trusted key answers for", unanswered(t, d.Signatures()))
 }
 
 // unanswered are those that nobody answers for, or nobody that is trusted.
