@@ -128,7 +128,7 @@ func (d *Delivery) Move(ctx context.Context, way source.Way, before, after strin
 	if err != nil {
 		return source.Moved{}, err
 	}
-	image, err := "", error(nil)
+	var image string
 	switch way {
 	case source.Upgrade:
 		image, err = d.root(d.was)

@@ -135,7 +135,7 @@ def enabled(b):
     if said:
         return {"trouble": "other", "text": "\n".join(said)}
     return {"enabled": [{
-        "id": r.id, "file": os.path.basename(r.repofile), "on": r.enabled, "verified": r.gpgcheck, "keys": list(r.gpgkey),
+        "id": r.id, "file": os.path.basename(r.repofile), "on": r.enabled, "verified": bool(r.gpgcheck or r.repo_gpgcheck), "keys": list(r.gpgkey),
         "at": [a for a in [*r.baseurl, r.mirrorlist, r.metalink] if a],
     } for r in there.repos.all()]}
 

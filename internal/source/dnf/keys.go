@@ -30,6 +30,11 @@ func readKeyring(file string) (keys openpgp.EntityList, err error) {
 		return nil, fmt.Errorf("cannot read keyring: %w", err)
 	}
 	defer f.Close()
+	return readKeys(f, file)
+}
+
+// readKeys reads the keys of a file by that name.
+func readKeys(f io.Reader, file string) (keys openpgp.EntityList, err error) {
 	// armor goes on with a reader that is buffered already where a block ended.
 	blocks := bufio.NewReader(f)
 	for {

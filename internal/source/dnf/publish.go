@@ -102,9 +102,9 @@ func (e enabled) judge(r source.Release, root, keyring string) (by, problem stri
 		if err != nil || u.Scheme != "file" {
 			return "", "its key is not a file of the packages, but " + address
 		}
-		keys, err := readKeyring(filepath.Join(root, u.Path))
+		keys, err := keysBelow(root, u.Path)
 		if err != nil {
-			return "", strings.ReplaceAll(err.Error(), root, "")
+			return "", err.Error()
 		}
 		for _, k := range keys {
 			if !slices.ContainsFunc(want, func(w *openpgp.Entity) bool { return fingerprint(w) == fingerprint(k) }) {
@@ -117,6 +117,16 @@ func (e enabled) judge(r source.Release, root, keyring string) (by, problem stri
 		return "", "it is switched on, and names no key"
 	}
 	return by, ""
+}
+
+// keysBelow reads a file of keys that no link of a package leads out of a root.
+func keysBelow(root, file string) (openpgp.EntityList, error) {
+	f, err := os.OpenInRoot(root, strings.TrimPrefix(file, "/"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readKeys(f, file)
 }
 
 // Stripped looks for the build ID of each program and library of a set among what the

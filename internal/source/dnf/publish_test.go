@@ -74,7 +74,7 @@ func TestWhatUsersGetUnaskedIsVerifiedAndInTheCatalogue(t *testing.T) {
 		"testing is on":       {own + unsigned + "enabled=1\n", []rpmpack.RPMFile{variable}, "sig.repo [sig-testing]: it is switched on, and the release does not have it in the catalogue"},
 		"no verification":     {strings.Replace(own, "gpgcheck=1", "gpgcheck=0", 1), []rpmpack.RPMFile{variable}, "packages from it are not verified"},
 		"no such variable":    {own, nil, "nobody says what the variable in http://host/centos/7/$contentdir/ is"},
-		"no such key":         {strings.Replace(own, "KEY", "GONE", 1), []rpmpack.RPMFile{variable}, "/etc/pki/rpm-gpg/GONE: no such file"},
+		"no such key":         {strings.Replace(own, "KEY", "GONE", 1), []rpmpack.RPMFile{variable}, "etc/pki/rpm-gpg/GONE: no such file"},
 		"somebody else's key": {strings.Replace(own, "KEY", "OTHER", 1), []rpmpack.RPMFile{variable, rpmrepo.File("/etc/pki/rpm-gpg/OTHER", readFile(t, keyring(t, stranger())))}, "is none of those that the catalogue has for it"},
 		"a key from afar":     {strings.Replace(own, "file:///etc/pki/rpm-gpg", "http://host", 1), []rpmpack.RPMFile{variable}, "its key is not a file of the packages, but http://host/KEY"},
 		"no key":              {strings.Replace(own, "gpgkey", "#gpgkey", 1), []rpmpack.RPMFile{variable}, "names no key"},
