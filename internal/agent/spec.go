@@ -85,7 +85,7 @@ type Spec struct {
 	Files []File `json:"files,omitempty"`
 	// Modprobe names modules to load from the mounted module tree.
 	Modprobe []string `json:"modprobe,omitempty"`
-	// HoldKVM keeps a KVM guest without processors for as long as the host runs.
+	// HoldKVM keeps a KVM guest whose processor never runs for as long as the host runs.
 	HoldKVM bool `json:"hold_kvm,omitempty"`
 	// Services are started in order.
 	Services []Service `json:"services,omitempty"`

@@ -129,8 +129,12 @@ func bootModule(file string) string { return "/modules/" + filepath.Base(file) }
 // (preempt_notifier_key), which all processors run all the time. QEMU 7.2's TCG may go
 // on with the translation of what was there in between, a breakpoint: then L1
 // stands still without a word. A loop that made and dropped guests hung within 200 of
-// them, and beside a guest that is held not in 700, four times as fast.
-const heldKVM = "kvm on tcg: a guest without processors is held, so that KVM does not patch the scheduler as others come and go, which the emulator can miss"
+// them, and beside a guest that is held not in 700, four times as fast. The same is true
+// of a branch that each processor of a guest takes before it runs (apic_sw_disabled), which
+// KVM patches as the first local APIC is made and as the last one is enabled: two guests that
+// came up at once ended in an oops of int3 in apic_has_pending_timer. The guest that is held
+// has a processor whose APIC stays disabled.
+const heldKVM = "kvm on tcg: a guest whose processor never runs is held, so that KVM does not patch its code and the scheduler's as others come and go, which the emulator can miss"
 
 // composeKVM starts what a distribution starts for KVM and libvirt.
 func composeKVM(spec *agent.Spec, m layout.Manifest, s Settings) (quirks []string, err error) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -164,7 +163,7 @@ func (a *attempt) run(ctx context.Context, rec *journal.Record) error {
 // try runs the check, in a selftest under its control.
 func (a *attempt) try(ctx context.Context, t *steps.T) error {
 	if !a.Family.run.Selftest {
-		return a.between(t, a.crashed(ctx, t, t.Attempt(a.check.Body)))
+		return a.mistranslated(a.between(t, a.crashed(ctx, t, t.Attempt(a.check.Body))))
 	}
 	control := a.check.Control
 	applied, err := control.Apply(t)
@@ -206,25 +205,13 @@ func (a *attempt) notBooted(err error) error {
 	if v, _ := fault.Classify(err); v != matrix.Fail {
 		return err
 	}
-	if a.Family.run.Accel != "kvm" && a.Cell.Tier == matrix.Nested && (!a.stalled || a.stumbled()) {
+	if a.emulated() && (!a.stalled || a.stumbled()) {
 		return fault.Infraf("tell a host that does not boot from its emulator", "%w; it came to: %v", steps.ErrEmulator, err)
 	}
 	if a.planned.Boot {
 		return err
 	}
 	return &fault.Unmet{What: "a host that boots", Check: a.bootCheck(), Err: err}
-}
-
-// breakpoint is what a kernel says that stumbles over a breakpoint which it put into its own
-// code to patch it.
-var breakpoint = regexp.MustCompile(`\bint3: 0000 \[#1\]`)
-
-// stumbled says that the kernel of the host did so, which no kernel does to itself: its
-// emulator went on with an old translation of the code (heldKVM in internal/host). That is
-// no answer however often it comes, and on a busy machine it comes often.
-func (a *attempt) stumbled() bool {
-	b, err := os.ReadFile(filepath.Join(a.hostFolder(), host.ConsoleFile))
-	return err == nil && breakpoint.Match(b)
 }
 
 // refused says that a cell which the check works on has packages that cannot be

@@ -68,18 +68,29 @@ func note(name, text string) {
 	fmt.Fprintf(f, "%s: %s\n", name, strings.TrimSpace(text))
 }
 
-// kvmCreateVM makes a guest (linux/kvm.h, KVM_CREATE_VM).
-const kvmCreateVM = 0xae01
+// The calls that make a guest, its interrupt controllers and its processor (linux/kvm.h).
+const (
+	kvmCreateVM      = 0xae01
+	kvmCreateIRQChip = 0xae60
+	kvmCreateVCPU    = 0xae41
+)
 
-// holdKVM makes a guest that nobody closes before the agent ends.
+// holdKVM makes a guest that nobody closes before the agent ends, with a processor that
+// never runs: its local APIC stays disabled by software, as it is made.
 func holdKVM() error {
 	kvm, err := unix.Open("/dev/kvm", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("cannot open /dev/kvm: %w", err)
 	}
 	defer unix.Close(kvm)
-	if _, err := unix.IoctlRetInt(kvm, kvmCreateVM); err != nil {
+	vm, err := unix.IoctlRetInt(kvm, kvmCreateVM)
+	if err != nil {
 		return fmt.Errorf("cannot make KVM guest: %w", err)
+	}
+	for _, call := range []uint{kvmCreateIRQChip, kvmCreateVCPU} {
+		if _, err := unix.IoctlRetInt(vm, call); err != nil {
+			return fmt.Errorf("cannot make the processor of a KVM guest (call %#x): %w", call, err)
+		}
 	}
 	return nil
 }
