@@ -279,8 +279,8 @@ func TestWhatMayBeTheEmulatorsIsTheProductsTheSecondTime(t *testing.T) {
 		layer   matrix.Layer
 		words   string
 	}{
-		"a stall":         {func(_ *steps.T, h *hosttest.Host) { h.Print(lockup) }, matrix.LayerKernel, "soft lockup"},
-		"a panic":         {func(_ *steps.T, h *hosttest.Host) { h.Die(hosttest.Panicked) }, matrix.LayerKernel, "Kernel panic"},
+		"a stall": {func(_ *steps.T, h *hosttest.Host) { h.Print(lockup) }, matrix.LayerKernel, "soft lockup"},
+		"a panic": {func(_ *steps.T, h *hosttest.Host) { h.Die(hosttest.Panicked) }, matrix.LayerKernel, "Kernel panic"},
 		"a host that is mute": {func(t *steps.T, h *hosttest.Host) {
 			h.FallSilent(20*time.Second, 0)
 			t.Fail(matrix.LayerL2, "the guest is silent")
