@@ -153,6 +153,14 @@ func (h History) Add(run string, t Tally) {
 	}
 }
 
+// red says that the result is a failure, known or not.
+func (r *Result) red() bool { return r.Verdict == matrix.Fail || r.Verdict == matrix.Known }
+
+// Red says whether anything fails.
+func (m *Matrix) Red() bool {
+	return slices.ContainsFunc(m.Results, func(r Result) bool { return r.red() })
+}
+
 // Remember notes at each answer how often the same question was answered before, and at
 // each failure how runs answered it that began before this one, as their names say.
 func (m *Matrix) Remember(h History, run string) {
@@ -162,7 +170,7 @@ func (m *Matrix) Remember(h History, run string) {
 			continue
 		}
 		r.Rate = h.Rates[Question{m.asked(r), r.Cell, r.Check}]
-		if r.Verdict == matrix.Fail || r.Verdict == matrix.Known {
+		if r.red() {
 			r.Trail = slices.DeleteFunc(slices.Clone(h.Trails[Question{measure(r.Record), r.Cell, r.Check}]), func(p Point) bool { return p.Run >= run })
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/ci"
@@ -72,7 +71,7 @@ type judge struct {
 	policy reports.Policy
 	rules  *known.Rules
 	at     time.Time
-	// history is the folder of earlier runs.
+	// history is the folder of earlier runs; empty where nobody asks for them.
 	history string
 }
 
@@ -142,7 +141,7 @@ func (j judge) run(d *rundir.Dir) (*reports.Matrix, error) {
 	} else if !o.Selftest {
 		m.Apply(j.rules, j.at)
 		// What passes everywhere has no history that matters.
-		if red := func(r reports.Result) bool { return r.Verdict == matrix.Fail || r.Verdict == matrix.Known }; slices.ContainsFunc(m.Results, red) {
+		if j.history != "" && m.Red() {
 			if err := j.remember(d, m); err != nil {
 				return nil, err
 			}
@@ -172,12 +171,14 @@ func (j judge) localised(d *rundir.Dir) (found []*reports.Matrix, err error) {
 	if err != nil {
 		return nil, err
 	}
+	alone := j
+	alone.history = ""
 	for _, name := range names {
 		more, err := rundir.Open(d.Path(localisedDir, name))
 		if err != nil {
 			return nil, err
 		}
-		m, err := j.run(more)
+		m, err := alone.run(more)
 		if err != nil {
 			return nil, err
 		}

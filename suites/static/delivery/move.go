@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,15 +32,17 @@ func init() {
 
 func moves(t *steps.T, way source.Way) {
 	moved := t.Delivery().Move(way, "", "")
-	component := t.Delivery().Candidate().Packages[0].Name
-	t.Note("%d packages differ, %s %s is to be %s", len(matrix.Differences(moved.From, moved.To)), component, told(moved.From, component), told(moved.To, component))
+	t.Note("%d packages differ", len(matrix.Differences(moved.From, moved.To)))
+	for _, p := range t.Delivery().Candidate().Packages {
+		if was := moved.From.Version(p.Name); was != "" && moved.To.Version(p.Name) != "" {
+			t.Note("%s %s is to be %s", p.Name, was, moved.To.Version(p.Name))
+			break
+		}
+	}
 	if moved.Complaint != "" {
 		t.Fail(t.Layer, "%s:\n%s", moved.Complaint, lastLines(moved.Log, shown))
 	}
 }
-
-// told is the version of a package in a set.
-func told(set matrix.PackageSet, name string) string { return cmp.Or(set.Version(name), "none") }
 
 // takesNoFiles makes a folder, with something in it, of a file that the move replaces: rpm
 // does not write over one. dpkg moves it aside, but needs the root's tar, which fails.
