@@ -151,6 +151,14 @@ func (c *Cell) Twin() bool {
 	return c.Composition == Bundled && !slices.ContainsFunc(c.Stack, func(s Choice) bool { return s.Release != c.Userland })
 }
 
+// BundlesQEMU says whether the cell's emulator lies beside its userland, which is so for one
+// of another release, and in a twin. Such a container has a privilege to start it with
+// (CAP_SYS_ADMIN) that others do without.
+func (c *Cell) BundlesQEMU() bool {
+	qemu, ok := c.Choice(QEMU)
+	return ok && (qemu.Release != c.Userland || c.Twin())
+}
+
 // Value returns the cell's value on an axis, component or setting; ok is false
 // when the cell has no such axis.
 func (c *Cell) Value(axis string) (value string, ok bool) {

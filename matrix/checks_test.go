@@ -73,7 +73,11 @@ func TestARequirementThatACellDoesNotMeetHasItsReason(t *testing.T) {
 	confined := &Cell{Kind: KVM, Tier: Nested, Settings: []Setting{{Axis: "security", Value: "apparmor"}}}
 	contained := &Cell{Kind: KVM, Tier: Container}
 	xen := &Cell{Kind: Xen, Tier: Nested}
-	native, bundled := &Cell{Kind: KVM, Composition: Native}, &Cell{Kind: KVM, Composition: Bundled}
+	own := &Cell{Kind: KVM, Composition: Native, Userland: "bookworm", Stack: []Choice{{Component: QEMU, Release: "bookworm"}}}
+	// Its guests' kernel alone is of another release.
+	beside := &Cell{Kind: KVM, Composition: Bundled, Userland: "bookworm", Stack: []Choice{{Component: QEMU, Release: "bookworm"}, {Component: Linux, Release: "trixie"}}}
+	bundled := &Cell{Kind: KVM, Composition: Bundled, Userland: "bookworm", Stack: []Choice{{Component: QEMU, Release: "trixie"}}}
+	twin := &Cell{Kind: KVM, Composition: Bundled, Userland: "bookworm", Stack: own.Stack}
 	for _, c := range []struct {
 		cell     *Cell
 		requires []Requirement
@@ -89,7 +93,9 @@ func TestARequirementThatACellDoesNotMeetHasItsReason(t *testing.T) {
 		{contained, []Requirement{HostKVM}, "asks KVM of the host's own kernel, and a container has that of L0"},
 		{kvm, []Requirement{Since(Libvirt, "7.0")}, ""},
 		{kvm, []Requirement{Since(Libvirt, "8.4.0")}, "needs libvirt 8.4.0, the cell has 7.0"},
-		{native, []Requirement{OwnQEMU}, ""},
+		{own, []Requirement{OwnQEMU}, ""},
+		{beside, []Requirement{OwnQEMU}, ""},
+		{twin, []Requirement{OwnQEMU}, "an emulator of another release is started with a privilege that users do not have"},
 		{bundled, []Requirement{OwnQEMU}, "an emulator of another release is started with a privilege that users do not have"},
 		{confined, []Requirement{AppArmor}, ""},
 		{kvm, []Requirement{AppArmor}, "libvirt of the cell confines guests with another security driver, or with none"},

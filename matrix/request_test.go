@@ -68,7 +68,7 @@ func TestSmokeAsksEveryCellWhatItNames(t *testing.T) {
 		if cell.Kind == Xen {
 			boot, foreign = "IX-BOOT", []Requirement{KVMStack, HostKVM, SharedFolder, Contained}
 		}
-		if cell.Composition == Bundled || cell.Kind == Xen {
+		if cell.BundlesQEMU() || cell.Kind == Xen {
 			foreign = append(foreign, OwnQEMU)
 		}
 		if cell.Checks[0].ID != boot {

@@ -53,11 +53,11 @@ const since = "since"
 
 // condition is met by some cells. Its zero fields exclude none.
 type condition struct {
-	kind        Kind
-	tier        Tier
-	composition Composition
-	setting     Setting
-	candidate   bool
+	kind      Kind
+	tier      Tier
+	ownQEMU   bool
+	setting   Setting
+	candidate bool
 	// why is the reason of a check that is not asked of the others.
 	why string
 }
@@ -75,7 +75,7 @@ var vocabulary = map[Requirement][]condition{
 	},
 	OwnQEMU: {
 		{kind: KVM, why: "qemu is no component of the xen stack"},
-		{composition: Native, why: "an emulator of another release is started with a privilege that users do not have"},
+		{ownQEMU: true, why: "an emulator of another release is started with a privilege that users do not have"},
 	},
 	AppArmor: {
 		{kind: KVM, why: "libvirt confines no guests of Xen with AppArmor"},
@@ -157,7 +157,7 @@ func (r Requirement) unmet(cell *Cell) string {
 	}
 	for _, c := range vocabulary[r] {
 		value, _ := cell.Value(c.setting.Axis)
-		if !c.possible(cell.hostType()) || value != c.setting.Value || c.composition != "" && c.composition != cell.Composition ||
+		if !c.possible(cell.hostType()) || value != c.setting.Value || c.ownQEMU && cell.BundlesQEMU() ||
 			c.candidate && cell.Candidate() == "" {
 			return c.why
 		}

@@ -5,7 +5,6 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
-	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
@@ -23,7 +22,7 @@ var _ = check.Register("O-SEC-DAC", check.Spec{
 	image, plugged, broken := folder+"/image", folder+"/plugged", folder+"/broken"
 	t.Sh("mkdir " + folder + " && cd " + folder + " && truncate -s 4M image plugged broken && chown daemon:bin * && chmod 666 *")
 	back := "daemon:bin"
-	if t.Contained() && t.Cell.Composition == matrix.Native {
+	if t.Contained() && !t.Cell.BundlesQEMU() {
 		back = "root:root" // libvirt may not note there whose files they were
 	}
 	owner := func(path string) string { return t.Images(path)[path].Owner }
