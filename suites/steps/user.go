@@ -30,8 +30,12 @@ func (t *T) PlainUser(groups ...string) *User {
 	}
 	t.Sh(fmt.Sprintf("echo %[1]s:x:%[2]d:%[2]d::%[3]s:/bin/sh >>/etc/passwd; echo %[1]s:x:%[2]d: >>/etc/group; mkdir -p %[3]s/run && chown -R %[2]d:%[2]d %[3]s && chmod 700 %[3]s/run",
 		u.Name, plainID, u.Home))
+	// dbus-daemon before 1.14 asks for a user's groups by name, and not what its socket says.
+	for _, g := range groups {
+		t.Sh(fmt.Sprintf("sed -i -E '/^%s:/{s/$/,%s/; s/:,/:/}' /etc/group", g, u.Name))
+	}
 	t.Cleanup(func() {
-		t.Sh(fmt.Sprintf("pkill -KILL -U %d; sed -i '/^%s:x:/d' /etc/passwd /etc/group", plainID, u.Name))
+		t.Sh(fmt.Sprintf("pkill -KILL -U %d; sed -i -E '/^%[2]s:x:/d; s/,%[2]s(,|$)/\\1/; s/:%[2]s(,|$)/:/' /etc/passwd /etc/group", plainID, u.Name))
 	})
 	return u
 }

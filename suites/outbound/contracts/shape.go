@@ -3,9 +3,11 @@ package contracts
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
 	"libvirt.org/go/libvirt"
@@ -35,8 +37,8 @@ const shape = `<domain type='%[1]s'>
     <ovirt-vm:vm xmlns:ovirt-vm='` + vmURI + `'><ovirt-vm:clusterVersion>4.2</ovirt-vm:clusterVersion><ovirt-vm:agentChannelName>ovirt-guest-agent.0</ovirt-vm:agentChannelName></ovirt-vm:vm>
   </metadata>
   <maxMemory slots='16' unit='KiB'>524288</maxMemory>
-  <memory unit='KiB'>131072</memory>
-  <currentMemory unit='KiB'>131072</currentMemory>
+  <memory unit='KiB'>196608</memory>
+  <currentMemory unit='KiB'>196608</currentMemory>
   <vcpu placement='static' current='1'>16</vcpu>
   <iothreads>1</iothreads>
   <sysinfo type='smbios'>
@@ -59,7 +61,7 @@ const shape = `<domain type='%[1]s'>
   <cpu mode='custom' match='exact'>
     <model>qemu64</model>
     <topology sockets='16' cores='1' threads='1'/>
-    <numa><cell id='0' cpus='0-15' memory='131072' unit='KiB'/></numa>
+    <numa><cell id='0' cpus='0-15' memory='196608' unit='KiB'/></numa>
   </cpu>
   <clock offset='variable' adjustment='0'>
     <timer name='rtc' tickpolicy='catchup'/><timer name='pit' tickpolicy='delay'/><timer name='hpet' present='no'/>
@@ -115,6 +117,8 @@ func hasShape(t *steps.T) {
 	d := t.DefineXML(g, xml)
 	t.ExpectKept("the definition", implied, xml, d.Dump(libvirt.DOMAIN_XML_INACTIVE|libvirt.DOMAIN_XML_SECURE))
 	d.Start()
+	// The firmware's console is this one, and what is asked before the guest listens is keys to it.
+	t.Until(2*time.Minute, "the guest speaks", func() bool { return t.Run("grep -aqF '" + l2.Prefix + "' " + domain.ConsoleLog(g.Name)).OK() })
 	guest := d.Guest()
 	t.Expect(unnamed(d.Dump(0))).To(BeEmpty(), "devices without an alias, or without the address of their bus")
 	dmi := guest.Firmware().DMI
@@ -123,7 +127,7 @@ func hasShape(t *steps.T) {
 	_, cut := guest.Disk(imageUUID[:serialSeen])
 	_, whole := guest.Disk(imageUUID)
 	t.Expect([]bool{cut, whole}).To(Equal([]bool{true, true}), "serial numbers, 20 characters of virtio's disk and all 36 of SCSI's")
-	t.Expect(guest.NIC(cardMAC).Link).To(BeTrue(), "link of the guest's card")
+	t.Until(steps.PlugLimit, "the guest's card has its link", func() bool { return guest.NIC(cardMAC).Link })
 	d.WaitAgent()
 	t.Expect(channelStates(d)).To(Equal(map[string]string{"ovirt-guest-agent.0": "disconnected", "org.qemu.guest_agent.0": "connected"}), "states of the guest's channels")
 	guest.ExpectGoesOn(guest.Mark())
