@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -42,6 +43,9 @@ func suggest(name string, names []string) string {
 	}
 	return "there are " + strings.Join(names, ", ")
 }
+
+// ErrNoMatch says that a selector is nothing's name, or part of one.
+var ErrNoMatch = errors.New("nothing matches")
 
 // suggested is how many names an error lists.
 const suggested = 30
@@ -90,7 +94,7 @@ func Select(patterns, names []string) ([]string, error) {
 			}
 		}
 		if !matched {
-			return nil, fmt.Errorf("nothing matches %q; %s", p, suggest(p, parts(names)))
+			return nil, fmt.Errorf("%w %q; %s", ErrNoMatch, p, suggest(p, parts(names)))
 		}
 	}
 	var out []string

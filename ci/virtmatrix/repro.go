@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,7 +14,7 @@ import (
 
 type reproVerb struct {
 	names
-	Profile string `default:"${profile}" placeholder:"NAME" help:"Where the cell is looked for when no run has it (${default})."`
+	Profile string `placeholder:"NAME" help:"Where the cell is looked for when no run has it (the first that has it)."`
 }
 
 // Help is what virtmatrix repro --help says beyond the flags.
@@ -52,7 +54,27 @@ func (a *app) repeat(run string, want selection) (*matrix.Plan, error) {
 		return nil, err
 	}
 	fmt.Fprintf(a.stderr, "packages as they are today: %v\n", err)
-	return a.plan(want)
+	return a.planAnywhere(want)
+}
+
+// planAnywhere plans the selection in the profile that it names, or in the first that has it.
+func (a *app) planAnywhere(want selection) (*matrix.Plan, error) {
+	if want.Profile != "" {
+		return a.plan(want)
+	}
+	cat, err := a.catalog()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range cat.Profiles {
+		want.Profile = p.Name
+		plan, failed := a.plan(want)
+		if !errors.Is(failed, matrix.ErrNoMatch) {
+			return plan, failed
+		}
+		err = cmp.Or(err, failed)
+	}
+	return nil, fmt.Errorf("no profile has it: %w", err)
 }
 
 // narrowed is the part of a run's plan that is selected.

@@ -15,7 +15,7 @@ import (
 
 type shellVerb struct {
 	names
-	Profile string `default:"${profile}" placeholder:"NAME" help:"Where the cell is looked for when no run has it (${default})."`
+	Profile string `placeholder:"NAME" help:"Where the cell is looked for when no run has it (the first that has it)."`
 	Command string `short:"c" placeholder:"COMMAND" help:"Run this alone, and end with its exit code."`
 }
 
