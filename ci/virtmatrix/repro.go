@@ -60,7 +60,7 @@ func (a *app) repeat(run string, want selection) (*matrix.Plan, error) {
 // planAnywhere plans the selection in the profile that it names, or in the first that has it.
 func (a *app) planAnywhere(want selection) (*matrix.Plan, error) {
 	if want.Profile != "" {
-		return a.plan(want)
+		return a.planNarrowed(want)
 	}
 	cat, err := a.catalog()
 	if err != nil {
@@ -68,13 +68,23 @@ func (a *app) planAnywhere(want selection) (*matrix.Plan, error) {
 	}
 	for _, p := range cat.Profiles {
 		want.Profile = p.Name
-		plan, failed := a.plan(want)
+		plan, failed := a.planNarrowed(want)
 		if !errors.Is(failed, matrix.ErrNoMatch) {
 			return plan, failed
 		}
 		err = cmp.Or(err, failed)
 	}
 	return nil, fmt.Errorf("no profile has it: %w", err)
+}
+
+// planNarrowed plans the profile and leaves out what is not selected: a cell alone has no
+// other one to be compared with, or upgraded from.
+func (a *app) planNarrowed(want selection) (*matrix.Plan, error) {
+	plan, err := a.plan(selection{Profile: want.Profile, Checks: want.Checks})
+	if err != nil {
+		return nil, err
+	}
+	return narrow(plan, want)
 }
 
 // narrowed is the part of a run's plan that is selected.
