@@ -57,7 +57,8 @@ func (a *app) repeat(run string, want selection) (*matrix.Plan, error) {
 	return a.planAnywhere(want)
 }
 
-// planAnywhere plans the selection in the profile that it names, or in the first that has it.
+// planAnywhere plans the selection in the profile that it names, or in the first in which it
+// is asked.
 func (a *app) planAnywhere(want selection) (*matrix.Plan, error) {
 	if want.Profile != "" {
 		return a.planNarrowed(want)
@@ -69,12 +70,32 @@ func (a *app) planAnywhere(want selection) (*matrix.Plan, error) {
 	for _, p := range cat.Profiles {
 		want.Profile = p.Name
 		plan, failed := a.planNarrowed(want)
+		if failed == nil {
+			failed = unasked(plan)
+		}
 		if !errors.Is(failed, matrix.ErrNoMatch) {
 			return plan, failed
 		}
 		err = cmp.Or(err, failed)
 	}
 	return nil, fmt.Errorf("no profile has it: %w", err)
+}
+
+// unasked is why nothing beyond boot checks is asked in a plan; nil where something is, or
+// nothing else was selected.
+func unasked(p *matrix.Plan) (err error) {
+	for i := range p.Cells {
+		for _, check := range p.Cells[i].Checks {
+			switch {
+			case check.Boot:
+			case check.Asked():
+				return nil
+			default:
+				err = fmt.Errorf("%w in profile %s that is asked: %s on %s: %s", matrix.ErrNoMatch, p.Profile, check.ID, p.Cells[i].ID, check.Unsupported)
+			}
+		}
+	}
+	return err
 }
 
 // planNarrowed plans the profile and leaves out what is not selected: a cell alone has no

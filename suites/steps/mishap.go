@@ -38,11 +38,12 @@ type Tried struct {
 }
 
 // befallen runs the command $move in a session of its own, and has the mishap happen as
-// soon as there is another file at the place of $program, which ends the waiting.
+// soon as there is another file at the place of $program, which ends the waiting. While a new
+// C library is unpacked no program starts, and stat says nothing.
 const befallen = `log=%[1]s place=%[2]s program=%[3]s
 rm -f $log.*; old=$(stat -c %%i $program)
 ( SUPPLY=$place setsid sh -c 'echo $$ >'$log'.session; exec %[4]s' >$log.log 2>&1; echo $? >$log.done ) &
-until [ -e $log.done ] || [ "$(stat -c %%i $program 2>/dev/null)" != "$old" ]; do sleep 0.01; done
+until new=$(stat -c %%i $program 2>/dev/null); [ -e $log.done ] || [ "${new:-$old}" != "$old" ]; do sleep 0.01; done
 [ -e $log.done ] && echo over || echo in time
 session=$(cat $log.session)
 %[5]s
