@@ -42,9 +42,10 @@ const moveInPlace = ask + `wanted=$(cat "$@") && move $wanted
 `
 
 // undoScript has apt take each package that was asked for back to the version that the root
-// had, and what that takes: apt knows no undo.
+// had, and what that takes: apt knows no undo. What it takes apt may not find by itself, where
+// a library has to go back with one of several that need it; then all that moved is named.
 const undoScript = ask + `from=". ` + former + `"
-wanted=$(cat before) && move $wanted
+wanted=$(cat before) && all=$(cat changed) && { move $wanted || { echo "all that moved is named" && move $all; }; }
 `
 
 // auditScript says what dpkg finds to be half done.
@@ -121,12 +122,15 @@ func texts(sup source.Supply, offered source.Offered) map[string]string {
 	all := map[string]string{
 		source.SupplyManager: managerScript, source.SupplyMove: moveInPlace, source.SupplyList: listScript, source.SupplyUndo: undoScript,
 		source.SupplyAudit: auditScript, source.SupplyRepair: repairScript, source.SupplyTrap: trapScript, "dpkg-trap": trapped,
-		"before": "",
+		"before": "", "changed": "",
 	}
 	for part, packages := range offered.Wanted {
 		for _, p := range packages { // in the words of apt-get install
 			all[part] += p.Name + "=" + p.Version + "\n"
 		}
+	}
+	for _, p := range offered.Was.Packages {
+		all["changed"] += p.Name + "=" + p.Version + "\n"
 	}
 	for _, part := range sup.Parts {
 		for _, name := range part.Had {

@@ -44,7 +44,7 @@ func TestASupplyHasWhatTheRootLacksAndTheRootsOwnManager(t *testing.T) {
 		}
 		return err
 	})
-	want := []string{"Packages", "Release", "app_amd64.deb", "apt/apt.deb", "apt/libapt.deb", "audit", "before", "dpkg-trap",
+	want := []string{"Packages", "Release", "app_amd64.deb", "apt/apt.deb", "apt/libapt.deb", "audit", "before", "changed", "dpkg-trap",
 		"former/Packages", "former/Release", "former/app_amd64.deb", "list", "manager", "move", "part", "repair", "trap", "undo"}
 	if diff := cmp.Diff(want, files); err != nil || diff != "" {
 		t.Errorf("%v; (-want +got):\n%s", err, diff)
