@@ -145,7 +145,7 @@ var Rows = []Row{
 	{"libvirt-dbus", "Guests on the system's bus", by("C-DBUS"), ""},
 	{"virt-install", "virt-install, virt-xml, virt-clone: what they ask for is defined and runs", by("C-VI-INSTALL C-VI-XML C-VI-EDIT C-VI-CLONE"), ""},
 	{"Docker", "Guests go out beside dockerd, and nobody comes in, whichever started first", by("C-DOCKER-NAT C-DOCKER-FWD"), ""},
-	{"Docker", "The same with libvirt's rules in nftables", by("C-DOCKER-NAT-NFT C-DOCKER-FWD-NFT"), "drafts"},
+	{"Docker", "The same with libvirt's rules in nftables", by("C-DOCKER-NAT-NFT C-DOCKER-FWD-NFT"), ""},
 }
 
 // Failures are what of the contracts does not hold.
