@@ -36,6 +36,7 @@ var _ = check.Register("O-SEC-DAC", check.Spec{
 	t.Expect(owner(plugged)).To(Equal(emulator), "owner of an attached image")
 	g.WaitDisk("vdz", unplugLimit)
 	d.Detach(hot)
+	g.WaitNoDisk("vdz", unplugLimit)
 	t.Until(unplugLimit, "the detached image is "+back+"'s", func() bool { return owner(plugged) == back })
 	state := t.Scratch("state")
 	d.Save(state)
