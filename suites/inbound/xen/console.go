@@ -16,14 +16,13 @@ var _ = check.Register("IX-CON", check.Spec{
 }, func(t *steps.T) {
 	const question = `{"id":166,"do":"tick"}`
 	g := t.NewGuest()
-	asked, answered := t.Scratch("asked"), t.Scratch("answered")
+	script, answered := t.Scratch("ask.sh"), t.Scratch("answered")
 	t.XlCreate(g, nil)
 	says(t, sayLimit, domain.XenConsoleLog(g.Name), `"token":"`+g.Token+`"`)
-	t.Put(asked, "")
-	t.Put(asked+".sh", "(tail -f "+asked+" & echo $! >"+asked+".pid; wait) | xl console "+g.Name+" >"+answered+" 2>&1")
-	t.Sh("setsid sh " + asked + ".sh </dev/null >/dev/null 2>&1 &")
-	t.Cleanup(func() { t.Run("kill $(cat " + asked + ".pid); rm " + asked + ".pid " + asked + ".sh") })
-	t.Sh("printf '\\n%s\\n' '" + question + "' >>" + asked)
+	// xenconsole reads from a terminal alone. The guest does once what it is asked twice.
+	t.Put(script, "while printf '\\n%s\\n' '"+question+"'; do sleep 3; done | script -qefc 'xl console "+g.Name+"' "+answered+" >/dev/null 2>&1\n")
+	t.Sh("setsid sh " + script + " </dev/null >/dev/null 2>&1 &")
+	t.Cleanup(func() { t.Run("pkill -f '[x]l console " + g.Name + "|[s]h " + script + "'") })
 	says(t, resizeLimit, answered, `{"re":166,"value":{"count":`)
 	says(t, resizeLimit, domain.XenConsoleLog(g.Name), `{"re":166,"value":{"count":`)
 })

@@ -41,6 +41,8 @@ func fromDisk(t *steps.T, own domain.XL) (guest *steps.Guest, disk string) {
 	all := domain.XL{"kernel": nil, "ramdisk": nil, "extra": nil, "disk": []string{"format=raw,vdev=xvda,access=rw,target=" + disk}}
 	maps.Copy(all, own)
 	guest = t.XlCreate(g, all)
+	// What is asked before the guest listens is keys to its boot loader.
+	says(t, sayLimit, domain.XenConsoleLog(g.Name), `"token":"`+g.Token+`"`)
 	t.Expect(guest.WaitReady().Kernel).To(Equal(t.KernelRelease()))
 	t.Expect(guest.Kernel().Cmdline).To(ContainSubstring(fromImage), "the command line of the image's menu")
 	guest.WaitDiskNamed("xvda", true)
