@@ -42,7 +42,13 @@ func fromDisk(t *steps.T, own domain.XL) (guest *steps.Guest, disk string) {
 	maps.Copy(all, own)
 	guest = t.XlCreate(g, all)
 	// What is asked before the guest listens is keys to its boot loader.
-	says(t, sayLimit, domain.XenConsoleLog(g.Name), `"token":"`+g.Token+`"`)
+	t.Until(sayLimit, "the guest speaks", func() bool {
+		log := domain.XenConsoleLog(g.Name)
+		if t.Run("grep -qaF 'Failed to boot' " + log).OK() {
+			t.Fail(t.Layer, "the boot loader boots nothing: %s", t.Sh("grep -aoE 'error: [^.]*' "+log))
+		}
+		return t.Run("grep -qaF '\"token\":\"" + g.Token + "\"' " + log).OK()
+	})
 	t.Expect(guest.WaitReady().Kernel).To(Equal(t.KernelRelease()))
 	t.Expect(guest.Kernel().Cmdline).To(ContainSubstring(fromImage), "the command line of the image's menu")
 	guest.WaitDiskNamed("xvda", true)
