@@ -32,7 +32,8 @@ apt() {
 	apt-get -q -o Dir::Etc::SourceList=$list -o Dir::Etc::SourceParts=- -o Acquire::Languages=none -o APT::Sandbox::User=root $trap \
 		-o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-unsafe-io "$@" </dev/null
 }
-move() { apt update && apt --yes --allow-downgrades --no-install-recommends install "$@" && test -z "$(dpkg --audit)"; }
+install() { apt --yes --allow-downgrades --no-install-recommends install "$@"; }
+move() { apt update && install "$@" && test -z "$(dpkg --audit)"; }
 from=.
 trap=
 test ! -e /run/virtmatrix-trap || trap="-o Dir::Bin::dpkg=$PWD/dpkg-trap"
@@ -45,7 +46,12 @@ const moveInPlace = ask + `wanted=$(cat "$@") && move $wanted
 // had, and what that takes: apt knows no undo. What it takes apt may not find by itself, where
 // a library has to go back with one of several that need it; then all that moved is named.
 const undoScript = ask + `from=". ` + former + `"
-wanted=$(cat before) && all=$(cat changed) && { move $wanted || { echo "all that moved is named" && move $all; }; }
+wanted=$(cat before) && all=$(cat changed) && apt update || exit
+if ! install --simulate $wanted; then
+	echo "all that moved is named"
+	wanted=$all
+fi
+move $wanted
 `
 
 // auditScript says what dpkg finds to be half done.
