@@ -85,6 +85,15 @@ func (d *Domain) Guest() *Guest {
 	return g
 }
 
+// Booting returns the domain's guest, which need not have spoken.
+func (d *Domain) Booting() *Guest { return d.t.watchGuest(d) }
+
+// HasSpoken says whether the guest has told who it is, unasked. On a console that firmware or
+// a boot loader reads before it, what is asked earlier is keys to them.
+func (g *Guest) HasSpoken() bool {
+	return g.t.Run("grep -qaF '\"token\":\"" + g.Token + "\"' " + host.Quote(g.log)).OK()
+}
+
 // WaitReady waits for the guest's answer, on a fresh connection to its console, and
 // checks its token. Its own words are kept for the journal.
 func (g *Guest) WaitReady() (facts l2.Facts) {

@@ -17,8 +17,7 @@ var _ = check.Register("IX-CON", check.Spec{
 	const question = `{"id":166,"do":"tick"}`
 	g := t.NewGuest()
 	script, answered := t.Scratch("ask.sh"), t.Scratch("answered")
-	t.XlCreate(g, nil)
-	says(t, sayLimit, domain.XenConsoleLog(g.Name), `"token":"`+g.Token+`"`)
+	t.Until(sayLimit, "the guest speaks", t.XlCreate(g, nil).HasSpoken)
 	// xenconsole reads from a terminal alone. The guest does once what it is asked twice.
 	t.Put(script, "while printf '\\n%s\\n' '"+question+"'; do sleep 3; done | script -qefc 'xl console "+g.Name+"' "+answered+" >/dev/null 2>&1\n")
 	t.Sh("setsid sh " + script + " </dev/null >/dev/null 2>&1 &")

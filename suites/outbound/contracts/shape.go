@@ -7,7 +7,6 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
-	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
 	"libvirt.org/go/libvirt"
@@ -118,8 +117,9 @@ func hasShape(t *steps.T) {
 	t.ExpectKept("the definition", implied, xml, d.Dump(libvirt.DOMAIN_XML_INACTIVE|libvirt.DOMAIN_XML_SECURE))
 	d.Start()
 	// The firmware's console is this one, and what is asked before the guest listens is keys to it.
-	t.Until(2*time.Minute, "the guest speaks", func() bool { return t.Run("grep -aqF '" + l2.Prefix + "' " + domain.ConsoleLog(g.Name)).OK() })
-	guest := d.Guest()
+	guest := d.Booting()
+	t.Until(2*time.Minute, "the guest speaks", guest.HasSpoken)
+	guest.WaitReady()
 	t.Expect(unnamed(d.Dump(0))).To(BeEmpty(), "devices without an alias, or without the address of their bus")
 	dmi := guest.Firmware().DMI
 	t.Expect([]string{dmi["sys_vendor"], dmi["product_name"], dmi["product_serial"], strings.ToLower(dmi["product_uuid"])}).To(
