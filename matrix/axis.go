@@ -86,6 +86,9 @@ type Cover struct {
 	Every []string
 	// Exclude are combinations that this cover leaves out.
 	Exclude []Constraint
+	// Checks are the IDs to plan on cells that are there for their combination of values
+	// alone; nil for those of the profile.
+	Checks []string
 }
 
 // Takes says whether its cells may have a value of an axis that its kind has: any, of one

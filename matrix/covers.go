@@ -32,6 +32,10 @@ func (c *loader) readCover(n node, p *Profile) error {
 			cov.Exclude = append(cov.Exclude, k)
 			return err
 		})),
+		optional("checks", func(n node) (err error) {
+			cov.Checks, err = c.readSelectors(n)
+			return err
+		}),
 	)
 	if err != nil {
 		return err

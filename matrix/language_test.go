@@ -236,6 +236,8 @@ func TestMistakesInProfilesNameTheirPlace(t *testing.T) {
 			`8:86: unknown axis that varies "disk"; there are linux, xen, libvirt`),
 		covered("every axis twice", "{kind: kvm, strength: 2, axes: all, every: [linux, linux]}",
 			`8:60: duplicate axis that varies "linux"`),
+		covered("checks that there are not", "{kind: kvm, strength: 2, axes: all, checks: [O-CONNN]}",
+			`8:54: nothing matches "O-CONNN"; did you mean "O-CONN"?`),
 		covered("exclusion without a reason", "{kind: kvm, strength: 2, axes: all, exclude: [{never: {disk: sata}}]}",
 			`8:56: the key "why" is missing`),
 		covered("exclusion of another kind", "{kind: xen, strength: 2, axes: all, exclude: [{never: {machine: q35-7.2}, why: so}]}",
@@ -325,5 +327,29 @@ func TestProfilesShareSelections(t *testing.T) {
 	}
 	if got := p.Checks["xen"]; !slices.Contains(got, "IX-BOOT") || len(got) != 2 {
 		t.Errorf("the profile plans %v", got)
+	}
+}
+
+// TestCellsOfACoverHaveItsChecks asks of cells that a cover made what it says, of those that
+// the profile names, and of what a change is about, what the profile says.
+func TestCellsOfACoverHaveItsChecks(t *testing.T) {
+	asked := func(r Request, cell string) []string {
+		p := plan(t, r)
+		if p.Cell(cell) == nil {
+			t.Fatalf("%s is not in the plan", cell)
+		}
+		return namesOf(p.Cell(cell).Checks, func(k *PlannedCheck) string { return k.ID })
+	}
+	const own, made = "xen_linux-6.1_xen-4.17_libvirt-9.0", "xen_linux-7.3_xen-4.17_libvirt-9.0"
+	change := &Change{Axis: "linux", From: "6.1", To: "7.3"}
+	for _, k := range []struct {
+		r     Request
+		cell  string
+		whole bool
+	}{{Request{Profile: "nightly"}, own, true}, {Request{Profile: "nightly"}, made, false}, {Request{Profile: "nightly", Change: change}, made, true}, {Request{Profile: "full"}, made, true}} {
+		got := asked(k.r, k.cell)
+		if !slices.Contains(got, "IX-PV") || slices.Contains(got, "IX-USB") != k.whole {
+			t.Errorf("%s of %+v is asked %v", k.cell, k.r, got)
+		}
 	}
 }

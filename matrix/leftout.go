@@ -33,7 +33,7 @@ func (c *Catalog) leftOut(p *Plan) ([]LeftOutCell, error) {
 	}
 	var out []LeftOutCell
 	for _, on := range hostTypes() {
-		if !profile.asks(on) {
+		if !profile.asks(on, p.Change) {
 			continue
 		}
 		absent, err := c.absent(on, p)
@@ -55,9 +55,10 @@ func (c *Catalog) leftOut(p *Plan) ([]LeftOutCell, error) {
 	return out, nil
 }
 
-// asks says whether a profile has cells of the kind and tier.
-func (p *Profile) asks(on hostType) bool {
-	return slices.ContainsFunc(p.Cells, func(c Cell) bool { return c.hostType() == on }) ||
+// asks says whether a profile has cells of the kind and tier. Those of a change come from its
+// covers alone.
+func (p *Profile) asks(on hostType, change *Change) bool {
+	return change == nil && slices.ContainsFunc(p.Cells, func(c Cell) bool { return c.hostType() == on }) ||
 		slices.ContainsFunc(p.Covers, func(c Cover) bool { return c.Kind == on.kind && c.Tier == on.tier })
 }
 

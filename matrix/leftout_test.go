@@ -24,7 +24,7 @@ func leftOut(t *testing.T, p *Plan) map[string]string {
 
 func TestEachStackIsInThePlanOrLeftOut(t *testing.T) {
 	for _, r := range []Request{
-		{Profile: "nightly"}, {Profile: "full"}, {Profile: "smoke"}, {Profile: "nightly", Budget: 9},
+		{Profile: "nightly"}, {Profile: "full"}, {Profile: "smoke"}, {Profile: "each", Strength: 2, Budget: 9},
 		{Profile: "nightly", Cells: []string{"kvm*9.0"}}, {Profile: "nightly", Strength: 4, Budget: 20},
 		{Profile: "nightly", Change: &Change{"firmware", "bios", "uefi"}},
 	} {

@@ -29,7 +29,7 @@ func TestContradictionsNameTheValueAndItsConstraints(t *testing.T) {
 		texts []string
 	}{
 		{"a value", []Condition{{Axis: "machine", Values: []string{"pc-q35-11.1"}}, {Axis: "qemu", Values: []string{"11.1"}}}, []string{
-			"cannot plan: cannot cover kvm cells of profile nightly: no kvm cell can have machine=pc-q35-11.1: ",
+			"cannot plan: cannot cover kvm cells of profile each: no kvm cell can have machine=pc-q35-11.1: ",
 			"QEMU has the machine types of 11.1 since 11.1 (constraints.yaml:",
 			"because (test.yaml:7)",
 		}},
@@ -40,7 +40,7 @@ func TestContradictionsNameTheValueAndItsConstraints(t *testing.T) {
 			"no kvm cell can have firmware=uefi: because (test.yaml:7)",
 		}},
 		{"all values of an axis", []Condition{{Axis: "firmware", Values: []string{"bios", "uefi"}}}, []string{
-			"cannot cover kvm cells of profile nightly: no kvm cell can be: because (test.yaml:7)",
+			"cannot cover kvm cells of profile each: no kvm cell can be: because (test.yaml:7)",
 		}},
 		{"all compositions", []Condition{{Axis: CompositionAxis, Values: []string{"native", "bundled"}}}, []string{
 			"no kvm cell can be: because (test.yaml:7)",
@@ -49,7 +49,7 @@ func TestContradictionsNameTheValueAndItsConstraints(t *testing.T) {
 		t.Run(k.about, func(t *testing.T) {
 			c := catalog(t)
 			c.Constraints = append(c.Constraints, Constraint{Never: k.never, Why: "because", Source: "test.yaml:7"})
-			mustRefuse(t, c, Request{Profile: "nightly"}, k.texts...)
+			mustRefuse(t, c, Request{Profile: "each", Strength: 2}, k.texts...)
 		})
 	}
 }
@@ -114,7 +114,7 @@ func TestRefusedRequests(t *testing.T) {
 		{"a budget below 0", Request{Profile: "nightly", Budget: -3}, "the budget of -3 cells is below 0"},
 		{"a budget below the named cells", Request{Profile: "smoke", Budget: 2},
 			"the budget of 2 cells is less than the 7 that must be there: 7 fixed in profile smoke"},
-		{"a budget below the kinds", Request{Profile: "nightly", Budget: 1},
+		{"a budget below the kinds", Request{Profile: "each", Budget: 1},
 			"the budget of 1 cell is less than the 2 that must be there: 1 for a cover of kvm and 1 for a cover of xen"},
 		{"a budget below every stack", Request{Profile: "full", Budget: 10},
 			"the budget of 10 cells is less than the 90 that must be there: 70 for the combinations of linux, qemu and libvirt and 20 for"},

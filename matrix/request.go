@@ -103,7 +103,7 @@ func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, cells []Cell) (wa
 	}
 	var offered []string
 	for i := range cells {
-		offered = append(offered, c.ready(c.offered(profile, &cells[i]), r.Checks)...)
+		offered = append(offered, c.ready(c.offered(profile, r, &cells[i]), r.Checks)...)
 	}
 	chosen, err := Select(r.Checks, keep(c.CheckIDs(), offered))
 	if err != nil {
@@ -111,7 +111,7 @@ func (c *Catalog) ask(plan *Plan, profile *Profile, r Request, cells []Cell) (wa
 	}
 	want = map[string][]string{}
 	for _, cell := range cells {
-		want[cell.ID] = keep(c.ready(c.offered(profile, &cell), r.Checks), chosen)
+		want[cell.ID] = keep(c.ready(c.offered(profile, r, &cell), r.Checks), chosen)
 		// Packages are resolved into the plan's cells, never into the catalog's.
 		cell.Stack, cell.Why = slices.Clone(cell.Stack), slices.Clone(cell.Why)
 		cell.Checks = c.planned(&cell, want[cell.ID], cells)
@@ -157,9 +157,16 @@ func (c *Catalog) selected(profile *Profile, r Request, cells []Cell) ([]Cell, e
 	}), nil
 }
 
-// offered lists the checks that a profile plans on a cell.
-func (c *Catalog) offered(p *Profile, cell *Cell) []string {
+// offered lists the checks that a profile plans on a cell. One that a cover made has the
+// cover's, unless the plan is about a change: then it may be all that has the change.
+func (c *Catalog) offered(p *Profile, r Request, cell *Cell) []string {
 	ids := c.CheckIDs()
+	own := slices.ContainsFunc(p.Cells, func(own Cell) bool { return own.ID == cell.ID })
+	for _, cover := range p.Covers {
+		if cover.Checks != nil && cover.asks(cell) && !own && r.Change == nil {
+			return cover.Checks
+		}
+	}
 	for _, of := range []string{string(cell.Tier), string(cell.Kind)} {
 		if some, ok := p.Checks[of]; ok {
 			ids = some

@@ -89,7 +89,7 @@ func TestSmokeAsksEveryCellWhatItNames(t *testing.T) {
 			}
 		}
 		slices.Sort(ids)
-		if d := cmp.Diff(slices.Sorted(slices.Values(c.ready(c.offered(smoke, &cell), nil))), ids); d != "" {
+		if d := cmp.Diff(slices.Sorted(slices.Values(c.ready(c.offered(smoke, Request{}, &cell), nil))), ids); d != "" {
 			t.Errorf("%s: %s", cell.ID, d)
 		}
 	}

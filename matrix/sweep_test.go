@@ -174,10 +174,10 @@ func TestFullHasEveryStack(t *testing.T) {
 
 func TestBudgetTakesWhatCoversMost(t *testing.T) {
 	c := catalog(t)
-	all := len(plan(t, Request{Profile: "nightly"}).Cells)
+	all := len(plan(t, Request{Profile: "each", Strength: 2}).Cells)
 	last := 0
 	for budget := 2; budget <= all+1; budget += 7 {
-		p, err := New(c, Request{Profile: "nightly", Budget: budget})
+		p, err := New(c, Request{Profile: "each", Strength: 2, Budget: budget})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +215,7 @@ func TestSelectionIsCountedAgain(t *testing.T) {
 }
 
 func TestRecountGoesByTheCellsThatAnswered(t *testing.T) {
-	p := plan(t, Request{Profile: "nightly"})
+	p := plan(t, Request{Profile: "each", Strength: 2})
 	cov := &p.Coverage[0]
 	covered, missing, err := cov.Recount(p.Cells)
 	if err != nil || covered != cov.Valid || len(missing) != 0 {
@@ -266,7 +266,7 @@ func TestNamedCellsAreAmongTheGenerated(t *testing.T) {
 }
 
 func TestWhyNamesWhatIsNew(t *testing.T) {
-	p := plan(t, Request{Profile: "nightly"})
+	p := plan(t, Request{Profile: "each", Strength: 2})
 	first := p.Cells[0].Why
 	if len(first) != 1 || !strings.HasPrefix(first[0], "first with linux=") || !strings.HasSuffix(first[0], "and 27 other pairs") {
 		t.Errorf("the first of 8 axes has 28 new pairs, but says %q", first)
