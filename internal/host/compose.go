@@ -40,10 +40,11 @@ func qemuConf(m layout.Manifest) string { return m.LibvirtConfig + "/qemu.conf" 
 
 // The serials that tell L1's disks apart.
 const (
-	serialRoot    = "root"
-	serialModules = "modules"
-	serialQEMU    = "qemu"
-	serialScratch = "scratch"
+	serialRoot     = "root"
+	serialModules  = "modules"
+	serialQEMU     = "qemu"
+	serialScratch  = "scratch"
+	serialPackages = "packages"
 )
 
 // The kernel of a machine calls crashNoter for each program that a signal ends which dumps
@@ -98,6 +99,9 @@ func compose(p Parts, s Settings) (spec agent.Spec, quirks []string, err error) 
 			return spec, nil, err
 		}
 		quirks = append(quirks, quirk)
+	}
+	if p.Packages != "" {
+		spec.Images = append(spec.Images, agent.Mount{Serial: serialPackages, Path: PackagesDir})
 	}
 	if err := composePeers(&spec, p.Layout, s); err != nil {
 		return spec, nil, err
@@ -241,11 +245,15 @@ func composeXen(spec *agent.Spec, m layout.Manifest, s Settings) (quirks []strin
 	if m.CPUMap == "" {
 		return nil, &layout.MissingError{Image: m.Image, Item: "CPU map of libvirt"}
 	}
-	// Under Xen on TCG the processor lacks vme, which every model of libvirt's
-	// CPU map has, and the libxl driver refuses to start without a model.
-	spec.Services = append([]agent.Service{ownStep("cpu-map-quirk",
-		`sed -i "/name='vme'/d" `+m.CPUMap+`/x86_486.xml`)}, spec.Services...)
+	spec.Services = append([]agent.Service{ownStep("cpu-map-quirk", ReduceCPUMap(m))}, spec.Services...)
 	return []string{"xen on tcg: libvirt's 486 CPU model without vme, which the emulated processor lacks under Xen"}, nil
+}
+
+// ReduceCPUMap is the command that fits libvirt's CPU map to a processor that Xen on TCG has:
+// it lacks vme, which every model there has, and the libxl driver refuses to start without a
+// model. Packages that come later bring the map anew.
+func ReduceCPUMap(m layout.Manifest) string {
+	return `sed -i "/name='vme'/d" ` + m.CPUMap + `/x86_486.xml`
 }
 
 func shell(name, script string) agent.Service {

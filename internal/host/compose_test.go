@@ -70,6 +70,8 @@ func compositions() map[string]struct {
 	}
 	xen := native
 	xen.Xen = "/store/xen/xen"
+	moving := xen
+	moving.Packages = "/cache/supply-1/image"
 	kvmOnly := Settings{Name: "cell", Kind: matrix.KVM, Accel: "tcg", Scale: 1, CPUs: 2, MemoryMB: 2048, LogDir: "/run/logs"}
 	dom0, confined, peer := kvmOnly, kvmOnly, kvmOnly
 	dom0.Kind = matrix.Xen
@@ -78,7 +80,7 @@ func compositions() map[string]struct {
 	return map[string]struct {
 		parts    Parts
 		settings Settings
-	}{"peer": {native, peer}, "native": {native, kvmOnly}, "bundled": {bundled, kvmOnly}, "apparmor": {native, confined}, "xen": {xen, dom0}}
+	}{"peer": {native, peer}, "native": {native, kvmOnly}, "bundled": {bundled, kvmOnly}, "apparmor": {native, confined}, "xen": {xen, dom0}, "moving": {moving, dom0}}
 }
 
 var emulator = Emulator{Program: "/usr/bin/qemu-system-x86_64", Machine: "pc-q35-7.2", CPU: map[matrix.Kind]string{matrix.KVM: "max,cx16=off", matrix.Xen: "max,cx16=off,smap=off"}}

@@ -105,6 +105,9 @@ func disks(p Parts, dir string) []diskImage {
 	if p.QEMU != "" {
 		ds = append(ds, diskImage{serialQEMU, p.QEMU, true})
 	}
+	if p.Packages != "" {
+		ds = append(ds, diskImage{serialPackages, p.Packages, true})
+	}
 	return append(ds, diskImage{serialScratch, filepath.Join(dir, fileScratch), false})
 }
 

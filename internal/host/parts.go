@@ -32,6 +32,8 @@ type Parts struct {
 	// Client is a squashfs with the ostree program; empty where the medium has no
 	// deployments.
 	Client string
+	// Packages is a squashfs of those that the root can move to; empty for none.
+	Packages string
 	// Agent is the static program that becomes PID 1 of L1.
 	Agent string
 	// Launcher is the static program that gives a bundled emulator its /usr.

@@ -138,6 +138,7 @@ func (h *Hosts) start(ctx context.Context, cell *matrix.Cell, s host.Settings, a
 		}
 		return it, nil
 	}
+	parts.Packages = above.Packages
 	vm, err := host.Boot(ctx, runtime, parts, s, h.emulator)
 	if err != nil {
 		return nil, err
@@ -176,8 +177,9 @@ func (h *Hosts) settings(cell *matrix.Cell, want matrix.Hosts, role int) host.Se
 		Peers: host.Peers{Role: role, Count: max(want.Count, 1)}, Network: want.Network, Mounts: want.Mounts,
 		Snapshots: h.Snapshots, Machine: h.traits,
 	}
-	// The disk that a deployment runs from is no part of a snapshot.
-	if want.Cold || host.MediaOf(cell.Settings) == host.OSTree {
+	// The disk that a deployment runs from is no part of a snapshot, and a host that moves has
+	// an image of packages that was made for this run alone.
+	if want.Cold || want.Moves != "" || host.MediaOf(cell.Settings) == host.OSTree {
 		s.Snapshots = nil
 	}
 	if h.probed.Accel == accel.TCG {

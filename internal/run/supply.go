@@ -2,19 +2,22 @@ package run
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 
+	"github.com/virtmatrix/virtmatrix/fixtures"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/owner"
 	"github.com/virtmatrix/virtmatrix/internal/source"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// supplied returns the folder of the packages that the wanted host of a cell moves to, or
-// gets above its stack; empty where there are none. It is made once for each pair of roots,
-// and ends with the hosts.
-func (h *Hosts) supplied(ctx context.Context, cell *matrix.Cell, want matrix.Hosts) (dir string, err error) {
+// supplied returns the packages that the wanted host of a cell moves to, or gets above its
+// stack: a folder, and for a machine an image of it; empty where there are none. It is made
+// once for each pair of roots, and ends with the hosts.
+func (h *Hosts) supplied(ctx context.Context, cell *matrix.Cell, want matrix.Hosts) (place string, err error) {
 	const op = "supply packages"
 	s, err := h.supply(cell, want)
 	if err != nil || s.Parts == nil {
@@ -23,8 +26,9 @@ func (h *Hosts) supplied(ctx context.Context, cell *matrix.Cell, want matrix.Hos
 	h.supplies.Lock()
 	defer h.supplies.Unlock()
 	pair := [2]string{s.From.Key(), s.To.Key()}
+	form := map[matrix.Tier]string{matrix.Container: "tree", matrix.Nested: "image"}[cell.Tier]
 	if f := h.supplies.folders[pair]; f != nil {
-		return f.Path, nil
+		return filepath.Join(f.Path, form), nil
 	}
 	src, err := h.images.sources.For(s.To.Release)
 	if err != nil {
@@ -38,12 +42,19 @@ func (h *Hosts) supplied(ctx context.Context, cell *matrix.Cell, want matrix.Hos
 	if err != nil {
 		return "", fault.Infraf(op, "%w", err)
 	}
-	if err := by.Supply(ctx, s, f.Path); err != nil {
+	tree := filepath.Join(f.Path, "tree")
+	if err = os.Mkdir(tree, 0o755); err == nil {
+		err = by.Supply(ctx, s, tree)
+	}
+	if err == nil && cell.Tier == matrix.Nested {
+		err = fixtures.Pack(ctx, tree, filepath.Join(f.Path, form))
+	}
+	if err != nil {
 		_ = f.Remove()
 		return "", fault.OrInfra(op, err)
 	}
 	h.supplies.folders[pair] = f
-	return f.Path, nil
+	return filepath.Join(f.Path, form), nil
 }
 
 // supply says what the root of the wanted host is to become; without parts it stays as it is.
@@ -64,7 +75,8 @@ func (h *Hosts) supply(cell *matrix.Cell, want matrix.Hosts) (s source.Supply, e
 	return s, nil
 }
 
-// moves is what takes the root of a cell to the libvirt and the emulator of another one's.
+// moves is what takes the root of a cell to the libvirt and the emulator, or the toolstack,
+// of another one's.
 func (h *Hosts) moves(from, to *matrix.Cell) source.Supply {
 	s := source.Supply{From: h.rootSet(from), To: h.rootSet(to), Parts: map[string]source.Part{}}
 	up := upward(from, to)
