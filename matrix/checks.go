@@ -136,8 +136,8 @@ func (c *Check) verify() error {
 	if len(c.Hosts.Earlier) > 0 && (c.Hosts.Moves == "" && c.Hosts.Count != 2 || c.Depends != nil) {
 		return errors.New("a check between two stacks has two hosts, or one whose packages move, and depends on everything")
 	}
-	if c.Hosts.Moves != "" && (len(c.Hosts.Earlier) == 0 || c.Hosts.Count > 1 || c.askedOn(hostType{Nested, KVM}) || c.askedOn(hostType{Nested, Xen})) {
-		return errors.New("packages move in one container, between its stack and the one before of some components")
+	if c.Hosts.Moves != "" && (len(c.Hosts.Earlier) == 0 || c.Hosts.Count > 1 || c.askedOn(hostType{Nested, KVM})) {
+		return errors.New("packages move in one container or dom0, between its stack and the one before of some components")
 	}
 	if c.Hosts.above() && (c.Hosts.Moves != "" || c.Hosts.Count > 1 || c.Hosts.Each != "" || c.askedOn(hostType{Nested, KVM}) || c.askedOn(hostType{Nested, Xen})) {
 		return errors.New("add-ons and machines come to one container, whose packages do not move")

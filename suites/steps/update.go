@@ -2,6 +2,7 @@ package steps
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -42,12 +43,13 @@ func (t *T) Goal() *T {
 // has. It says whether the scripts have started libvirt's daemon anew.
 func (t *T) Update(components ...matrix.Component) (restarted bool) {
 	if len(components) == 0 {
-		components = []matrix.Component{matrix.Libvirt, matrix.QEMU}
+		components = slices.Sorted(maps.Keys(t.leading()))
 	}
 	from, daemon := t.Cell, t.DaemonPID()
 	t.bringManager()
 	t.moved = Transition(from, t.reached(components))
 	took := t.movePackages(components...)
+	t.adapt()
 	words := "libvirt's daemon runs on"
 	if restarted = t.meetDaemon(daemon); restarted {
 		words = "their scripts started libvirt's daemon anew"
@@ -84,9 +86,10 @@ func (t *T) Undo() {
 	if !res.OK() {
 		t.Fail(matrix.LayerDelivery, "packages cannot be taken back: status %d:\n%s", res.Code, console.Tail(res.Stdout, 20))
 	}
-	for component, program := range t.leading() {
-		if said := t.Sh(program + " --version"); !isOf(said, t.origin, component) {
-			t.Fail(matrix.LayerDelivery, "%s is not what it was once its upgrade was taken back: %q", program, said)
+	t.adapt()
+	for component, ask := range t.leading() {
+		if said := t.Sh(ask); !isOf(said, t.origin, component) {
+			t.Fail(matrix.LayerDelivery, "%s is not what it was once its upgrade was taken back: %q", component, said)
 		}
 	}
 	if t.meetDaemon(daemon) {
@@ -95,9 +98,23 @@ func (t *T) Undo() {
 	t.become(t.origin)
 }
 
-// leading are the programs that tell of which version a component is.
+// adapt does again to what packages brought what the harness does to an emulated host.
+func (t *T) adapt() {
+	if t.Kind() == matrix.Xen && t.Accel != "kvm" {
+		t.Sh(host.ReduceCPUMap(t.Layout()))
+	}
+}
+
+// leading are the components that move, each with the command that tells of which version it
+// is. A toolstack's programs tell the hypervisor's instead, its packages do not.
 func (t *T) leading() map[matrix.Component]string {
-	return map[matrix.Component]string{matrix.Libvirt: t.Manager().Path, matrix.QEMU: t.Program(layout.Emulator)}
+	asked := map[matrix.Component]string{matrix.Libvirt: t.Manager().Path + " --version"}
+	if t.Cell.Kind == matrix.Xen {
+		asked[matrix.XenHyp] = supplied(source.SupplyList) + " | grep -E '^xen-(utils-common|runtime) '"
+	} else {
+		asked[matrix.QEMU] = t.Program(layout.Emulator) + " --version"
+	}
+	return asked
 }
 
 // supplied is one of the programs of a supply.
@@ -153,13 +170,13 @@ func (t *T) HoldServices() {
 // manager took along, because packages hold the versions of both together.
 func (t *T) movedNow(asked []matrix.Component) (moved []matrix.Component) {
 	goal := t.Goal().Cell
-	for component, program := range t.leading() {
-		said, want := t.Sh(program+" --version"), slices.Contains(asked, component)
+	for component, ask := range t.leading() {
+		said, want := t.Sh(ask), slices.Contains(asked, component)
 		switch {
 		case !isOf(said, goal, component):
 			if want {
 				c, _ := goal.Choice(component)
-				t.must(fault.Infraf("move packages", "%s is not of %s %s afterwards: %q", program, component, c.Version, said), "")
+				t.must(fault.Infraf("move packages", "%s is not of %s afterwards: %q", component, c.Version, said), "")
 			}
 			continue
 		case !want && !isOf(said, t.Cell, component):

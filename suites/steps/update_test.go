@@ -65,7 +65,7 @@ func TestPackagesThatDoNotMove(t *testing.T) {
 			t.Update()
 		}, towards)
 	}
-	on(t, infra("not of qemu 10.0 afterwards"), func(t *T, h *hosttest.Host) {
+	on(t, infra("qemu is not of 10.0 afterwards"), func(t *T, h *hosttest.Host) {
 		moving(h, map[string]agent.Result{"x86_64 --version": {Stdout: []byte("QEMU emulator version 7.2.0")}})
 		t.Update()
 	}, towards)
