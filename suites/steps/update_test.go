@@ -124,3 +124,32 @@ func TestWhatThePackageManagerTakesAlongMovedToo(t *testing.T) {
 		}
 	}, towards)
 }
+
+func TestAToolstackMovesWithLibvirtAndItsPackagesTellItsVersion(t *testing.T) {
+	dom0 := func(b *bench) {
+		emulated(b)
+		b.Cell.Kind, b.Cell.Stack = matrix.Xen, []matrix.Choice{{Component: matrix.XenHyp, Version: "4.14", Package: "4.14.6-1"}, {Component: matrix.Libvirt, Version: "7.0", Package: "7.0.0-3"}}
+		b.Env.Goal = &matrix.Cell{ID: "newer", Kind: matrix.Xen, Stack: []matrix.Choice{{Component: matrix.XenHyp, Version: "4.17", Package: "4.17.5-1"}, {Component: matrix.Libvirt, Version: "9.0", Package: "9.0.0-4"}}}
+	}
+	for listed, want := range map[string]verdict{
+		"xen-utils-common 4.17.5-1": passes,
+		"xen-utils-common 4.14.6-1": infra("xen is not of 4.17 afterwards"),
+	} {
+		on(t, want, func(t *T, h *hosttest.Host) {
+			var asked []string
+			h.OnExec = func(_ context.Context, command string) (agent.Result, error) {
+				asked = append(asked, command)
+				for part, text := range map[string]string{"packages/list": listed, "libvirtd --version": "libvirtd (libvirt) 9.0.0", "pidof": "17"} {
+					if strings.Contains(command, part) {
+						return agent.Result{Stdout: []byte(text + "\n")}, nil
+					}
+				}
+				return agent.Result{}, nil
+			}
+			t.Update()
+			if all := strings.Join(asked, "\n"); !strings.Contains(all, "packages/move libvirt xen") || !strings.Contains(all, "x86_486.xml") {
+				t.Fail(matrix.LayerManagement, "the host was told\n%s", all)
+			}
+		}, dom0)
+	}
+}
