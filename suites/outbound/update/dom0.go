@@ -26,9 +26,9 @@ var forgetsDomains = sabotage.Command("a daemon that forgets its guests", "(whil
 func init() {
 	registerDom0("U-XEN-RUN", "A guest runs on while dom0's toolstack is upgraded, and until the host boots anew xl goes on with the running hypervisor: it pauses, saves, restores and ends guests, and starts others",
 		sabotage.Spoil("an upgrade that takes the running hypervisor's toolstack away", "rm -r /usr/lib/xen-$(cat /sys/hypervisor/version/major).$(cat /sys/hypervisor/version/minor)"), toolstack)
-	registerDom0("U-XEN-LIBVIRT", "A guest of libvirt runs on while libvirt and the toolstack are upgraded under it; the old daemon manages it, and so does the new one before the host boots anew",
+	registerDom0("U-XEN-LIBVIRT", "A guest of libvirt runs on while libvirt and the toolstack are upgraded under it, and the new daemon takes it over before the host boots anew",
 		forgetsDomains, libvirtInDom0)
-	registerDom0("U-XEN-UNDO", "A guest of libvirt runs on while an upgrade of libvirt and the toolstack comes and is taken back before anyone starts the daemon anew, and the old daemon takes it over",
+	registerDom0("U-XEN-UNDO", "A guest of libvirt runs on while an upgrade of libvirt and the toolstack comes, is managed by the old daemon, and is taken back before anyone starts the daemon anew, which takes the guest over",
 		forgetsDomains, undoneInDom0)
 }
 
@@ -58,17 +58,20 @@ func libvirtInDom0(t *steps.T) {
 	pulse := g.Feel()
 	t.HoldServices()
 	t.Update()
-	d.Suspend()
-	d.Resume()
-	g.ExpectGoesOn(pulse.Mark)
+	g.ExpectUndisturbed(pulse)
+	t.Expect(d.State()).To(Equal(libvirt.DOMAIN_RUNNING), "state of the guest before the daemon is started anew")
 	expectManaged(t, g, pulse)
 }
 
 func undoneInDom0(t *steps.T) {
-	_, g := t.Started()
+	d, g := t.Started()
 	pulse := g.Feel()
 	t.HoldServices()
 	t.Update()
+	d.Suspend()
+	d.Resume()
+	g.ExpectGoesOn(pulse.Mark)
+	pulse = g.Feel() // it stood still while it was paused
 	t.Undo()
 	g.ExpectUndisturbed(pulse)
 	expectManaged(t, g, pulse)
