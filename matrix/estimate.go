@@ -1,6 +1,9 @@
 package matrix
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // What hosts cost beside the checks on them, in seconds: a container starts, a machine
 // is restored for each family, and boots once in each cell, emulated, to be saved.
@@ -8,15 +11,13 @@ const (
 	containerSeconds = 3
 	restoredSeconds  = 4
 	coldSeconds      = 60
-	// unmeasuredSeconds is what a check without a measure counts where cells are weighed.
-	unmeasuredSeconds = 5
 )
 
 // Estimate is what a plan costs if one host runs at a time, without building images.
 type Estimate struct {
 	Checks, Hosts time.Duration
 	// Families are the hosts that could run side by side. Unmeasured checks have no
-	// measure on their tier, and count nothing.
+	// measure on their tier, and count what others there do in the median.
 	Families, Unmeasured int
 }
 
@@ -46,6 +47,7 @@ func (c *Catalog) estimate(cell *Cell) (e Estimate) {
 			seconds, ok = check.Seconds[planned.Tier]
 		}
 		if !ok {
+			seconds = c.median(planned.Tier)
 			e.Unmeasured++
 		}
 		checks += seconds
@@ -53,6 +55,24 @@ func (c *Catalog) estimate(cell *Cell) (e Estimate) {
 	e.Families = len(families)
 	e.Checks, e.Hosts = time.Duration(checks*float64(time.Second)), time.Duration(HostSeconds(cell.Tier, len(families)))*time.Second
 	return e
+}
+
+// unmeasured is what a check costs on a tier of which no check has a measure, in seconds.
+var unmeasured = map[Tier]float64{Container: 5, Nested: 20}
+
+// median is what checks cost on a tier, in seconds.
+func (c *Catalog) median(t Tier) float64 {
+	var measured []float64
+	for i := range c.Checks {
+		if seconds, ok := c.Checks[i].Seconds[t]; ok {
+			measured = append(measured, seconds)
+		}
+	}
+	if len(measured) == 0 {
+		return unmeasured[t]
+	}
+	slices.Sort(measured)
+	return measured[len(measured)/2]
 }
 
 // HostSeconds is what a number of hosts of a cell cost beside the checks on them.

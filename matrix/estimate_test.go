@@ -28,9 +28,9 @@ func TestAnEstimateIsOfChecksAndHosts(t *testing.T) {
 		want  Estimate
 	}{
 		"no cells":            {nil, Estimate{}},
-		"a machine":           {[]Cell{ask(Nested)}, Estimate{Checks: 21500 * time.Millisecond, Hosts: 68 * time.Second, Families: 2, Unmeasured: 1}},
+		"a machine":           {[]Cell{ask(Nested)}, Estimate{Checks: 42 * time.Second, Hosts: 68 * time.Second, Families: 2, Unmeasured: 1}},
 		"a container":         {[]Cell{ask(Container, noKernel)}, Estimate{Checks: 7500 * time.Millisecond, Hosts: 3 * time.Second, Families: 1}},
-		"asked of the first":  {[]Cell{ask(Nested), ask(Nested, elsewhere)}, Estimate{Checks: 42 * time.Second, Hosts: 132 * time.Second, Families: 3, Unmeasured: 1}},
+		"asked of the first":  {[]Cell{ask(Nested), ask(Nested, elsewhere)}, Estimate{Checks: 62500 * time.Millisecond, Hosts: 132 * time.Second, Families: 3, Unmeasured: 1}},
 		"nothing to be asked": {[]Cell{ask(Nested, noKernel, elsewhere)}, Estimate{}},
 	} {
 		if got := cat.Estimate(&Plan{Cells: c.cells}); got != c.want {

@@ -35,7 +35,7 @@ func (c *Catalog) Cut(whole *Plan, s Shard) (*Plan, error) {
 	order := make([]int, len(whole.Cells))
 	for i := range whole.Cells {
 		e := c.estimate(&whole.Cells[i])
-		costs[i], order[i] = (e.Checks+e.Hosts).Seconds()+float64(e.Unmeasured*unmeasuredSeconds), i
+		costs[i], order[i] = (e.Checks + e.Hosts).Seconds(), i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(costs[b], costs[a]) })
 	load, mine := make([]float64, s.Count), make([]bool, len(costs))

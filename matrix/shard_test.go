@@ -44,7 +44,7 @@ func cutInto(t *testing.T, cat *Catalog, whole *Plan, count int) {
 	dearest := 0.0
 	for i := range whole.Cells {
 		e := cat.Estimate(&Plan{Cells: whole.Cells[i : i+1]})
-		dearest = max(dearest, (e.Checks+e.Hosts).Seconds()+float64(e.Unmeasured*unmeasuredSeconds))
+		dearest = max(dearest, (e.Checks + e.Hosts).Seconds())
 	}
 	for n := 1; n <= count; n++ {
 		part, err := cat.Cut(whole, Shard{Number: n, Count: count})
@@ -55,7 +55,7 @@ func cutInto(t *testing.T, cat *Catalog, whole *Plan, count int) {
 			t.Error(err)
 		}
 		e := cat.Estimate(part)
-		cost[n] = (e.Checks + e.Hosts).Seconds() + float64(e.Unmeasured*unmeasuredSeconds)
+		cost[n] = (e.Checks + e.Hosts).Seconds()
 		for _, c := range part.Cells {
 			for _, p := range c.Checks {
 				if p.Asked() {

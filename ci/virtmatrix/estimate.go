@@ -23,7 +23,7 @@ func (a *app) showEstimate(p *matrix.Plan) error {
 	text := fmt.Sprintf("estimate: %s, checks %s and hosts %s, %d side by side",
 		hours((e.Checks+e.Hosts)/time.Duration(side)), hours(e.Checks), hours(e.Hosts), side)
 	if e.Unmeasured > 0 {
-		text += fmt.Sprintf("; %s without a measure count nothing", number(e.Unmeasured, "check"))
+		text += fmt.Sprintf("; %s without a measure count as the others do in the median", number(e.Unmeasured, "check"))
 	}
 	_, err = fmt.Fprintln(a.stdout, text)
 	return err
