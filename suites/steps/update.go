@@ -98,10 +98,11 @@ func (t *T) Undo() {
 	t.become(t.origin)
 }
 
-// adapt does again to what packages brought what the harness does to an emulated host.
+// adapt does again to what packages brought what the harness does to an emulated host. A file
+// that they did not bring the daemon will miss itself.
 func (t *T) adapt() {
 	if t.Kind() == matrix.Xen && t.Accel != "kvm" {
-		t.Sh(host.ReduceCPUMap(t.Layout()))
+		t.Run(host.ReduceCPUMap(t.Layout()))
 	}
 }
 
