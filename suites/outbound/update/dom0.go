@@ -38,6 +38,7 @@ func toolstack(t *steps.T) {
 	t.HoldServices()
 	t.Update()
 	g.ExpectUndisturbed(pulse)
+	t.Xl("list " + g.Name)
 	t.Expect(g.DomID()).To(Equal(id), "the guest's domain")
 	t.Xl("pause " + g.Name)
 	t.Xl("unpause " + g.Name)
