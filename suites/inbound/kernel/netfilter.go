@@ -41,9 +41,9 @@ const ruleset = `
 add table ip vmcheck
 add chain ip vmcheck early { type filter hook output priority -300; }
 add rule ip vmcheck early udp dport ` + untrackedPort + ` notrack
-add chain ip vmcheck state { type filter hook output priority 0; }
-add rule ip vmcheck state udp dport ` + trackedPort + ` ct state new counter accept
-add rule ip vmcheck state udp dport ` + untrackedPort + ` ct state untracked counter accept
+add chain ip vmcheck seen { type filter hook output priority 0; }
+add rule ip vmcheck seen udp dport ` + trackedPort + ` ct state new counter accept
+add rule ip vmcheck seen udp dport ` + untrackedPort + ` ct state untracked counter accept
 add chain ip vmcheck nat { type nat hook postrouting priority 100; }
 add rule ip vmcheck nat ip saddr ` + privateAddr + ` oifname "vmlink0" masquerade
 `
