@@ -1,12 +1,14 @@
 package steps
 
 import (
+	"fmt"
 	"io"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/internal/agent"
@@ -52,6 +54,16 @@ func (t *T) XlGuest(own domain.XL) *Guest {
 // XlCreate has xl create a guest, with options of that command, and does not wait for
 // its word. When xl refuses, it is asked again verbosely: only then it tells why.
 func (t *T) XlCreate(g domain.Guest, own domain.XL, options ...string) *Guest {
+	guest := t.xlGuest(g)
+	if res := t.TryCreate(g, own, options...); !res.OK() {
+		again := t.TryXl("-vvv create " + t.xlConfig(g.Name))
+		t.Fail(t.Layer, "xl create ended with status %d:\n%s\nand verbosely with status %d:\n%s", res.Code, res.Text(), again.Code, again.Text())
+	}
+	return guest
+}
+
+// xlGuest is a guest of xl, whose console is where xenstore says.
+func (t *T) xlGuest(g domain.Guest) *Guest {
 	guest := &Guest{t: t, Name: g.Name, Token: g.Token, log: domain.XenConsoleLog(g.Name)}
 	guest.dial = func() (io.ReadWriteCloser, error) {
 		var tty string
@@ -63,11 +75,43 @@ func (t *T) XlCreate(g domain.Guest, own domain.XL, options ...string) *Guest {
 		return t.Host().OpenTTY(tty)
 	}
 	t.guests = append(t.guests, guest)
-	if res := t.TryCreate(g, own, options...); !res.OK() {
-		again := t.TryXl("-vvv create " + t.xlConfig(g.Name))
-		t.Fail(t.Layer, "xl create ended with status %d:\n%s\nand verbosely with status %d:\n%s", res.Code, res.Text(), again.Code, again.Text())
-	}
 	return guest
+}
+
+// XlSaved saves a guest and brings the image to a peer of its host.
+func (g *Guest) XlSaved(peer *T) (image string) {
+	image = g.t.Scratch(g.Name + ".save")
+	g.t.Xl("save " + g.Name + " " + image)
+	g.t.Expect(g.t.HasProcess(g.Name)).To(gomega.BeFalse(), "a saved guest is still a domain")
+	g.t.send(image, peer)
+	peer.RemoveAfter(image)
+	return image
+}
+
+// XlRestore restores a guest of any host from its image, and returns it once it speaks, or
+// what xl says if it refuses. It is gone when the check is over, and of a refused one nothing
+// may be left.
+func (t *T) XlRestore(image string, g *Guest) (restored *Guest, refusal string) {
+	t.Cleanup(func() { t.Run("xl destroy " + g.Name + " 2>/dev/null") })
+	if res := t.TryXl("restore " + image); !res.OK() {
+		t.Expect(t.HasProcess(g.Name)).To(gomega.BeFalse(), "a domain is left of a guest whose image is refused")
+		return nil, res.Text()
+	}
+	restored = t.xlGuest(domain.Guest{Name: g.Name, Token: g.Token})
+	restored.WaitReady()
+	return restored, ""
+}
+
+// send copies a file to the same place of a peer, by the Python that every toolstack needs.
+func (t *T) send(file string, peer *T) {
+	const port = 8117
+	t.Sh(fmt.Sprintf("python3 -c 'import socket as s; c = s.create_server((\"\", %d)).accept()[0]; c.sendfile(open(\"%s\", \"rb\"))' >/dev/null 2>&1 &", port, file))
+	fetch := fmt.Sprintf("python3 -c 'import socket as s, shutil; shutil.copyfileobj(s.create_connection((\"%s\", %d)).makefile(\"rb\"), open(\"%s\", \"wb\"))'", t.Host().Address().Name, port, file)
+	peer.Until(xlLimit, "the file has come from "+t.Host().Address().Name, func() bool { return peer.Run(fetch).OK() })
+	want, got := t.Sh("sha256sum <"+file), peer.Sh("sha256sum <"+file)
+	if got != want {
+		t.must(fault.Infraf("send "+file, "it came as %s, not %s", got, want), "")
+	}
 }
 
 // TryCreate has xl create a guest and returns how that ended. The guest is gone when the

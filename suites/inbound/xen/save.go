@@ -4,6 +4,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
+	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
@@ -30,6 +31,45 @@ var _ = check.Register("IX-SAVE", check.Spec{
 		g.ExpectGoesOn(mark)
 	})
 })
+
+// A host saves its guests as it goes down, and restores them as it comes up (xendomains), on
+// the next hypervisor where an upgrade has brought one.
+var _ = check.Register("IX-SAVE-X", check.Spec{
+	Asserts:  "PV and PVH guests that the Xen before saved go on under this one, and the other way round, unless that is refused without harm",
+	Requires: stack,
+	Hosts:    matrix.Hosts{Count: 2, Earlier: []matrix.Component{matrix.Libvirt, matrix.XenHyp}},
+	Control:  sabotage.Guest(l2.ForgetWord),
+}, func(t *steps.T) {
+	before := t.On(1)
+	for _, mode := range []string{"PV", "PVH"} {
+		carries(t, mode, before, t)
+		if refusal := carries(t, mode, t, before); refusal != "" {
+			t.Note("%s refuses a %s guest that was saved here: %s", before.Cell, mode, refusal)
+		}
+	}
+})
+
+// carries has a guest that one host saved restored by the other. Where the older one refuses
+// it, the guest must go on at home.
+func carries(t *steps.T, mode string, from, to *steps.T) (refusal string) {
+	g := from.XlGuest(modes[mode])
+	mark, image := g.Mark(), g.XlSaved(to)
+	moved, refusal := to.XlRestore(image, g)
+	if refusal != "" && from == t {
+		var again string
+		moved, again = from.XlRestore(image, g)
+		t.Expect(again).To(BeEmpty(), "what xl says of a guest that it saved itself")
+	}
+	if moved == nil {
+		t.Fail(t.Layer, "a %s guest that %s saved cannot be restored by %s:\n%s", mode, from.Cell, to.Cell, refusal)
+	}
+	moved.ExpectGoesOn(mark)
+	for _, host := range []*steps.T{from, to} {
+		host.Run("xl destroy " + g.Name)
+		host.XlGone(g, goneLimit)
+	}
+	return refusal
+}
 
 // With an empty command to reach a host by, the host is the command that receives.
 func init() {
