@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/virtmatrix/virtmatrix/internal/agent"
+	"github.com/virtmatrix/virtmatrix/internal/host"
 	"github.com/virtmatrix/virtmatrix/internal/hosttest"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
@@ -97,3 +98,16 @@ func TestASwallowedCommandIsNeverGiven(t *testing.T) {
 
 // transcripts has a folder for what is written down.
 func transcripts(t *testing.T) func(*bench) { return func(b *bench) { b.Transcripts = t.TempDir() } }
+
+func TestWhatAFilterEndedIsNoCrash(t *testing.T) {
+	on(t, passes, func(t *T, h *hosttest.Host) {
+		answers(h, agent.Result{Stdout: []byte("qemu-system-x86 (process 227) " + host.CrashedBy + " 31\nlibvirtd (process 3) " + host.CrashedBy + " 11\n")})
+		q := &QEMU{t: t}
+		if end := q.TryFatal("start a program", func() {}); end != "" {
+			t.Fail(matrix.LayerManagement, "an emulator that goes on has ended: %q", end)
+		}
+		if err := t.Crashed(context.Background()); err == nil || strings.Contains(err.Error(), "227") || !strings.Contains(err.Error(), "process 3") {
+			t.Fail(matrix.LayerManagement, "what crashed: %v", err)
+		}
+	})
+}
