@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,11 +53,11 @@ func TestCostsAreTheMediansOfWhatRunsAnswered(t *testing.T) {
 
 func TestCostsOfOtherChecksStay(t *testing.T) {
 	id := check.All()[0].ID
-	before, err := checks(nil)
+	before, err := checks("../..", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := checks(Costs{id: {"some tier": 1.5}})
+	after, err := checks("../..", Costs{id: {"some tier": 1.5}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,5 +90,32 @@ func TestCostsAreNotTakenFromWhatMeasuresNothing(t *testing.T) {
 		if _, err := Measured(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
+	}
+}
+
+// TestCostsStayInAListThatLacksWhatAProfileNames: a check that comes is named by a profile
+// before the list has it.
+func TestCostsStayInAListThatLacksWhatAProfileNames(t *testing.T) {
+	root := t.TempDir()
+	write := func(text string) {
+		if err := os.MkdirAll(filepath.Join(root, "matrix"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, listed), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`[{"id": "O-CONN", "seconds": {"container": 1.5}}]`)
+	list, err := checks(root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(list, func(c matrix.Check) bool { return c.ID == "O-CONN" })
+	if got := list[at].Seconds[matrix.Container]; got != 1.5 {
+		t.Errorf("O-CONN costs %g s", got)
+	}
+	write(`[{"id": "O-CONN", "seconds"`)
+	if _, err := checks(root, nil); err == nil || !strings.Contains(err.Error(), listed) {
+		t.Errorf("a torn list gives %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package families
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -13,23 +14,36 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/outbound/contracts"
 )
 
+// listed is the planner's list in a checkout.
+const listed = "matrix/checks.json"
+
 // derived are the files that are made from the registered checks, by their path in the
 // checkout.
 var derived = map[string]func(io.Writer, []matrix.Check) error{
-	"matrix/checks.json": matrix.WriteChecks,
-	"docs/checks.md":     matrix.ChecksMarkdown,
+	listed:           matrix.WriteChecks,
+	"docs/checks.md": matrix.ChecksMarkdown,
 	// Which checks assert which row of what consumers rely on.
 	"docs/vdsm-contract.md": contracts.Markdown,
 }
 
 // checks are those that are registered, in the order of a plan. They cost what was
-// measured, or else what the list says that the planner has.
-func checks(measured Costs) ([]matrix.Check, error) {
+// measured, or else what the planner's list in a checkout says. That need not be a list that
+// can be planned with: a profile may name a check that it lacks yet.
+func checks(root string, measured Costs) ([]matrix.Check, error) {
+	text, err := os.ReadFile(filepath.Join(root, listed))
+	if err != nil {
+		return nil, err
+	}
+	var before []struct {
+		ID      string
+		Seconds map[matrix.Tier]float64
+	}
+	if err := json.Unmarshal(text, &before); err != nil {
+		return nil, fmt.Errorf("%s: %w; take it from the last commit", listed, err)
+	}
 	costs := Costs{}
-	if cat, err := matrix.Default(); err == nil {
-		for _, c := range cat.Checks {
-			costs[c.ID] = c.Seconds
-		}
+	for _, c := range before {
+		costs[c.ID] = c.Seconds
 	}
 	var list []matrix.Check
 	for _, c := range check.All() {
@@ -45,7 +59,7 @@ func checks(measured Costs) ([]matrix.Check, error) {
 // Generate writes the files that are made from the registered checks, and from what
 // they were measured to cost, into a checkout.
 func Generate(root string, measured Costs) error {
-	list, err := checks(measured)
+	list, err := checks(root, measured)
 	if err != nil {
 		return fmt.Errorf("cannot list checks: %w", err)
 	}

@@ -21,7 +21,7 @@ func TestADraftIsACheck(t *testing.T) {
 // TestWhatIsDerivedFromTheChecksIsUpToDate: the planner and the documents say what is
 // registered.
 func TestWhatIsDerivedFromTheChecksIsUpToDate(t *testing.T) {
-	list, err := checks(nil)
+	list, err := checks("../..", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
