@@ -24,11 +24,11 @@ func registerDom0(id, asserts string, control *sabotage.Control, body func(*step
 var forgetsDomains = sabotage.Command("a daemon that forgets its guests", "(while :; do rm -f /run/libvirt/libxl/*.xml; sleep 0.1; done) >/dev/null 2>&1 &")
 
 func init() {
-	registerDom0("U-XEN-RUN", "A guest runs on while dom0's toolstack is upgraded, and until the host boots anew xl goes on with the running hypervisor: it pauses, saves, restores and ends guests, and starts others",
+	registerDom0("U-XEN-RUN", "A guest runs on while dom0's toolstack is upgraded, and xl of the running hypervisor pauses, saves, restores, ends and starts guests after it",
 		sabotage.Spoil("an upgrade that takes the running hypervisor's toolstack away", "rm -r /usr/lib/xen-$(cat /sys/hypervisor/version/major).$(cat /sys/hypervisor/version/minor)"), toolstack)
 	registerDom0("U-XEN-LIBVIRT", "A guest of libvirt runs on while libvirt and the toolstack are upgraded under it, and the new daemon takes it over before the host boots anew",
 		forgetsDomains, libvirtInDom0)
-	registerDom0("U-XEN-UNDO", "A guest of libvirt runs on while an upgrade of libvirt and the toolstack comes, is managed by the old daemon, and is taken back before anyone starts the daemon anew, which takes the guest over",
+	registerDom0("U-XEN-UNDO", "A guest of libvirt runs on while an upgrade of libvirt and the toolstack comes and is taken back, and the old daemon manages it in between and after it",
 		forgetsDomains, undoneInDom0)
 }
 
