@@ -62,14 +62,15 @@ func swept(sweeps []sweep, budget int) ([]Cell, error) {
 // share divides a budget.
 func share(sweeps []sweep, all [][]Cell, budget int) ([]int, error) {
 	shares, valid := make([]int, len(sweeps)), make([]int, len(sweeps))
-	rest, why := budget, []string{}
+	rest, reasons, must := budget, []string{}, map[string]int{}
 	for i, s := range sweeps {
 		least, reason := s.least()
 		shares[i] = min(least, len(all[i]))
 		rest -= shares[i]
-		if shares[i] > 0 {
-			why = append(why, fmt.Sprintf("%d %s", shares[i], reason))
+		if must[reason] == 0 && shares[i] > 0 {
+			reasons = append(reasons, reason)
 		}
+		must[reason] += shares[i]
 		counted, err := s.coverage(nil)
 		if err != nil {
 			return nil, err
@@ -79,6 +80,10 @@ func share(sweeps []sweep, all [][]Cell, budget int) ([]int, error) {
 		}
 	}
 	if rest < 0 {
+		var why []string
+		for _, reason := range reasons {
+			why = append(why, fmt.Sprintf("%d %s", must[reason], reason))
+		}
 		return nil, fmt.Errorf("the budget of %s is less than the %d that must be there: %s", cellCount(budget), budget-rest, listed(why))
 	}
 	// One by one, to whom it brings most: the first cells have the most that is new.
