@@ -39,6 +39,8 @@ type Guest struct {
 	client *l2.Client
 	// panics says that a panic on its console is what a check asked for.
 	panics bool
+	// boot is the ID of the boot that was last greeted.
+	boot string
 }
 
 // watchGuest has the domain's console watched from now on.
@@ -112,6 +114,7 @@ func (g *Guest) WaitReady() (facts l2.Facts) {
 	if facts.Token != g.Token {
 		g.t.Fail(matrix.LayerL2, "the guest says its token is %q, but %q was started", facts.Token, g.Token)
 	}
+	g.boot = facts.BootID
 	if b, err := json.Marshal(facts); err == nil {
 		g.t.said = append(g.t.said, string(b))
 	}
@@ -149,11 +152,23 @@ func (g *Guest) ask(limit time.Duration, what string, question func(context.Cont
 	var refused *l2.RefusedError
 	switch {
 	case errors.As(err, &refused):
+		// What a reset took from the guest it cannot do: it has no address any more.
+		if g.t.mayBeEmulator() && g.isAnotherBoot() {
+			g.t.must(fault.Infraf("tell a guest's reset from the emulator's", "%v, and the guest booted anew; %w", err, ErrEmulator), "")
+		}
 		g.t.Fail(matrix.LayerL2, "%v", err)
 	case err != nil:
 		g.t.must(g.t.s.Host.Alive(), "ask guest to "+what)
 		g.t.Fail(matrix.LayerL2, "ask guest to %s: %v%s", what, err, last())
 	}
+}
+
+// isAnotherBoot says whether the guest is another boot than the one that was greeted.
+func (g *Guest) isAnotherBoot() bool {
+	ctx, cancel := context.WithTimeout(g.t.ctx, g.t.Limit(guestAnswer))
+	defer cancel()
+	facts, err := g.client.Hello(ctx)
+	return err == nil && g.boot != "" && facts.BootID != g.boot
 }
 
 // guestSays puts a question that is answered in moments and returns the answer.

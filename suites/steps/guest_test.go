@@ -167,6 +167,29 @@ func TestAGuestGoesOnFromItsMark(t *testing.T) {
 	on(t, ends(matrix.Fail, matrix.LayerL2, "booted anew"), anew, again)
 }
 
+func TestAGuestThatWasResetCannotDoWhatItCould(t *testing.T) {
+	refuses := func(anew string) func(*T, *hosttest.Host) {
+		return func(t *T, h *hosttest.Host) {
+			boot := "b"
+			talks(h, func(req l2.Request) *l2.Message {
+				if req.Do == l2.DoHello {
+					return tells(l2.Facts{Token: "x", BootID: boot})
+				}
+				boot = anew
+				return &l2.Message{Error: "network is unreachable"}
+			})
+			g := fakeGuest(t, "x")
+			g.WaitReady()
+			g.Tick()
+		}
+	}
+	on(t, mayBeEmulator("network is unreachable", "the guest booted anew"), refuses("a"), emulated)
+	fails := ends(matrix.Fail, matrix.LayerL2, "network is unreachable")
+	on(t, fails, refuses("b"), emulated)
+	on(t, fails, refuses("a"), again)
+	on(t, fails, refuses("a"))
+}
+
 func TestAPulseThatStopsFailsTheCheck(t *testing.T) {
 	stopped := func(ran, waited time.Duration) func(*T, *hosttest.Host) {
 		return func(t *T, h *hosttest.Host) {
