@@ -80,11 +80,8 @@ func undoneInDom0(t *steps.T) {
 
 // expectManaged starts the daemon anew and asserts that it has the guest as it is, and ends it.
 func expectManaged(t *steps.T, g *steps.Guest, pulse steps.Pulse) {
-	id := g.Domain.ID()
-	d := restarted(t, g)
-	g.ExpectUndisturbed(pulse)
-	t.Expect(d.State()).To(Equal(libvirt.DOMAIN_RUNNING), "state of the guest")
-	t.Expect(d.ID()).To(Equal(id), "the domain's ID")
+	expectTakenOver(t, g, pulse)
+	d := g.Domain.Again()
 	d.Shutdown(libvirt.DOMAIN_SHUTDOWN_DEFAULT)
 	d.WaitFor(libvirt.DOMAIN_SHUTOFF)
 }
