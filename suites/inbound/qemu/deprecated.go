@@ -8,7 +8,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
-	"libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
 )
 
@@ -34,7 +33,7 @@ var _ = check.Register("IQ-DEPR", check.Spec{
 	Asserts:  "Nothing that libvirt says to the emulator of a guest that is used every day is deprecated",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "7.1"), matrix.Since(matrix.QEMU, "6.0")},
 	Depends:  check.On(matrix.QEMU, matrix.Libvirt, "machine"),
-	Control:  sabotage.Refuse("virDomainAttachDeviceFlags", libvirt.ERR_INTERNAL_ERROR, libvirt.FROM_QEMU),
+	Control:  sabotage.Wrap("virsh", "a virsh that uses a command of QMP that is deprecated since 6.2", `case "$*" in *domstats*) $REAL -c "$2" qemu-monitor-command "$4" '{"execute":"drive-backup"}';; esac; exec $REAL "$@"`),
 }, func(t *steps.T) {
 	dir := t.Scratch("files")
 	t.Sh("mkdir " + dir + " && chmod 777 " + dir)
