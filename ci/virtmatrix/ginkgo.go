@@ -110,8 +110,9 @@ type suites struct {
 
 // compileAndRun compiles the suites into the run's own folder, so that runs of
 // one checkout do not share a file, and a killed one leaves none. The test runner
-// is asked for by its path: go itself would stay in memory beside it.
-const compileAndRun = `set -e; suites=$TMPDIR/suites.test; go test -c -tags ` + run.Tags + ` -o "$suites" ./suites; ginkgo=$(go tool -n ginkgo); exec "$ginkgo" "$@" "$suites"`
+// is asked for by its path: go itself would stay in memory beside it. The tests of the
+// suites themselves are no part of a run.
+const compileAndRun = `set -e; suites=$TMPDIR/suites.test; go test -c -tags ` + run.Tags + ` -o "$suites" ./suites; ginkgo=$(go tool -n ginkgo); exec "$ginkgo" "$@" "$suites" -- -test.run=^TestSuites$`
 
 // run runs the suites to their end, and ends them at ^C.
 func (s *suites) run() (cut string, err error) {
