@@ -279,7 +279,8 @@ func (t *T) forget(name string) {
 			"destroy " + name,
 			"undefine " + name + " --managed-save --nvram --snapshots-metadata",
 			"undefine " + name + " --managed-save --nvram --snapshots-metadata --checkpoints-metadata",
-			"undefine " + name, // for who does not know these flags
+			"undefine " + name + " --managed-save", // for who does not know these flags
+			"undefine " + name,
 			"domstate " + name,
 		}, "; ")
 		res := t.Run("virsh -q -c " + t.URI() + " '" + batch + "' >/dev/null 2>&1; gone=$?; " +
