@@ -2,6 +2,7 @@ package steps
 
 import (
 	"fmt"
+	"syscall"
 
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/internal/host"
@@ -57,4 +58,15 @@ func (t *T) RestoreFrom(file string, g *Guest) *Guest {
 		t.Fail(matrix.LayerManagement, "a guest that %s saved cannot be restored by %s: %s", g.t.Cell, t.Cell, Text(err))
 	}
 	return t.Restored(g)
+}
+
+// Inherit gives libvirt's daemon what the one of another host of Xen knew and saved of a
+// domain, as the disk of a host does that boots into the next release, and returns the domain
+// that it makes of that. It is gone when the check is over.
+func (t *T) Inherit(d *Domain) *Domain {
+	t.forget(d.Name)
+	d.t.send(t.Layout().LibvirtConfig+"/libxl/"+d.Name+".xml", t)
+	d.t.send("/var/lib/libvirt/libxl/save/"+d.Name+".save", t)
+	t.RestartLibvirt(syscall.SIGTERM)
+	return d.movedTo(t)
 }

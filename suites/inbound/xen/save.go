@@ -71,6 +71,27 @@ func carries(t *steps.T, mode string, from, to *steps.T) (refusal string) {
 	return refusal
 }
 
+// A host that goes down has libvirt save its guests (libvirt-guests), and what lies in
+// libvirt's folders is all that comes through the boot into the next release.
+var _ = check.Register("IX-MSAVE-X", check.Spec{
+	Asserts:  "A guest that libvirt of the release before saved for its next start is known, goes on and boots anew under this Xen and libvirt",
+	Requires: []matrix.Requirement{matrix.XenStack},
+	Hosts:    matrix.Hosts{Count: 2, Earlier: []matrix.Component{matrix.Libvirt, matrix.XenHyp}},
+	Control:  sabotage.Guest(l2.ForgetWord),
+}, func(t *steps.T) {
+	old, g := t.On(1).Started()
+	mark := g.Mark()
+	old.ManagedSave()
+	d := t.Inherit(old)
+	t.Expect(d.HasManagedSave()).To(BeTrue(), "the domain that the daemon found has a saved state")
+	d.Start()
+	d.Guest().ExpectGoesOn(mark)
+	t.Expect(d.HasManagedSave()).To(BeFalse(), "the guest that goes on still has a saved state")
+	d.Destroy()
+	d.Start()
+	t.Expect(d.Guest().Tick().BootID).NotTo(Equal(mark.Tick.BootID), "boot of the guest that was started anew")
+})
+
 // With an empty command to reach a host by, the host is the command that receives.
 func init() {
 	for id, mode := range map[string]string{"IX-MIG": "PV", "IX-MIG-PVH": "PVH"} {
