@@ -41,7 +41,7 @@ var _ = check.Register("IQ-DEPR", check.Spec{
 	d, g := t.Started(crashes, domain.WithRootPorts(7), domain.WithAgent, domain.WithDisk(image, "qcow2", domain.At("vdb", "virtio")))
 	mark := g.Mark()
 	d.Attach(domain.NewRNG())
-	g.WaitPCI("1af4:1044 1af4:1005", 1)
+	g.WaitPCI("1af4:1044 1af4:1005", 2)
 	names := strings.NewReplacer("DOMAIN", d.Name, "DIR", dir)
 	for _, line := range everyday {
 		t.VirshSays(names.Replace(line))
