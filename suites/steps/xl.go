@@ -108,8 +108,9 @@ func (t *T) send(file string, peer *T) {
 	const port = 8117
 	t.Sh(fmt.Sprintf("python3 -c 'import socket as s; c = s.create_server((\"\", %d)).accept()[0]; c.sendfile(open(\"%s\", \"rb\"))' >/dev/null 2>&1 &", port, file))
 	fetch := fmt.Sprintf("python3 -c 'import socket as s, shutil; shutil.copyfileobj(s.create_connection((\"%s\", %d)).makefile(\"rb\"), open(\"%s\", \"wb\"))'", t.Host().Address().Name, port, file)
-	peer.Sh("mkdir -p " + path.Dir(file))
-	peer.Until(xlLimit, file+" has come from "+t.Host().Address().Name, func() bool { return peer.Run(fetch).OK() })
+	listening := fmt.Sprintf("grep -q ':%X 00000000:0000 0A' /proc/net/tcp", port)
+	t.Until(xlLimit, file+" is served", func() bool { return t.Run(listening).OK() })
+	peer.Sh("mkdir -p " + path.Dir(file) + " && " + fetch) // once: the server serves once
 	want, got := t.Sh("sha256sum <"+file), peer.Sh("sha256sum <"+file)
 	if got != want {
 		t.must(fault.Infraf("send "+file, "it came as %s, not %s", got, want), "")
