@@ -119,7 +119,7 @@ var Rows = []Row{
 	{"Migration", "migrateToURI3 with vdsm's flags; downtime, speed; jobStats' keys; JOB_COMPLETED's downtime; RESUMED/MIGRATED; SHUTOFF/MIGRATED", by("C-VDSM-MIG O-MIG-P2P O-MIG-OPT"), "over TCP without TLS"},
 	{"Migration", "abortJob: OPERATION_ABORTED", by("O-MIG-CANCEL"), ""},
 	{"Migration", "Tunnelled; compressed", by("O-MIG-TUN O-MIG-HOW"), ""},
-	{"Migration", "Post-copy", by("O-MIG-POST"), "a draft: userfaultfd is not allowed in a container"},
+	{"Migration", "Post-copy", by("O-MIG-POST"), "in machines alone: Docker keeps userfaultfd from containers"},
 	{"Migration", "TLS; tickets of displays go along", nil, "oVirt's keys; nobody sits at a display during a migration here"},
 
 	{"Networks", "Networks on bridge and device, autostart, transient dummy, NO_NETWORK", by("C-VDSM-NET O-NET-BR O-NET-UNIQ"), ""},
