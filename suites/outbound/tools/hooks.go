@@ -141,6 +141,9 @@ var _ = check.Register("O-HOOK-D", check.Spec{
 	t.Sh("kill -HUP " + t.DaemonPID())
 	t.Until(stopLimit, "the daemon has called its hook", func() bool { return t.Exists(log) })
 	t.Expect(calls()).To(Equal([]string{"- reload begin SIGHUP"}), "calls of a reload")
+	old := t.DaemonPID()
 	t.RestartManager(syscall.SIGTERM)
+	forced := "grep -h ': " + old + ": warning .*forcefull daemon shutdown' /var/log/virtmatrix/*.log || true"
+	t.Expect(t.Sh(forced)).To(BeEmpty(), "what the daemon says that has waited half a minute for its threads to end")
 	t.Expect(calls()).To(Equal([]string{"- shutdown - shutdown", "- start - start"}), "calls of a restart")
 })
