@@ -8,9 +8,24 @@ import (
 	"time"
 )
 
+// StartBus starts the system's bus of L1 until the check is over.
+func (t *T) StartBus() {
+	t.Cleanup(func() {
+		t.EndBus()
+		t.RestartLibvirt(syscall.SIGTERM) // it ends with the bus that it is on
+	})
+	t.Sh("mkdir -p /run/dbus && dbus-daemon --system --fork")
+}
+
+// EndBus ends the system's bus of L1, if it runs.
+func (t *T) EndBus() {
+	t.Sh("kill $(pidof dbus-daemon) 2>/dev/null; rm -f /run/dbus/pid /run/dbus/system_bus_socket")
+}
+
 // StartPolkit starts the bus of L1 and polkit, which grants the user these actions,
 // until the check is over. A service manager starts both where there is one.
 func (t *T) StartPolkit(u *User, grants ...string) {
+	t.StartBus()
 	t.Sh("mkdir -p " + path.Dir(polkitRules) + " " + polkitAuthority)
 	t.Put(polkitRules, fmt.Sprintf("polkit.addRule(function(action, subject) {\n"+
 		"\tif (subject.user == %q && [%s].indexOf(action.id) >= 0) { return polkit.Result.YES; }\n});\n", u.Name, quoted(grants)))
@@ -18,10 +33,9 @@ func (t *T) StartPolkit(u *User, grants ...string) {
 	t.Put(polkitAuthority+"/virtmatrix.pkla", fmt.Sprintf("[granted]\nIdentity=unix-user:%s\nAction=%s\nResultAny=yes\nResultInactive=yes\nResultActive=yes\n",
 		u.Name, strings.Join(grants, ";")))
 	t.Cleanup(func() {
-		t.Sh("kill $(pidof polkitd) $(pidof dbus-daemon) 2>/dev/null; rm -f /run/dbus/pid /run/dbus/system_bus_socket " + polkitRules + " " + polkitAuthority + "/virtmatrix.pkla")
-		t.RestartLibvirt(syscall.SIGTERM) // it ends with the bus that it is on
+		t.Sh("kill $(pidof polkitd) 2>/dev/null; rm -f " + polkitRules + " " + polkitAuthority + "/virtmatrix.pkla")
 	})
-	t.Sh("chmod 644 " + polkitRules + "; mkdir -p /run/dbus && dbus-daemon --system --fork && " +
+	t.Sh("chmod 644 " + polkitRules + "; " +
 		"p=$(ls /usr/lib/polkit-1/polkitd /usr/libexec/polkitd 2>/dev/null | head -n 1) && setsid $p --no-debug >/run/polkitd.log 2>&1 </dev/null &")
 	ask := "dbus-send --system --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner string:org.freedesktop.PolicyKit1"
 	t.Until(time.Minute, "polkit is on the bus", func() bool { return t.Run(ask + " | grep -q true").OK() })

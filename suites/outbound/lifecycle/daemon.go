@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"syscall"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -30,4 +31,31 @@ var _ = check.Register("O-DAEMON", check.Spec{
 		d.Resume()
 		g.ExpectGoesOn(mark)
 	}
+})
+
+// bus is how long the daemon is watched after its bus has ended, at scale 1.
+const bus = 3 * time.Second
+
+// GDBus ends a process with its connection unless it says otherwise
+// (g_dbus_connection_set_exit_on_close).
+var _ = check.Register("O-DAEMON-BUS", check.Spec{
+	Asserts:  "The daemon goes on when the system's bus ends, and tells of its guest as before",
+	Requires: []matrix.Requirement{matrix.KVMStack},
+	Depends:  check.On(matrix.Libvirt),
+	Control: sabotage.Command("a daemon that is bound to the bus", "(until pidof dbus-daemon; do sleep 0.05; done; while pidof dbus-daemon; do sleep 0.05; done; "+
+		"kill $(pidof libvirtd virtqemud)) >/dev/null 2>&1 &"),
+}, func(t *steps.T) {
+	g := t.Guest()
+	mark := g.Mark()
+	t.StartBus()
+	t.RestartManager(syscall.SIGTERM) // it looks for the bus at its start
+	d, daemon := t.Connection().Lookup(g.Name), t.DaemonPID()
+	t.EndBus()
+	ended := time.Now()
+	t.Until(2*bus, "the daemon has been without a bus for a while", func() bool {
+		t.Expect(t.Exists("/proc/"+daemon+"/exe")).To(BeTrue(), "the daemon's process is there after its bus has ended")
+		return time.Since(ended) >= t.Limit(bus)
+	})
+	t.Expect(d.State()).To(Equal(libvirt.DOMAIN_RUNNING), "state of the guest, as the daemon without a bus tells it")
+	g.ExpectGoesOn(mark)
 })
