@@ -61,7 +61,7 @@ func TestSmokeAsksEveryCellWhatItNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, cell := range plan(t, Request{Profile: "smoke"}).Cells {
-		boot, foreign := "IK-BOOT", []Requirement{XenStack, SharedFolder, Contained, Deployment}
+		boot, foreign := "IK-BOOT", []Requirement{XenStack, SharedFolder, Contained, Deployment, AppArmor}
 		if cell.Tier == Container {
 			boot, foreign = "O-CONN", []Requirement{XenStack, OwnKernel, HostKVM, Privileged}
 		}
