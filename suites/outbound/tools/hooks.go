@@ -7,6 +7,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
@@ -143,7 +144,7 @@ var _ = check.Register("O-HOOK-D", check.Spec{
 	t.Expect(calls()).To(Equal([]string{"- reload begin SIGHUP"}), "calls of a reload")
 	old := t.DaemonPID()
 	t.RestartManager(syscall.SIGTERM)
-	forced := "grep -h ': " + old + ": warning .*forcefull daemon shutdown' /var/log/virtmatrix/*.log || true"
+	forced := "grep -h ': " + old + ": warning .*forcefull daemon shutdown' " + agent.ServiceLog(t.Manager().Name) + " || true"
 	t.Expect(t.Sh(forced)).To(BeEmpty(), "what the daemon says that has waited half a minute for its threads to end")
 	t.Expect(calls()).To(Equal([]string{"- shutdown - shutdown", "- start - start"}), "calls of a restart")
 })
