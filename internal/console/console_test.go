@@ -63,6 +63,7 @@ func TestScanFindsTrouble(t *testing.T) {
 		{"Xen warning", "(XEN) Assertion 'pfn_valid' failed at mm.c:1234", Complaint},
 		{"Xen guest crash", "(XEN) domain_crash called from p2m.c:1301", Complaint},
 		{"Xen guest crash", "(XEN) Domain 3 (vcpu#0) crashed on cpu#1:", Complaint},
+		{"Xen triple fault", "(XEN) d3v0 Triple fault - invoking HVM shutdown action 1", Complaint},
 		{"kernel panic", "(d0) [    4.1] Kernel panic - not syncing: Fatal exception", Fatal},
 		// ours
 		{"agent gave up", "virtmatrix-agent: cannot find disk \"root\": no virtio disk has this serial", Fatal},

@@ -66,6 +66,8 @@ var patterns = []pattern{
 	// xen/arch/x86/traps.c, do_invalid_op; xen/include/xen/sched.h, domain_crash
 	{"Xen warning", Complaint, []string{"Xen ", "Assertion"}, regexp.MustCompile(`^\(XEN\) (\[.*\] )?(Xen (WARN|BUG) at|Assertion '.*' failed)`)},
 	{"Xen guest crash", Complaint, []string{"domain_crash", "crashed"}, regexp.MustCompile(`^\(XEN\) (\[.*\] )?(domain_crash called from|Domain \d+ (\(vcpu#\d+\) |reported )crashed)`)},
+	// xen/arch/x86/hvm/hvm.c, hvm_triple_fault
+	{TripleFault, Complaint, []string{"Triple fault"}, regexp.MustCompile(`^\(XEN\) (\[.*\] )?d\d+v\d+ Triple fault - invoking HVM shutdown action \d`)},
 	{agentName, Fatal, []string{"virtmatrix-agent"}, regexp.MustCompile(`^virtmatrix-agent: cannot `)},
 	// arch/x86/kernel/dumpstack.c: a trace that no line above announced. See Scan.
 	{traceName, Complaint, []string{"Call Trace"}, regexp.MustCompile(`\bCall Trace:`)},
@@ -73,6 +75,9 @@ var patterns = []pattern{
 
 // xenPanic is the pattern of Xen's last words.
 const xenPanic = "Xen panic"
+
+// TripleFault is the pattern of what Xen says of a guest whose processor found no way on.
+const TripleFault = "Xen triple fault"
 
 // agentName is the pattern of the agent's last words.
 const agentName = "agent gave up"

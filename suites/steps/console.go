@@ -100,15 +100,16 @@ func (t *T) watchGuests() error {
 
 // trouble attributes what a console said. A stall of a host that waited for a
 // processor more than it ran, in the seconds before it said so, is the machine's.
-// One of an emulated host may be the emulator's, and so may an oops of int3: its
-// kernel patched code of which the emulator went on with an old translation.
+// One of an emulated host may be the emulator's, and so may an oops of int3, whose
+// kernel patched code of which the emulator went on with an old translation, and a
+// triple fault of a guest, for which a guest of KVM boots anew (ExpectSameBoot).
 func (t *T) trouble(who string, found []console.Finding, layer matrix.Layer) error {
 	var lines []string
 	stalls, stale := true, false
 	for _, f := range found {
 		lines = append(lines, f.String())
 		stalls = stalls && f.Severity == console.Stall
-		stale = stale || strings.Contains(f.Line, "Oops: int3")
+		stale = stale || strings.Contains(f.Line, "Oops: int3") || f.Pattern == console.TripleFault
 		if strings.HasPrefix(f.Line, "(XEN)") {
 			layer = matrix.LayerHypervisor
 		}
@@ -161,11 +162,11 @@ func (t *T) endWhenHung(ctx context.Context, end context.CancelCauseFunc) {
 	}
 }
 
-// stalls are those that L1's console told of during the attempt, when it told of no
-// other trouble: that is judged at the attempt's end.
+// stalls are those that L1's console told of during the attempt, and triple faults of
+// guests, when it told of no other trouble: that is judged at the attempt's end.
 func (t *T) stalls() []console.Finding {
 	found, err := t.hostTrouble()
-	if err != nil || slices.ContainsFunc(found, func(f console.Finding) bool { return f.Severity != console.Stall }) {
+	if err != nil || slices.ContainsFunc(found, func(f console.Finding) bool { return f.Severity != console.Stall && f.Pattern != console.TripleFault }) {
 		return nil
 	}
 	return found

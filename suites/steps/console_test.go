@@ -9,7 +9,10 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-const lockup = "watchdog: BUG: soft lockup - CPU#0 stuck for 26s!\n"
+const (
+	lockup      = "watchdog: BUG: soft lockup - CPU#0 stuck for 26s!\n"
+	tripleFault = "(XEN) d3v0 Triple fault - invoking HVM shutdown action 1\n"
+)
 
 func TestTroubleOnTheConsoleFailsTheCheckThatItCameIn(t *testing.T) {
 	const warning = "[    9.0] WARNING: CPU: 0 PID: 1 at kernel/x.c:1 f+0x1\n"
@@ -70,22 +73,28 @@ func TestStarvationIsOfTheSecondsBeforeAStall(t *testing.T) {
 }
 
 func TestAStallOfAnEmulatedHostIsTheEmulatorsOnce(t *testing.T) {
-	for _, text := range []string{lockup, "Oops: int3: 0000 [#1] PREEMPT SMP\nCall Trace:\n"} {
+	for _, text := range []string{lockup, "Oops: int3: 0000 [#1] PREEMPT SMP\nCall Trace:\n", tripleFault} {
+		layer := matrix.LayerKernel
+		if text == tripleFault {
+			layer = matrix.LayerHypervisor
+		}
 		says := func(_ *T, h *hosttest.Host) { h.Print(text) }
 		on(t, mayBeEmulator("tell the stack from the emulator", text[:9]), says, emulated)
-		on(t, ends(matrix.Fail, matrix.LayerKernel, text[:9]), says, again)
-		on(t, ends(matrix.Fail, matrix.LayerKernel, text[:9]), says)
+		on(t, ends(matrix.Fail, layer, text[:9]), says, again)
+		on(t, ends(matrix.Fail, layer, text[:9]), says)
 	}
 }
 
 func TestAFailureThatCameOfAStallIsNotTheProductsYet(t *testing.T) {
-	fails := func(t *T, h *hosttest.Host) {
-		h.Print(lockup)
-		t.Fail(matrix.LayerManagement, "cannot acquire state change lock")
+	for text, told := range map[string]string{lockup: "soft lockup", tripleFault: "d3v0 Triple fault"} {
+		fails := func(t *T, h *hosttest.Host) {
+			h.Print(text)
+			t.Fail(matrix.LayerManagement, "cannot acquire state change lock")
+		}
+		on(t, mayBeEmulator(told, "state change lock"), fails, emulated)
+		on(t, ends(matrix.Fail, matrix.LayerManagement, "state change lock"), fails, again)
+		on(t, ends(matrix.Fail, matrix.LayerManagement, "state change lock"), fails)
 	}
-	on(t, mayBeEmulator("soft lockup", "state change lock"), fails, emulated)
-	on(t, ends(matrix.Fail, matrix.LayerManagement, "state change lock"), fails, again)
-	on(t, ends(matrix.Fail, matrix.LayerManagement, "state change lock"), fails)
 }
 
 func TestAHostThatHangsIsNotWaitedFor(t *testing.T) {
