@@ -5,6 +5,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
@@ -12,7 +13,7 @@ import (
 // waits until it answers. One that does not fails the check. Where drivers have daemons
 // of their own it is done to all of them, as an update does.
 func (t *T) RestartLibvirt(signal syscall.Signal) {
-	for _, d := range slices.Backward(t.daemons()) {
+	for _, d := range slices.Backward(t.Daemons()) {
 		t.restart(d.Name, signal)
 	}
 	t.reconnect()
@@ -37,8 +38,11 @@ func (t *T) startLibvirt() (manager bool) {
 }
 
 // RestartManager does so to the daemon that manages guests alone.
-func (t *T) RestartManager(signal syscall.Signal) {
-	t.restart(t.Manager().Name, signal)
+func (t *T) RestartManager(signal syscall.Signal) { t.RestartDaemon(t.Manager(), signal) }
+
+// RestartDaemon does so to one of libvirt's daemons.
+func (t *T) RestartDaemon(d layout.Daemon, signal syscall.Signal) {
+	t.restart(d.Name, signal)
 	t.reconnect()
 }
 

@@ -175,11 +175,11 @@ func unanswered(err error) bool {
 // ofAnother says that an error is the daemon's answer: it did not reach the daemon of
 // another driver.
 func (t *T) ofAnother(err error) bool {
-	return slices.ContainsFunc(t.daemons()[1:], func(d layout.Daemon) bool { return strings.Contains(err.Error(), "/"+d.Name+"-sock") })
+	return slices.ContainsFunc(t.Daemons()[1:], func(d layout.Daemon) bool { return strings.Contains(err.Error(), "/"+d.Name+"-sock") })
 }
 
-// daemons are those of libvirt's drivers, the one that manages guests first.
-func (t *T) daemons() []layout.Daemon {
+// Daemons are those of libvirt's drivers, the one that manages guests first.
+func (t *T) Daemons() []layout.Daemon {
 	all, err := t.Layout().Drivers(t.Kind())
 	t.must(err, "find libvirt's daemons")
 	slices.Reverse(all)
@@ -189,7 +189,7 @@ func (t *T) daemons() []layout.Daemon {
 // explain says why a call was not answered: L1 is dead, a daemon is, the daemon ended
 // the connection while it runs on, or it was us.
 func (t *T) explain(op string, err error) error {
-	for _, d := range t.daemons() {
+	for _, d := range t.Daemons() {
 		res, execErr := t.Host().Exec(t.ctx, "pidof "+d.Name+" || tail -n 20 "+agent.ServiceLog("agent")+" "+agent.ServiceLog(d.Name))
 		if execErr != nil {
 			return execErr
