@@ -30,7 +30,7 @@ var _ = check.Register("O-CONN-DRV", check.Spec{
 })
 
 // toldLimit is how long a call may take over a connection that was lost, and the word of it.
-const toldLimit = 30 * time.Second
+const toldLimit = 10 * time.Second
 
 // answered asks each driver through a connection of before the restart of a daemon.
 func answered(t *steps.T, conn *steps.Connection, daemon string) {
