@@ -77,7 +77,7 @@ func TestSmokeAsksEveryCellWhatItNames(t *testing.T) {
 		var ids []string
 		for _, k := range cell.Checks {
 			ids = append(ids, k.ID)
-			check, err := catalog(t).Check(k.ID)
+			check, err := c.Check(k.ID)
 			if err != nil {
 				t.Fatal(err)
 			}
