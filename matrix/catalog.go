@@ -97,14 +97,19 @@ func (l *loader) fresh(to *string, what string) reader {
 	}
 }
 
-// On returns the catalogue for a machine: without the constraints that hold only
-// where L1 is emulated, unless it is.
+// On returns the catalogue for a machine: without the constraints and requirements that
+// hold only where L1 is emulated, unless it is.
 func (c *Catalog) On(emulated bool) *Catalog {
 	if emulated {
 		return c
 	}
 	out := *c
 	out.Constraints = slices.DeleteFunc(slices.Clone(c.Constraints), func(k Constraint) bool { return k.Emulated })
+	out.Checks = slices.Clone(c.Checks)
+	for i := range out.Checks {
+		check := &out.Checks[i]
+		check.Requires = slices.DeleteFunc(slices.Clone(check.Requires), Requirement.emulated)
+	}
 	return &out
 }
 

@@ -93,6 +93,8 @@ func TestARequirementThatACellDoesNotMeetHasItsReason(t *testing.T) {
 		{contained, []Requirement{HostKVM}, "asks KVM of the host's own kernel, and a container has that of L0"},
 		{kvm, []Requirement{Since(Libvirt, "7.0")}, ""},
 		{kvm, []Requirement{Since(Libvirt, "8.4.0")}, "needs libvirt 8.4.0, the cell has 7.0"},
+		{kvm, []Requirement{SinceEmulated(Libvirt, "8.4.0")}, "needs libvirt 8.4.0 on an emulated host, the cell has 7.0"},
+		{kvm, []Requirement{SinceEmulated(Libvirt, "7.0")}, ""},
 		{own, []Requirement{OwnQEMU}, ""},
 		{beside, []Requirement{OwnQEMU}, ""},
 		{twin, []Requirement{OwnQEMU}, "an emulator of another release is started with a privilege that users do not have"},

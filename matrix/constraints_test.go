@@ -183,6 +183,16 @@ func TestSomeCannotBeOnlyWhereL1IsEmulated(t *testing.T) {
 	if err := allowed(&cell, c.On(true).Constraints); err == nil || !strings.Contains(err.Error(), "CR8") {
 		t.Errorf("on an emulated host: %v, want what it dies of", err)
 	}
+	old := &Cell{Kind: Xen, Tier: Nested, Stack: []Choice{{Component: XenHyp, Version: "4.17"}}}
+	for emulated, want := range map[bool]string{true: "needs xen 4.20 on an emulated host, the cell has 4.17", false: ""} {
+		check, err := c.On(emulated).Check("IX-HVM-UEFI")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := check.inapplicable(old); got != want {
+			t.Errorf("IX-HVM-UEFI where L1 is emulated is %v: got %q, want %q", emulated, got, want)
+		}
+	}
 	if n := len(c.Constraints); n != len(c.On(true).Constraints) || n == len(c.On(false).Constraints) {
 		t.Errorf("%d constraints became %d where L1 is emulated and %d where it is not", n, len(c.On(true).Constraints), len(c.On(false).Constraints))
 	}

@@ -49,7 +49,19 @@ func Since(comp Component, version string) Requirement {
 	return Requirement(fmt.Sprintf("%s %s %s", since, comp, version))
 }
 
-const since = "since"
+// SinceEmulated requires it only where L0 emulates the processors of L1 (Catalog.On): what
+// their emulator cannot do with an older version is no statement about that.
+func SinceEmulated(comp Component, version string) Requirement {
+	return Since(comp, version) + whereEmulated
+}
+
+const (
+	since         = "since"
+	whereEmulated = " where emulated"
+)
+
+// emulated says that it is required only where L1 is emulated.
+func (r Requirement) emulated() bool { return strings.HasSuffix(string(r), whereEmulated) }
 
 // condition is met by some cells. Its zero fields exclude none.
 type condition struct {
@@ -124,7 +136,7 @@ func (r Requirement) verify() error {
 // since parts the component and its version; ok is false for a word of the
 // vocabulary.
 func (r Requirement) since() (comp Component, version string, ok bool) {
-	words := strings.Fields(string(r))
+	words := strings.Fields(strings.TrimSuffix(string(r), whereEmulated))
 	if len(words) != 3 || words[0] != since {
 		return "", "", false
 	}
@@ -150,6 +162,8 @@ func (r Requirement) unmet(cell *Cell) string {
 		switch {
 		case !ok:
 			return fmt.Sprintf("%s is no component of the %s stack", comp, cell.Kind)
+		case Compare(has.Upstream(), version) < 0 && r.emulated():
+			return fmt.Sprintf("needs %s %s on an emulated host, the cell has %s", comp, version, has.Version)
 		case Compare(has.Upstream(), version) < 0:
 			return fmt.Sprintf("needs %s %s, the cell has %s", comp, version, has.Version)
 		}

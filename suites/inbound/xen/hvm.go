@@ -6,6 +6,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
 )
@@ -66,11 +67,11 @@ var _ = check.Register("IX-HVM", check.Spec{
 })
 
 // The firmware finds nothing that it could boot and says so, which needs no guest for UEFI.
-// An L0 that emulates by qemu 7.2 ends meanwhile, on 4.14 and 4.17 each time
-// ("tcg_handle_interrupt: assertion failed"): there it is no answer. On 4.20 it holds.
+// The emulator of an emulated host (qemu 7.2) aborts meanwhile under 4.14 and 4.17, each time
+// ("tcg_handle_interrupt: assertion failed"), and not under 4.20.
 var _ = check.Register("IX-HVM-UEFI", check.Spec{
 	Asserts:  "A fully virtualised guest runs UEFI firmware, which looks for what to boot",
-	Requires: stack,
+	Requires: []matrix.Requirement{matrix.XenStack, matrix.SinceEmulated(matrix.XenHyp, "4.20")},
 	Depends:  depends,
 	Control:  ignores("create"),
 }, func(t *steps.T) {
