@@ -122,29 +122,10 @@ func Alter(api string, change func(payload []byte) []byte) Fault {
 	}}
 }
 
-// DropEvent keeps events of a kind from the client, as in
+// DuplicateEvent tells events of a kind twice, as in
 // REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE.
-func DropEvent(event string) Fault {
-	return Fault{fmt.Sprintf("DropEvent(%s)", event), event, typeEvent, func(*wire, message) (func(), error) {
-		return func() {}, nil
-	}}
-}
-
-// DuplicateEvent tells events of a kind twice.
 func DuplicateEvent(event string) Fault {
 	return Fault{fmt.Sprintf("DuplicateEvent(%s)", event), event, typeEvent, func(w *wire, m message) (func(), error) {
 		return func() { w.tell(m); w.tell(m) }, nil
-	}}
-}
-
-// SwapEvents tells every two events of a kind in the wrong order. One that no other
-// follows is never told.
-func SwapEvents(event string) Fault {
-	return Fault{fmt.Sprintf("SwapEvents(%s)", event), event, typeEvent, func(w *wire, m message) (func(), error) {
-		first, ok := w.held[m.procedure()]
-		if !ok {
-			return func() { w.held[m.procedure()] = m }, nil
-		}
-		return func() { delete(w.held, m.procedure()); w.tell(m); w.tell(first) }, nil
 	}}
 }

@@ -96,7 +96,7 @@ func (p *Proxy) decide(w *wire, m message) func() {
 // Wrap returns the connection to a daemon with the proxy before it, which then owns
 // it. It must be new: messages are told apart from the first byte on.
 func (p *Proxy) Wrap(daemon net.Conn) net.Conn {
-	w := &wire{Conn: daemon, proxy: p, held: map[procedure]message{}}
+	w := &wire{Conn: daemon, proxy: p}
 	w.sent, w.calls = io.Pipe()
 	w.replies, w.said = io.Pipe()
 	go w.carryCalls()
@@ -115,8 +115,6 @@ type wire struct {
 	calls   *io.PipeWriter
 	replies *io.PipeReader
 	said    *io.PipeWriter
-	// held are the events that wait for the next of their kind, which goes first.
-	held map[procedure]message
 }
 
 // Read reads what the client is told.

@@ -78,33 +78,3 @@ func SetWord(place int, value uint32) func([]byte) []byte {
 		return payload
 	}
 }
-
-// The types of typed parameters (virTypedParameterType) that are one or two words.
-const (
-	paramInt     = 1
-	paramUint    = 2
-	paramLlong   = 3
-	paramUllong  = 4
-	paramBoolean = 6
-)
-
-// SetParam makes a change of payload for Alter: each typed parameter of that name
-// that is a whole number or a boolean gets the value.
-func SetParam(field string, value int64) func([]byte) []byte {
-	name := appendString(nil, field)
-	return func(payload []byte) []byte {
-		for at := 0; at+len(name)+4 <= len(payload); at += 4 {
-			if !bytes.HasPrefix(payload[at:], name) {
-				continue
-			}
-			rest := payload[at+len(name):]
-			switch kind := binary.BigEndian.Uint32(rest); {
-			case len(rest) >= 8 && (kind == paramInt || kind == paramUint || kind == paramBoolean):
-				binary.BigEndian.PutUint32(rest[4:], uint32(value))
-			case len(rest) >= 12 && (kind == paramLlong || kind == paramUllong):
-				binary.BigEndian.PutUint64(rest[4:], uint64(value))
-			}
-		}
-		return payload
-	}
-}
