@@ -69,6 +69,36 @@ var _ = check.Register("O-SNAP-MEM", check.Spec{
 	t.Expect(t.TextAt(over, 0, len(two))).To(Equal(two), "what was written later, and is not lost")
 })
 
+var _ = check.Register("O-SNAP-XMEM", check.Spec{
+	Asserts:  "A guest goes back to the memory and disk of an external snapshot, from running and from off, and goes on when that is deleted with its files",
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "9.9")},
+	Depends:  check.On(matrix.Libvirt, matrix.QEMU, "disk", "security"),
+	Control:  sabotage.Swallow("virDomainRevertToSnapshot"),
+}, func(t *steps.T) {
+	t.Sh("mkdir -p " + t.Scratch("images")) // where libvirt makes images of its own
+	memory, disk := t.Scratch("images/memory"), t.Settings().DiskName
+	d, g := t.Started(domain.WithDisk(t.QCOW2("images/base", ""), "qcow2"))
+	g.WriteAt(disk, 0, one)
+	mark := g.Mark()
+	s := d.Snapshot("moment", libvirt.DOMAIN_SNAPSHOT_CREATE_LIVE, steps.MemoryIn(memory), steps.External(disk, t.Scratch("images/over")))
+	for _, state := range []libvirt.DomainState{libvirt.DOMAIN_RUNNING, libvirt.DOMAIN_SHUTOFF} {
+		g.WriteAt(disk, 0, two)
+		g.PutMemory(two)
+		if state == libvirt.DOMAIN_SHUTOFF {
+			d.Destroy()
+		}
+		s.Revert(0)
+		g.WaitReady()
+		t.Expect(g.ReadAt(disk, 0, len(one))).To(Equal(one), "what the guest reads that went back, and was in state %d", state)
+		g.ExpectGoesOn(mark)
+	}
+	s.Delete(0)
+	t.Expect(d.Snapshots(0)).To(BeEmpty())
+	t.Expect(t.Exists(memory)).To(BeFalse(), "the memory of the deleted snapshot is there")
+	g.ExpectGoesOn(mark)
+	t.Expect(g.ReadAt(disk, 0, len(one))).To(Equal(one), "what the guest reads after the snapshot was deleted")
+})
+
 var _ = check.Register("O-SNAP-XDEL", check.Spec{
 	Asserts:  "External snapshots are deleted and reverted to, and where libvirt cannot yet, it refuses and changes nothing",
 	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "0.9.5")},

@@ -22,7 +22,7 @@ var _ = check.Register("O-SNAP-MODE", check.Spec{
 	d := t.Define(domain.WithDisk(base, "qcow2"))
 	d.Snapshot("off", diskOnly, steps.External(disk, off))
 	d.Start()
-	d.Snapshot("running", 0, steps.MemoryIn(memory), steps.External(disk, running))
+	s := d.Snapshot("running", 0, steps.MemoryIn(memory), steps.External(disk, running))
 	d.CopyDisk(disk, domain.NewDisk(copied, "qcow2"), 0)
 	d.WaitBlockJobReady(disk)
 	d.EndBlockJob(disk, 0)
@@ -33,4 +33,10 @@ var _ = check.Register("O-SNAP-MODE", check.Spec{
 	}
 	d.Save(saved)
 	t.Expect(t.OpenToOthers(files...)).To(BeEmpty(), "images of a disk with mode 600 that others may read or write, with their modes")
+	if t.AtLeast(matrix.Libvirt, "9.9") {
+		s.Revert(0) // onto an image that libvirt makes and names
+		chain := d.DiskChain(disk)
+		t.RemoveAfter(chain[0])
+		t.Expect(t.OpenToOthers(chain...)).To(BeEmpty(), "images of a disk with mode 600 that went back, which others may read or write, with their modes")
+	}
 })
