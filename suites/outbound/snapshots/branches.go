@@ -12,6 +12,37 @@ import (
 	"libvirt.org/go/libvirt"
 )
 
+// A domain that is off has its images merged by an emulator that libvirt starts for it.
+var _ = check.Register("O-SNAP-XOFF", check.Spec{
+	Asserts:  "A domain that is off goes back to an external snapshot, and starts with its disk as it was when both of its snapshots are deleted",
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "9.9")},
+	Depends:  check.On(matrix.Libvirt, matrix.QEMU, "disk", "security"),
+	Control:  sabotage.Swallow("virDomainRevertToSnapshot"),
+}, func(t *steps.T) {
+	folder, disk := t.Scratch("images"), t.Settings().DiskName
+	t.Sh("mkdir -p " + folder) // where libvirt makes images of its own
+	d := t.Define(domain.WithDisk(t.QCOW2("images/base", one), "qcow2"))
+	starts := func(reads, writes string) {
+		d.Start()
+		g := d.Guest()
+		t.Expect(g.ReadAt(disk, 0, len(reads))).To(Equal(reads), "what the guest reads")
+		g.WriteAt(disk, 0, writes)
+		d.Destroy()
+	}
+	first := d.Snapshot("first", diskOnly, steps.External(disk, folder+"/first"))
+	starts(one, two)
+	second := d.Snapshot("second", diskOnly, steps.External(disk, folder+"/second"))
+	starts(two, three)
+	second.Revert(0)
+	t.Expect(d.State()).To(Equal(libvirt.DOMAIN_SHUTOFF), "state of the domain that was off and went back")
+	starts(two, three)
+	first.Delete(0)
+	second.Delete(0)
+	t.Expect(d.State()).To(Equal(libvirt.DOMAIN_SHUTOFF), "state of the domain whose snapshots were deleted while it was off")
+	t.Expect(t.Sh("ls "+folder)).To(Equal("base"), "images of the disk once its snapshots are gone")
+	starts(three, two)
+})
+
 // An image that one branch of a tree is done with may be what another one stands on.
 var _ = check.Register("O-SNAP-XTREE", check.Spec{
 	Asserts:  "Each external snapshot of a tree holds its moment after others were gone back to and deleted, and what cannot be deleted is refused and stays",
