@@ -20,9 +20,9 @@ var _ = check.Register("O-SNAP-MODE", check.Spec{
 	off, running, memory, saved, copied := t.Scratch("off"), t.Scratch("running"), t.Scratch("memory"), t.Scratch("saved"), t.Scratch("copied")
 	files := []string{base, off, running, memory, copied, saved}
 	d := t.Define(domain.WithDisk(base, "qcow2"))
-	d.Snapshot("off", diskOnly, steps.External(disk, off))
+	s := d.Snapshot("off", diskOnly, steps.External(disk, off))
 	d.Start()
-	s := d.Snapshot("running", 0, steps.MemoryIn(memory), steps.External(disk, running))
+	d.Snapshot("running", 0, steps.MemoryIn(memory), steps.External(disk, running))
 	d.CopyDisk(disk, domain.NewDisk(copied, "qcow2"), 0)
 	d.WaitBlockJobReady(disk)
 	d.EndBlockJob(disk, 0)
