@@ -1,0 +1,52 @@
+package blockjobs
+
+import (
+	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/check"
+	"github.com/virtmatrix/virtmatrix/suites/sabotage"
+	"github.com/virtmatrix/virtmatrix/suites/steps"
+	"libvirt.org/go/libvirt"
+)
+
+// A checkpoint is a bitmap in each image of the disk, which a commit has to bring along
+// (qemuBlockBitmapsHandleCommitFinish, src/qemu/qemu_block.c).
+var _ = check.Register("O-BKP-OVER", check.Spec{
+	Asserts:  "Incremental backups hold all that was written since their checkpoint over a snapshot of the disk, a new start, and its commit into the base",
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "7.2.0")},
+	Depends:  check.On(matrix.Libvirt, matrix.QEMU, "disk"),
+	Control:  sabotage.Swallow("virDomainBlockJobAbort"),
+}, func(t *steps.T) {
+	base, disk, over := t.QCOW2("disk", one), t.Settings().DiskName, t.Scratch("over")
+	full, first, second, last := t.Scratch("full"), t.Scratch("first"), t.Scratch("second"), t.Scratch("last")
+	d, g := t.Started(domain.WithDisk(base, "qcow2"))
+	if noCheckpoints(t, d, full) {
+		return
+	}
+	d.PushTo(disk, full, "", "c1")
+	g.WriteAt(disk, mib, two)
+	d.Snapshot("moment", libvirt.DOMAIN_SNAPSHOT_CREATE_DISK_ONLY|libvirt.DOMAIN_SNAPSHOT_CREATE_NO_METADATA, steps.External(disk, over))
+	g.WriteAt(disk, 2*mib, three)
+	d.PushTo(disk, first, "c1", "c2")
+	t.Expect(alone(t, first, 0, mib, 2*mib)).To(Equal([]string{"", two, three}), "what the increment over a snapshot holds alone")
+
+	d.Destroy()
+	d.Start() // the bitmaps come from the images
+	g.WaitReady()
+	g.WriteAt(disk, 3*mib, two)
+	d.PushTo(disk, second, "c2", "c3")
+	t.Expect(alone(t, second, 0, mib, 2*mib, 3*mib)).To(Equal([]string{"", "", "", two}), "what the increment over a new start holds alone")
+
+	g.WriteAt(disk, 0, three)
+	t.Do("commit the active image", func() error { return d.Raw.BlockCommit(disk, "", "", 0, libvirt.DOMAIN_BLOCK_COMMIT_ACTIVE) })
+	d.WaitBlockJobReady(disk)
+	d.EndBlockJob(disk, libvirt.DOMAIN_BLOCK_JOB_ABORT_PIVOT)
+	d.WaitDiskChain(disk, base)
+	g.WriteAt(disk, 2*mib, one)
+	d.PushTo(disk, last, "c3", "")
+	for i, image := range []string{first, second, last} {
+		ontop(t, image, []string{full, first, second}[i])
+	}
+	t.ExpectSameContent(base, last)
+})
