@@ -12,19 +12,19 @@ import (
 // QCOW2 makes an image in L1 for a guest's disk of SharedDiskBytes which begins with a
 // text, and which nobody but its owner may read.
 func (t *T) QCOW2(name, text string) (path string) {
-	return t.qcow2(name, "printf %s "+host.Quote(text))
+	return t.qcow2(name, "printf %s "+host.Quote(text), SharedDiskBytes)
 }
 
 // NoisyQCOW2 makes an image whose every byte has been written.
-func (t *T) NoisyQCOW2(name string) (path string) {
-	return t.qcow2(name, fmt.Sprintf("head -c %d /dev/urandom", SharedDiskBytes))
+func (t *T) NoisyQCOW2(name string, bytes int64) (path string) {
+	return t.qcow2(name, fmt.Sprintf("head -c %d /dev/urandom", bytes), bytes)
 }
 
-func (t *T) qcow2(name, content string) (path string) {
+func (t *T) qcow2(name, content string, bytes int64) (path string) {
 	path = t.Scratch(name)
 	raw := path + ".raw"
 	t.Sh(fmt.Sprintf("%s >%s && truncate -s %d %s && %s convert -f raw -O qcow2 %s %s && rm %s && chmod 600 %s",
-		content, raw, SharedDiskBytes, raw, t.Program(layout.QEMUImg), raw, path, raw, path))
+		content, raw, bytes, raw, t.Program(layout.QEMUImg), raw, path, raw, path))
 	return path
 }
 

@@ -76,6 +76,14 @@ func (d *Domain) SnapshotFrom(name, xml string, flags libvirt.DomainSnapshotCrea
 	return s
 }
 
+// LookupSnapshot returns a snapshot that the domain has.
+func (d *Domain) LookupSnapshot(name string) *Snapshot {
+	s := &Snapshot{t: d.t, Name: name}
+	s.Raw = Get(d.t, "look up snapshot "+name, func() (*libvirt.DomainSnapshot, error) { return d.Raw.SnapshotLookupByName(name, 0) })
+	d.t.Cleanup(func() { _ = s.Raw.Free() })
+	return s
+}
+
 // Snapshots lists the names of the domain's snapshots, in their order.
 func (d *Domain) Snapshots(flags libvirt.DomainSnapshotListFlags) (names []string) {
 	d.t.Do("list snapshots", func() error {

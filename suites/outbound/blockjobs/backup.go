@@ -48,7 +48,7 @@ var _ = check.Register("O-BKP-FULL", check.Spec{
 	if noBackup(t) {
 		return
 	}
-	image, disk, pushed, scratch := t.NoisyQCOW2("disk"), t.Settings().DiskName, t.Scratch("pushed"), t.Scratch("scratch")
+	image, disk, pushed, scratch := t.NoisyQCOW2("disk", steps.SharedDiskBytes), t.Settings().DiskName, t.Scratch("pushed"), t.Scratch("scratch")
 	d, g := t.Started(domain.WithDisk(image, "qcow2"))
 	g.WriteAt(disk, 0, one)
 	d.PushTo(disk, pushed, "", "")

@@ -21,7 +21,7 @@ var _ = check.Register("O-BLK-COPY", check.Spec{
 	}) {
 		return
 	}
-	image, raw, moved, disk := t.NoisyQCOW2("disk"), t.Scratch("raw"), t.Scratch("moved"), t.Settings().DiskName
+	image, raw, moved, disk := t.NoisyQCOW2("disk", steps.SharedDiskBytes), t.Scratch("raw"), t.Scratch("moved"), t.Settings().DiskName
 	d, g := t.Started(domain.WithDisk(image, "qcow2"))
 	g.WriteAt(disk, 0, one)
 	d.CopyDisk(disk, domain.NewDisk(raw, "raw"), 0)
@@ -54,7 +54,7 @@ var _ = check.Register("O-BLK-JOB", check.Spec{
 	if t.XenDomainLacks("ask for a disk's job", func(d *libvirt.Domain) error { _, err := d.GetBlockJobInfo("xvda", 0); return err }) {
 		return
 	}
-	base, disk := t.NoisyQCOW2("base"), t.Settings().DiskName
+	base, disk := t.NoisyQCOW2("base", steps.SharedDiskBytes), t.Settings().DiskName
 	top := t.Overlay("top", base)
 	d, g := t.Started(domain.WithDisk(top, "qcow2"))
 	g.WriteAt(disk, 0, one)

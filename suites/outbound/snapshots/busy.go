@@ -45,7 +45,7 @@ var _ = check.Register("O-BUSY-COPY", check.Spec{
 	Control:  late(),
 }, func(t *steps.T) {
 	disk := t.Settings().DiskName
-	d, g := t.Started(domain.WithDisk(t.NoisyQCOW2("disk"), "qcow2"))
+	d, g := t.Started(domain.WithDisk(t.NoisyQCOW2("disk", steps.SharedDiskBytes), "qcow2"))
 	g.Dirty(dirtyMiB)
 	mark, questions := g.Mark(), d.Questions(true)
 	d.CopyDisk(disk, domain.NewDisk(t.Scratch("copy"), "qcow2"), t.Slow(slowCopy))

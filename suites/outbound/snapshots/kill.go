@@ -34,7 +34,7 @@ func killed(id, what string, control *sabotage.Control, job func(t *steps.T, fol
 }
 
 func survives(t *steps.T, folder string, job func(*libvirt.Domain, int) error) {
-	image := t.NoisyQCOW2("disk")
+	image := t.NoisyQCOW2("disk", steps.SharedDiskBytes)
 	d := t.Define(withBIOS, domain.WithDisk(image, "qcow2"))
 	defined, daemon := d.Dump(libvirt.DOMAIN_XML_INACTIVE), t.DaemonPID()
 	starts := func() {

@@ -1,8 +1,10 @@
 package snapshots
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"syscall"
 	"time"
 
 	. "github.com/onsi/gomega"
@@ -10,6 +12,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
+	"github.com/virtmatrix/virtmatrix/suites/sabotage"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
 	"libvirt.org/go/libvirt"
 )
@@ -21,24 +24,15 @@ var _ = check.Register("O-KILL-DEL", check.Spec{
 	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
 	Control:  anotherDaemon(),
 }, func(t *steps.T) {
-	folder, disk, below, content := t.Scratch("files"), t.Settings().DiskName, t.NoisyQCOW2("below"), t.NoisyQCOW2("content")
-	d := t.Define(withBIOS, domain.WithDisk(folder+"/base", "qcow2"))
-	defined, daemon := d.Dump(libvirt.DOMAIN_XML_INACTIVE), t.DaemonPID()
-	runs := func() *steps.Snapshot {
-		t.Sh("rm -rf " + folder + " && install -d -m 777 " + folder + " && cp " + below + " " + folder + "/base")
-		t.Connection().Define(defined)
-		s := d.Snapshot("moment", diskOnly, steps.External(disk, folder+"/over"))
-		t.Sh(t.Program(layout.QEMUImg) + " convert -n -O qcow2 " + content + " " + folder + "/over")
-		d.Start()
-		return s
-	}
-	s := runs()
+	m := newMerge(t)
+	d, content, disk, daemon := m.d, m.content, m.disk, t.DaemonPID()
+	s := m.runs()
 	began := time.Now()
 	s.Delete(0)
 	took := time.Since(began)
 	for i := range moments {
 		d.Destroy()
-		s = runs()
+		s = m.runs()
 		after := time.Duration(float64(took) * (float64(i) + rand.Float64()) / moments)
 		err := d.KillDuring("the deletion", after, func() error { return s.Raw.Delete(0) })
 		t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(err))
@@ -55,3 +49,73 @@ var _ = check.Register("O-KILL-DEL", check.Spec{
 	}
 	d.Guest()
 })
+
+// The merge goes on in the emulator while nobody waits for it.
+var _ = check.Register("O-DAEMON-DEL", check.Spec{
+	Asserts:  "A daemon killed at any moment of an external snapshot's deletion leaves the guest running, its disk whole, and what the next daemon deletes",
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "9.0")},
+	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
+	Control:  sabotage.Swallow("virDomainSnapshotDelete"),
+}, func(t *steps.T) {
+	m := newMerge(t)
+	s := m.runs()
+	began := time.Now()
+	s.Delete(0)
+	took := time.Since(began)
+	for i := range moments / 2 {
+		m.d.Destroy()
+		s = m.runs()
+		g := m.d.Guest()
+		mark, after := g.Mark(), time.Duration(float64(took)*(float64(i)+rand.Float64())*2/moments)
+		deletion := t.Begin("the deletion", func() error { return s.Raw.Delete(0) })
+		time.Sleep(after)
+		t.RestartLibvirt(syscall.SIGKILL)
+		t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(deletion.End(steps.KillLimit)))
+		m.d = m.d.Again()
+		t.Expect(m.d.State()).To(Equal(libvirt.DOMAIN_RUNNING), "state of the guest whose daemon was killed")
+		g.ExpectGoesOn(mark)
+		t.ExpectSameContent(m.content, m.d.DiskChain(m.disk)[0])
+		t.Until(steps.KillLimit, "the next daemon has deleted the snapshot", func() bool {
+			if len(m.d.Snapshots(0)) == 0 {
+				return true
+			}
+			s := m.d.LookupSnapshot("moment")
+			t.Note("a second deletion: %s", outcome(t.Try("delete snapshot again", func() error { return s.Raw.Delete(0) })))
+			return false
+		})
+		m.d.WaitDiskChain(m.disk, m.folder+"/base")
+		t.ExpectSameContent(m.content, m.folder+"/base")
+		g.ExpectGoesOn(mark)
+	}
+})
+
+// mergeBytes are merged when the snapshot is deleted: what takes a tenth of a second can be
+// interrupted.
+const mergeBytes = 128 << 20
+
+// merge is a domain with one external snapshot, whose deletion brings all that the disk holds
+// into an image that is empty.
+type merge struct {
+	t                     *steps.T
+	d                     *steps.Domain
+	folder, disk, defined string
+	content               string // an image that holds what the disk does
+}
+
+func newMerge(t *steps.T) *merge {
+	m := &merge{t: t, folder: t.Scratch("files"), disk: t.Settings().DiskName, content: t.NoisyQCOW2("content", mergeBytes)}
+	m.d = t.Define(withBIOS, domain.WithDisk(m.folder+"/base", "qcow2"))
+	m.defined = m.d.Dump(libvirt.DOMAIN_XML_INACTIVE)
+	return m
+}
+
+// runs starts the domain that is off, with its images and its snapshot made anew.
+func (m *merge) runs() *steps.Snapshot {
+	base, over := m.folder+"/base", m.folder+"/over"
+	m.t.Sh("rm -rf " + m.folder + " && install -d -m 777 " + m.folder + " && " + m.t.Program(layout.QEMUImg) + fmt.Sprintf(" create -q -f qcow2 %s %d", base, mergeBytes))
+	m.t.Connection().Define(m.defined)
+	s := m.d.Snapshot("moment", diskOnly, steps.External(m.disk, over))
+	m.t.Sh(m.t.Program(layout.QEMUImg) + " convert -n -O qcow2 " + m.content + " " + over)
+	m.d.Start()
+	return s
+}

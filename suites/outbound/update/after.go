@@ -71,7 +71,7 @@ func saved(t *steps.T) {
 }
 
 func copies(t *steps.T) {
-	image, moved, disk := t.NoisyQCOW2("disk"), t.Scratch("moved"), t.Settings().DiskName
+	image, moved, disk := t.NoisyQCOW2("disk", steps.SharedDiskBytes), t.Scratch("moved"), t.Settings().DiskName
 	g := started(t, domain.WithDisk(image, "qcow2"))
 	g.Domain.CopyDisk(disk, domain.NewDisk(moved, "qcow2"), 0)
 	g.Domain.WaitBlockJobReady(disk)
