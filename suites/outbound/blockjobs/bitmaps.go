@@ -1,6 +1,8 @@
 package blockjobs
 
 import (
+	"syscall"
+
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -49,4 +51,33 @@ var _ = check.Register("O-BKP-OVER", check.Spec{
 		ontop(t, image, []string{full, first, second}[i])
 	}
 	t.ExpectSameContent(base, last)
+})
+
+// What a backup is of, its export and its scratch image outlive the daemon in the emulator.
+var _ = check.Register("O-DAEMON-BKP", check.Spec{
+	Asserts:  "A backup that is read while the daemon is killed is known to the next one, still holds its moment, ends, and has left its checkpoint",
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "7.2.0")},
+	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
+	Control:  sabotage.Swallow("virDomainAbortJob"),
+}, func(t *steps.T) {
+	image, disk, scratch, pushed := t.QCOW2("disk", one), t.Settings().DiskName, t.Scratch("scratch"), t.Scratch("pushed")
+	d, g := t.Started(domain.WithDisk(image, "qcow2"))
+	if noCheckpoints(t, d, pushed) {
+		return
+	}
+	mark := g.Mark()
+	socket, url := t.NBDSocket("export", disk)
+	d.Backup(steps.Pull(disk, socket, scratch), "c1")
+	g.WriteAt(disk, 0, two)
+	t.RestartLibvirt(syscall.SIGKILL)
+	d = d.Again()
+	t.Expect(t.VirshSays("backup-dumpxml "+d.Name)).To(ContainSubstring(socket), "the backup that the next daemon has")
+	t.Expect(t.TextAt(url, 0, len(one))).To(Equal(one), "what the export holds after the guest wrote on and the daemon was killed")
+	t.Do("end backup", d.Raw.AbortJob)
+	d.WaitBackup()
+	t.Expect(t.Exists(scratch)).To(BeFalse(), "the scratch image of a backup that is over")
+	t.Expect(d.Checkpoints()).To(Equal([]string{"c1"}))
+	d.PushTo(disk, pushed, "c1", "")
+	t.Expect(alone(t, pushed, 0, mib)).To(Equal([]string{two, ""}), "what the increment since then holds alone")
+	g.ExpectGoesOn(mark)
 })

@@ -1,0 +1,74 @@
+package snapshots
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/fixtures/l2"
+	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/check"
+	"github.com/virtmatrix/virtmatrix/suites/sabotage"
+	"github.com/virtmatrix/virtmatrix/suites/steps"
+	"libvirt.org/go/libvirt"
+)
+
+// orphaned registers a check of a job that stops the guest, in whose middle the daemon is
+// killed. The job may write a file, and is told how often it ran before.
+func orphaned(id, what string, job func(d *libvirt.Domain, file string, before int) error) {
+	check.Register(id, check.Spec{
+		Asserts:  "A daemon killed at any moment of " + what + " leaves a guest that goes on under the next daemon, and no job",
+		Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "1.2.8")},
+		Depends:  check.On(matrix.Libvirt, matrix.QEMU),
+		Control:  sabotage.Guest(l2.ForgetWord),
+	}, func(t *steps.T) {
+		file := t.Scratch("file")
+		d, g := t.Started(withBIOS, domain.WithDisk(t.QCOW2("disk", one), "qcow2"))
+		g.Dirty(dirtyMiB)
+		mark, began := g.Mark(), time.Now()
+		t.Do("do the job once undisturbed", func() error { return job(d.Raw, file, 0) })
+		took := time.Since(began)
+		for i := range moments / 2 {
+			d = goesOn(t, d, g, mark, file)
+			after := time.Duration(float64(took) * (float64(i) + rand.Float64()) * 2 / moments)
+			left := t.Begin("the job", func() error { return job(d.Raw, file, i+1) })
+			time.Sleep(after)
+			t.RestartLibvirt(syscall.SIGKILL)
+			t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(left.End(steps.KillLimit)))
+		}
+		goesOn(t, d, g, mark, file)
+	})
+}
+
+// runsLimit is how long the next daemon may take to let the guest go on.
+const runsLimit = 10 * time.Second
+
+// goesOn restores the guest if it was saved, and asserts that it goes on and has no job.
+func goesOn(t *steps.T, d *steps.Domain, g *steps.Guest, mark steps.Mark, file string) *steps.Domain {
+	d = d.Again()
+	if !d.Active() {
+		t.Connection().Restore(file)
+		g.WaitReady()
+	}
+	t.Note("its state is %s", t.VirshSays("domstate --reason "+d.Name))
+	t.Until(runsLimit, "the guest runs again", func() bool { return d.State() == libvirt.DOMAIN_RUNNING })
+	g.ExpectGoesOn(mark)
+	left := steps.Get(t, "ask for a job", d.Raw.GetJobInfo)
+	t.Expect(left.Type).To(Equal(libvirt.DOMAIN_JOB_NONE), "job of a domain whose daemon was killed")
+	return d
+}
+
+func init() {
+	orphaned("O-DAEMON-SAVE", "a save to a file", func(d *libvirt.Domain, file string, _ int) error { return d.SaveFlags(file, "", 0) })
+	orphaned("O-DAEMON-INT", "an internal snapshot", func(d *libvirt.Domain, _ string, before int) error {
+		_, err := d.CreateSnapshotXML(fmt.Sprintf("<domainsnapshot><name>s%d</name></domainsnapshot>", before), 0)
+		return err
+	})
+	// Compressed it takes longer than a daemon does to start.
+	orphaned("O-DAEMON-DUMP", "a dump of its memory", func(d *libvirt.Domain, file string, _ int) error {
+		return d.CoreDumpWithFormat(file, libvirt.DOMAIN_CORE_DUMP_FORMAT_KDUMP_ZLIB, libvirt.DUMP_MEMORY_ONLY)
+	})
+}
