@@ -3,7 +3,6 @@ package snapshots
 import (
 	"fmt"
 	"math/rand/v2"
-	"syscall"
 	"time"
 
 	. "github.com/onsi/gomega"
@@ -34,10 +33,8 @@ func orphaned(id, what string, job func(d *libvirt.Domain, file string, before i
 		for i := range moments / 2 {
 			d = goesOn(t, d, g, mark, file)
 			after := time.Duration(float64(took) * (float64(i) + rand.Float64()) * 2 / moments)
-			left := t.Begin("the job", func() error { return job(d.Raw, file, i+1) })
-			time.Sleep(after)
-			t.RestartLibvirt(syscall.SIGKILL)
-			t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(left.End(steps.KillLimit)))
+			err := t.KillDaemonDuring("the job", after, func() error { return job(d.Raw, file, i+1) })
+			t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(err))
 		}
 		goesOn(t, d, g, mark, file)
 	})

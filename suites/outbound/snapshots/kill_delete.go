@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"syscall"
 	"time"
 
 	. "github.com/onsi/gomega"
@@ -67,10 +66,8 @@ var _ = check.Register("O-DAEMON-DEL", check.Spec{
 		s = m.runs()
 		g := m.d.Guest()
 		mark, after := g.Mark(), time.Duration(float64(took)*(float64(i)+rand.Float64())*2/moments)
-		deletion := t.Begin("the deletion", func() error { return s.Raw.Delete(0) })
-		time.Sleep(after)
-		t.RestartLibvirt(syscall.SIGKILL)
-		t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(deletion.End(steps.KillLimit)))
+		err := t.KillDaemonDuring("the deletion", after, func() error { return s.Raw.Delete(0) })
+		t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(err))
 		m.d = m.d.Again()
 		t.Expect(m.d.State()).To(Equal(libvirt.DOMAIN_RUNNING), "state of the guest whose daemon was killed")
 		g.ExpectGoesOn(mark)
