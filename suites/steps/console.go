@@ -79,21 +79,29 @@ func (t *T) hostTrouble() ([]console.Finding, error) {
 
 // watchGuests looks at the consoles of the guests that the attempt started.
 func (t *T) watchGuests() error {
+	for _, g := range t.guests {
+		if err := g.trouble(t.ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trouble is what the guest's console says that is neither allowed nor asked for.
+func (g *Guest) trouble(ctx context.Context) error {
+	if g.panics {
+		return nil
+	}
 	allowed, err := allowances()
 	if err != nil {
 		return err
 	}
-	for _, g := range t.guests {
-		if g.panics {
-			continue
-		}
-		text, err := g.consoleText(t.ctx)
-		if err != nil {
-			return err
-		}
-		if found := console.Scan(text, allowed); len(found) > 0 {
-			return g.t.trouble("L2 "+g.Name, found, matrix.LayerL2)
-		}
+	text, err := g.consoleText(ctx)
+	if err != nil {
+		return err
+	}
+	if found := console.Scan(text, allowed); len(found) > 0 {
+		return g.t.trouble("L2 "+g.Name, found, matrix.LayerL2)
 	}
 	return nil
 }

@@ -147,8 +147,8 @@ func (g *Guest) ask(limit time.Duration, what string, question func(context.Cont
 		return " of its console" + tail(text)
 	}
 	client := g.client
-	err := g.t.await(patience{op: "ask guest to " + what, limit: limit, layer: matrix.LayerL2, who: "the guest", last: last},
-		func(ctx context.Context) error { return question(ctx, client) })
+	p := patience{op: "ask guest to " + what, limit: limit, layer: matrix.LayerL2, who: "the guest", last: last, trouble: g.trouble}
+	err := g.t.await(p, func(ctx context.Context) error { return question(ctx, client) })
 	var refused *l2.RefusedError
 	switch {
 	case errors.As(err, &refused):

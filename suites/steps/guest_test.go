@@ -114,6 +114,21 @@ func TestASilentGuestIsHungUnlessItsHostStarved(t *testing.T) {
 	on(t, infra("starved machine", "last words of L2"), asked(true))
 }
 
+// A guest whose kernel died will not answer: what it said is the reason, and the limit is not
+// waited for.
+func TestADyingGuestIsNoHang(t *testing.T) {
+	on(t, func(b *bench, err error) {
+		ends(matrix.Fail, matrix.LayerL2, "keep the console of L2 l2-x clean", "kernel BUG at drivers/xen/events/events_fifo.c:366!")(b, err)
+		if b.T.spent > troublePoll*2 {
+			b.t.Errorf("it was waited for %s", b.T.spent)
+		}
+	}, func(t *T, h *hosttest.Host) {
+		talks(h, silent)
+		guestsPrint(h, "[ 1.0] kernel BUG at drivers/xen/events/events_fifo.c:366!\n")
+		fakeGuest(t, "x").WaitReady()
+	})
+}
+
 func TestAGuestThatRefusesSaysWhy(t *testing.T) {
 	on(t, ends(matrix.Fail, matrix.LayerL2, "no disk"), func(t *T, h *hosttest.Host) {
 		talks(h, func(l2.Request) *l2.Message { return &l2.Message{Error: "no disk"} })

@@ -21,6 +21,8 @@ type patience struct {
 	// who did not answer, and what there is to say about it then; both may be empty.
 	who  string
 	last func() string
+	// trouble is looked for while the call lasts, and ends the attempt; it may be nil.
+	trouble func(context.Context) error
 }
 
 // await runs a call and returns its error. A call that takes too long ends the
@@ -45,6 +47,8 @@ func (t *T) await(p patience, call func(ctx context.Context) error) error {
 	patience := t.Limit(p.limit)
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
+	look := time.NewTicker(t.Limit(troublePoll))
+	defer look.Stop()
 	for granted := false; ; {
 		select {
 		case got := <-done:
@@ -63,10 +67,31 @@ func (t *T) await(p patience, call func(ctx context.Context) error) error {
 			}
 			t.asleep(since, what)
 			t.late(p.layer, since, what)
+		case <-look.C:
+			t.must(t.inTime(p.trouble), p.op)
 		case <-t.ctx.Done():
 			t.must(context.Cause(t.ctx), p.op)
 		}
 	}
+}
+
+// troublePoll is how often trouble is looked for, at scale 1: seldom, as looking costs the
+// host what the call needs.
+const troublePoll = 5 * time.Second
+
+// inTime looks for trouble. A host that does not say in time is no trouble yet: the limit of
+// the call is still to come.
+func (t *T) inTime(trouble func(context.Context) error) error {
+	if trouble == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, t.Limit(troublePoll))
+	defer cancel()
+	err := trouble(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // idle is the part of a wait that a host with nothing to do runs at most.
