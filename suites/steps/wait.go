@@ -119,6 +119,18 @@ const untilPoll = 100 * time.Millisecond
 // that takes longer than the limit at scale 1; on a machine that starved the host
 // meanwhile, that is our fault and not the product's.
 func (t *T) Until(limit time.Duration, what string, holds func() bool) {
+	t.until(limit, what, holds, func() string { return "" })
+}
+
+// UntilDone makes a call again until it is not refused. What it was refused with at last is
+// in the failure.
+func (t *T) UntilDone(limit time.Duration, what string, call func() error) {
+	var refusal error
+	holds := func() bool { refusal = call(); return refusal == nil }
+	t.until(limit, what, holds, func() string { return fmt.Sprintf(", but refused with: %v", refusal) })
+}
+
+func (t *T) until(limit time.Duration, what string, holds func() bool, last func() string) {
 	since := t.now()
 	deadline := since.at.Add(t.Limit(limit))
 	granted := false
@@ -127,7 +139,7 @@ func (t *T) Until(limit time.Duration, what string, holds func() bool) {
 			deadline, granted = deadline.Add(t.lost(since, t.Limit(limit))), true
 		}
 		if time.Now().After(deadline) {
-			t.late(t.Layer, since, fmt.Sprintf("wait until %s: not so after %s", what, time.Since(since.at).Round(time.Second)))
+			t.late(t.Layer, since, fmt.Sprintf("wait until %s: not so after %s%s", what, time.Since(since.at).Round(time.Second), last()))
 		}
 		select {
 		case <-t.ctx.Done():

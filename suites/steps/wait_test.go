@@ -9,6 +9,21 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
+func TestACallThatIsRefusedForEverIsToldWithItsLastRefusal(t *testing.T) {
+	on(t, passes, func(t *T, _ *hosttest.Host) {
+		n := 0
+		t.UntilDone(time.Minute, "it is done", func() error {
+			if n++; n < 3 {
+				return errors.New("busy")
+			}
+			return nil
+		})
+	})
+	on(t, ends(matrix.Fail, matrix.LayerManagement, "wait until it is done: not so after 2m0s, but refused with: busy"), func(t *T, _ *hosttest.Host) {
+		t.UntilDone(time.Minute, "it is done", func() error { return errors.New("busy") })
+	})
+}
+
 func TestUntil(t *testing.T) {
 	on(t, passes, func(t *T, _ *hosttest.Host) {
 		n := 0

@@ -73,14 +73,14 @@ var _ = check.Register("IX-MIG-LEFT", check.Spec{
 const (
 	// incoming is what xl migrate-receive adds to the name of a guest that is not there yet.
 	incoming = "--incoming"
-	// leftLimit bounds how long a receiver may take to clean up, at scale 1.
-	leftLimit = 20 * time.Second
+	// leftLimit bounds how long a receiver that has told of its error may take to clean up, at
+	// scale 1.
+	leftLimit = 5 * time.Second
 )
 
-// receiverEnds waits for the receiver's end, and asserts that its domain went with it.
+// receiverEnds waits until the receiver has no domain any more.
 func receiverEnds(t *steps.T, g *steps.Guest) {
-	t.Until(leftLimit, "the receiver has ended", func() bool { return !t.Run("pgrep -f '[m]igrate-receive'").OK() })
-	t.Expect(t.HasProcess(g.Name+incoming)).To(BeFalse(), "a domain is left of a receiver that ended")
+	t.Until(leftLimit, "the receiver's domain is gone", func() bool { return !t.HasProcess(g.Name + incoming) })
 }
 
 // migratesNot migrates a guest over a link that breaks.

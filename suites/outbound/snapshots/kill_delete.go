@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
@@ -68,17 +69,15 @@ var _ = check.Register("O-DAEMON-DEL", check.Spec{
 		mark, after := g.Mark(), time.Duration(float64(took)*(float64(i)+rand.Float64())*2/moments)
 		err := t.KillDaemonDuring("the deletion", after, func() error { return s.Raw.Delete(0) })
 		t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(err))
-		m.d = m.d.Again()
-		t.Expect(m.d.State()).To(Equal(libvirt.DOMAIN_RUNNING), "state of the guest whose daemon was killed")
+		m.runsOn()
 		g.ExpectGoesOn(mark)
 		t.ExpectSameContent(m.content, m.d.DiskChain(m.disk)[0])
-		t.Until(steps.KillLimit, "the next daemon has deleted the snapshot", func() bool {
+		t.UntilDone(steps.KillLimit, "the next daemon deletes the snapshot", func() error {
 			if len(m.d.Snapshots(0)) == 0 {
-				return true
+				return nil
 			}
 			s := m.d.LookupSnapshot("moment")
-			t.Note("a second deletion: %s", outcome(t.Try("delete snapshot again", func() error { return s.Raw.Delete(0) })))
-			return false
+			return t.Try("delete snapshot again", func() error { return s.Raw.Delete(0) })
 		})
 		m.d.WaitDiskChain(m.disk, m.folder+"/base")
 		t.ExpectSameContent(m.content, m.folder+"/base")
@@ -104,6 +103,19 @@ func newMerge(t *steps.T) *merge {
 	m.d = t.Define(withBIOS, domain.WithDisk(m.folder+"/base", "qcow2"))
 	m.defined = m.d.Dump(libvirt.DOMAIN_XML_INACTIVE)
 	return m
+}
+
+// runsOn asserts that the next daemon has the guest as running. A domain that it cannot load is
+// off to it, and could be started a second time.
+func (m *merge) runsOn() {
+	t := m.t
+	m.d = m.d.Again()
+	state := m.d.State()
+	if state != libvirt.DOMAIN_RUNNING && t.HasProcess(m.d.Name) {
+		log := t.Sh("grep -h ': error : virDomain' " + agent.ServiceLog(t.Manager().Name) + " | tail -n 3")
+		t.Fail(t.Layer, "the domain's state is %d under the next daemon, while its emulator runs: %s", state, log)
+	}
+	t.Expect(state).To(Equal(libvirt.DOMAIN_RUNNING), "state of the guest whose daemon was killed")
 }
 
 // runs starts the domain that is off, with its images and its snapshot made anew.
