@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
+	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
@@ -17,8 +18,9 @@ import (
 )
 
 // orphaned registers a check of a job that stops the guest, in whose middle the daemon is
-// killed. The job may write a file, and is told how often it ran before.
-func orphaned(id, what string, job func(d *libvirt.Domain, file string, before int) error) {
+// killed. The job may write a file, and is told how often it ran before. A guest that it saves
+// may be off then, and is restored.
+func orphaned(id, what string, saves bool, job func(d *libvirt.Domain, file string, before int) error) {
 	check.Register(id, check.Spec{
 		Asserts:  "A daemon killed at any moment of " + what + " leaves a guest that goes on under the next daemon, and no job",
 		Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "1.2.8")},
@@ -32,12 +34,12 @@ func orphaned(id, what string, job func(d *libvirt.Domain, file string, before i
 		t.Do("do the job once undisturbed", func() error { return job(d.Raw, file, 0) })
 		took := time.Since(began)
 		for i := range moments / 2 {
-			d = goesOn(t, d, g, mark, file)
+			d = goesOn(t, d, g, mark, saves, file)
 			after := time.Duration(float64(took) * (float64(i) + rand.Float64()) * 2 / moments)
 			err := t.KillDaemonDuring("the job", after, func() error { return job(d.Raw, file, i+1) })
 			t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(err))
 		}
-		goesOn(t, d, g, mark, file)
+		goesOn(t, d, g, mark, saves, file)
 	})
 }
 
@@ -45,15 +47,20 @@ func orphaned(id, what string, job func(d *libvirt.Domain, file string, before i
 const runsLimit = 10 * time.Second
 
 // goesOn restores the guest if it was saved, and asserts that it goes on and has no job.
-func goesOn(t *steps.T, d *steps.Domain, g *steps.Guest, mark steps.Mark, file string) *steps.Domain {
+func goesOn(t *steps.T, d *steps.Domain, g *steps.Guest, mark steps.Mark, saved bool, file string) *steps.Domain {
 	d = d.Again()
 	t.Until(runsLimit, "the guest runs again, or is off", func() bool {
 		return slices.Contains([]libvirt.DomainState{libvirt.DOMAIN_RUNNING, libvirt.DOMAIN_SHUTOFF}, d.State())
 	})
-	t.Note("its state is %s", t.VirshSays("domstate --reason "+d.Name))
-	if !d.Active() { // also where the next daemon only saw the emulator end
+	state := t.VirshSays("domstate --reason " + d.Name)
+	t.Note("its state is %s", state)
+	switch {
+	case d.Active():
+	case saved: // also where the next daemon only saw the emulator end
 		t.Connection().Restore(file)
 		g.WaitReady()
+	default:
+		t.Fail(t.Layer, "the guest is %s under the next daemon, which says: %s", state, daemonSays(t, "qemuMonitor"))
 	}
 	g.ExpectGoesOn(mark)
 	left := steps.Get(t, "ask for a job", d.Raw.GetJobInfo)
@@ -61,14 +68,19 @@ func goesOn(t *steps.T, d *steps.Domain, g *steps.Guest, mark steps.Mark, file s
 	return d
 }
 
+// daemonSays is what went wrong last in a part of libvirt, by the daemon's log.
+func daemonSays(t *steps.T, part string) string {
+	return t.Sh("grep -h ': error : " + part + "' " + agent.ServiceLog(t.Manager().Name) + " | tail -n 3 | cut -c 1-300")
+}
+
 func init() {
-	orphaned("O-DAEMON-SAVE", "a save to a file", func(d *libvirt.Domain, file string, _ int) error { return d.SaveFlags(file, "", 0) })
-	orphaned("O-DAEMON-INT", "an internal snapshot", func(d *libvirt.Domain, _ string, before int) error {
+	orphaned("O-DAEMON-SAVE", "a save to a file", true, func(d *libvirt.Domain, file string, _ int) error { return d.SaveFlags(file, "", 0) })
+	orphaned("O-DAEMON-INT", "an internal snapshot", false, func(d *libvirt.Domain, _ string, before int) error {
 		_, err := d.CreateSnapshotXML(fmt.Sprintf("<domainsnapshot><name>s%d</name></domainsnapshot>", before), 0)
 		return err
 	})
 	// Compressed it takes longer than a daemon does to start.
-	orphaned("O-DAEMON-DUMP", "a dump of its memory", func(d *libvirt.Domain, file string, _ int) error {
+	orphaned("O-DAEMON-DUMP", "a dump of its memory", false, func(d *libvirt.Domain, file string, _ int) error {
 		return d.CoreDumpWithFormat(file, libvirt.DOMAIN_CORE_DUMP_FORMAT_KDUMP_ZLIB, libvirt.DUMP_MEMORY_ONLY)
 	})
 }

@@ -8,7 +8,6 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
-	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
@@ -112,8 +111,7 @@ func (m *merge) runsOn() {
 	m.d = m.d.Again()
 	state := m.d.State()
 	if state != libvirt.DOMAIN_RUNNING && t.HasProcess(m.d.Name) {
-		log := t.Sh("grep -h ': error : virDomain' " + agent.ServiceLog(t.Manager().Name) + " | tail -n 3")
-		t.Fail(t.Layer, "the domain's state is %d under the next daemon, while its emulator runs: %s", state, log)
+		t.Fail(t.Layer, "the domain's state is %d under the next daemon, while its emulator runs: %s", state, daemonSays(t, "virDomain"))
 	}
 	t.Expect(state).To(Equal(libvirt.DOMAIN_RUNNING), "state of the guest whose daemon was killed")
 }
