@@ -43,6 +43,33 @@ func orphaned(id, what string, saves bool, job func(d *libvirt.Domain, file stri
 	})
 }
 
+// A reader that comes late keeps the emulator busy with a command until the next daemon is
+// there, as a disk does whose storage hangs.
+var _ = check.Register("O-DAEMON-BUSY", check.Spec{
+	Asserts:  "A daemon killed while the emulator is busy with a command leaves a guest that goes on under the next daemon",
+	Requires: []matrix.Requirement{matrix.KVMStack},
+	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
+	Control:  sabotage.Guest(l2.ForgetWord),
+}, func(t *steps.T) {
+	d, g := t.Started()
+	mark, fifo := g.Mark(), t.Scratch("fifo")
+	t.Sh("mkfifo -m 666 " + fifo)
+	err := t.KillDaemonDuring("a command of the monitor", beginLimit, func() error {
+		_, err := d.Raw.QemuMonitorCommand(fmt.Sprintf(`{"execute":"pmemsave","arguments":{"val":0,"size":%d,"filename":%q}}`, pipeful, fifo), 0)
+		return err
+	})
+	t.Expect(err).To(HaveOccurred(), "a command that the emulator is busy with")
+	t.Expect(t.Sh("sleep 2; timeout 60 cat "+fifo+" | wc -c")).To(Equal(fmt.Sprint(pipeful)), "bytes that the emulator then wrote")
+	goesOn(t, d, g, mark, false, "")
+})
+
+const (
+	// beginLimit is how long the emulator may take to begin what it is told.
+	beginLimit = time.Second
+	// pipeful is more than a pipe holds.
+	pipeful = 1 << 20
+)
+
 // runsLimit is how long the next daemon may take to let the guest go on.
 const runsLimit = 10 * time.Second
 
