@@ -54,12 +54,18 @@ var _ = check.Register("O-DAEMON-BUSY", check.Spec{
 	d, g := t.Started()
 	mark, fifo := g.Mark(), t.Scratch("fifo")
 	t.Sh("mkfifo -m 666 " + fifo)
+	// The newest connection with a monitor (SOCK_STREAM, SS_CONNECTED), by its inode.
+	connection := func() string {
+		return t.Sh(`sed -nE 's,.* 0001 03 +([0-9]+) .*/monitor\.sock$,\1,p' /proc/net/unix | sort -n | tail -n 1`)
+	}
+	old := connection()
 	err := t.KillDaemonDuring("a command of the monitor", beginLimit, func() error {
 		_, err := d.Raw.QemuMonitorCommand(fmt.Sprintf(`{"execute":"pmemsave","arguments":{"val":0,"size":%d,"filename":%q}}`, pipeful, fifo), 0)
 		return err
 	})
 	t.Expect(err).To(HaveOccurred(), "a command that the emulator is busy with")
-	t.Expect(t.Sh("sleep 2; timeout 60 cat "+fifo+" | wc -c")).To(Equal(fmt.Sprint(pipeful)), "bytes that the emulator then wrote")
+	t.Until(runsLimit, "the next daemon is connected with the emulator", func() bool { now := connection(); return now != "" && now != old })
+	t.Expect(t.Sh("timeout 60 cat "+fifo+" | wc -c")).To(Equal(fmt.Sprint(pipeful)), "bytes that the emulator then wrote")
 	goesOn(t, d, g, mark, false, "")
 })
 
@@ -75,7 +81,7 @@ const runsLimit = 10 * time.Second
 
 // goesOn restores the guest if it was saved, and asserts that it goes on and has no job.
 func goesOn(t *steps.T, d *steps.Domain, g *steps.Guest, mark steps.Mark, saved bool, file string) *steps.Domain {
-	d = d.Again()
+	d = settled(t, d)
 	t.Until(runsLimit, "the guest runs again, or is off", func() bool {
 		return slices.Contains([]libvirt.DomainState{libvirt.DOMAIN_RUNNING, libvirt.DOMAIN_SHUTOFF}, d.State())
 	})
@@ -92,6 +98,18 @@ func goesOn(t *steps.T, d *steps.Domain, g *steps.Guest, mark steps.Mark, saved 
 	g.ExpectGoesOn(mark)
 	left := steps.Get(t, "ask for a job", d.Raw.GetJobInfo)
 	t.Expect(left.Type).To(Equal(libvirt.DOMAIN_JOB_NONE), "job of a domain whose daemon was killed")
+	return d
+}
+
+// settled is the domain under the next daemon, once that has its emulator back or has given it
+// up: what takes part in the domain's jobs has to wait for that.
+func settled(t *steps.T, d *steps.Domain) *steps.Domain {
+	d = d.Again()
+	err := t.Try("ask for the memory", func() error {
+		_, err := d.Raw.MemoryStats(1, 0)
+		return err
+	})
+	t.Note("asked for the domain's memory: %s", outcome(err))
 	return d
 }
 

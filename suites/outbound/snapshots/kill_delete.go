@@ -107,7 +107,7 @@ func newMerge(t *steps.T) *merge {
 // off to it, and could be started a second time.
 func (m *merge) runsOn() {
 	t := m.t
-	m.d = m.d.Again()
+	m.d = settled(t, m.d)
 	state := m.d.State()
 	if state != libvirt.DOMAIN_RUNNING && t.HasProcess(m.d.Name) {
 		t.Fail(t.Layer, "the domain's state is %d under the next daemon, while its emulator runs: %s", state, daemonSays(t, "virDomain"))
