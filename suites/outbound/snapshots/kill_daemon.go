@@ -20,7 +20,7 @@ import (
 // orphaned registers a check of a job that stops the guest, in whose middle the daemon is
 // killed. The job may write a file, and is told how often it ran before. A guest that it saves
 // may be off then, and is restored.
-func orphaned(id, what string, saves bool, job func(d *libvirt.Domain, file string, before int) error) {
+func orphaned(id, what string, saves bool, job func(t *steps.T, d *libvirt.Domain, file string, before int) error) {
 	check.Register(id, check.Spec{
 		Asserts:  "A daemon killed at any moment of " + what + " leaves a guest that goes on under the next daemon, and no job",
 		Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "1.2.8")},
@@ -31,12 +31,12 @@ func orphaned(id, what string, saves bool, job func(d *libvirt.Domain, file stri
 		d, g := t.Started(withBIOS, domain.WithDisk(t.QCOW2("disk", one), "qcow2"))
 		g.Dirty(dirtyMiB)
 		mark, began := g.Mark(), time.Now()
-		t.Do("do the job once undisturbed", func() error { return job(d.Raw, file, 0) })
+		t.Do("do the job once undisturbed", func() error { return job(t, d.Raw, file, 0) })
 		took := time.Since(began)
 		for i := range moments / 2 {
 			d = goesOn(t, d, g, mark, saves, file)
 			after := time.Duration(float64(took) * (float64(i) + rand.Float64()) * 2 / moments)
-			err := t.KillDaemonDuring("the job", after, func() error { return job(d.Raw, file, i+1) })
+			err := t.KillDaemonDuring("the job", after, func() error { return job(t, d.Raw, file, i+1) })
 			t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(err))
 		}
 		goesOn(t, d, g, mark, saves, file)
@@ -119,13 +119,18 @@ func daemonSays(t *steps.T, part string) string {
 }
 
 func init() {
-	orphaned("O-DAEMON-SAVE", "a save to a file", true, func(d *libvirt.Domain, file string, _ int) error { return d.SaveFlags(file, "", 0) })
-	orphaned("O-DAEMON-INT", "an internal snapshot", false, func(d *libvirt.Domain, _ string, before int) error {
+	orphaned("O-DAEMON-SAVE", "a save to a file", true, func(_ *steps.T, d *libvirt.Domain, file string, _ int) error { return d.SaveFlags(file, "", 0) })
+	orphaned("O-DAEMON-INT", "an internal snapshot", false, func(_ *steps.T, d *libvirt.Domain, _ string, before int) error {
 		_, err := d.CreateSnapshotXML(fmt.Sprintf("<domainsnapshot><name>s%d</name></domainsnapshot>", before), 0)
 		return err
 	})
+	orphaned("O-DAEMON-MEM", "an external snapshot with the memory", false, func(t *steps.T, d *libvirt.Domain, file string, before int) error {
+		name := fmt.Sprintf("s%d", before)
+		_, err := d.CreateSnapshotXML(t.DescribeSnapshot(name, steps.MemoryIn(file+name), steps.External(t.Settings().DiskName, file+name+".disk")), 0)
+		return err
+	})
 	// Compressed it takes longer than a daemon does to start.
-	orphaned("O-DAEMON-DUMP", "a dump of its memory", false, func(d *libvirt.Domain, file string, _ int) error {
+	orphaned("O-DAEMON-DUMP", "a dump of its memory", false, func(_ *steps.T, d *libvirt.Domain, file string, _ int) error {
 		return d.CoreDumpWithFormat(file, libvirt.DOMAIN_CORE_DUMP_FORMAT_KDUMP_ZLIB, libvirt.DUMP_MEMORY_ONLY)
 	})
 }
