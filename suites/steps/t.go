@@ -19,6 +19,7 @@ import (
 	"github.com/onsi/gomega/types"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
+	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/internal/fault"
 	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -277,6 +278,12 @@ func (t *T) Manager() layout.Daemon {
 // and the child is the younger.
 func (t *T) DaemonPID() string {
 	return t.Sh("pidof " + t.Manager().Name + " | tr ' ' '\\n' | sort -n | head -n 1 | grep .")
+}
+
+// DaemonSays is what went wrong last in a part of libvirt, as functions' names begin, by the
+// log of its daemon.
+func (t *T) DaemonSays(part string) string {
+	return t.Sh("grep -h ': error : " + part + "' " + agent.ServiceLog(t.Manager().Name) + " | tail -n 3 | cut -c 1-300")
 }
 
 // Cleanup has steps run when the attempt has held, the last ones first. What the

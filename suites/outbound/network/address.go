@@ -49,8 +49,8 @@ var _ = check.Register("O-IFADDR-ARP", check.Spec{
 	expectAddress(t, l, g.Domain, libvirt.DOMAIN_INTERFACE_ADDRESSES_SRC_ARP, "arp")
 })
 
-// expectAddress asserts that a source tells the guest's one address, as virsh does.
-func expectAddress(t *steps.T, l lan, d *steps.Domain, source libvirt.DomainInterfaceAddressesSource, name string) {
+// addresses are a domain's by the hardware addresses of its cards.
+func addresses(t *steps.T, d *steps.Domain, source libvirt.DomainInterfaceAddressesSource) map[string][]string {
 	told := map[string][]string{}
 	for _, card := range steps.Get(t, "ask for addresses", func() ([]libvirt.DomainInterface, error) { return d.Raw.ListAllInterfaceAddresses(source) }) {
 		for _, a := range card.Addrs {
@@ -59,6 +59,17 @@ func expectAddress(t *steps.T, l lan, d *steps.Domain, source libvirt.DomainInte
 			}
 		}
 	}
+	return told
+}
+
+// expectAddress asserts that a source tells the guest's one address, as virsh does.
+func expectAddress(t *steps.T, l lan, d *steps.Domain, source libvirt.DomainInterfaceAddressesSource, name string) {
+	var told map[string][]string
+	// dnsmasq tells the guest of its lease first, and libvirt_leaseshelper then.
+	t.Until(leaseLimit, "there are addresses by source "+name, func() bool {
+		told = addresses(t, d, source)
+		return len(told) > 0
+	})
 	t.Expect(told).To(HaveKeyWithValue(l.mac(), []string{l.guest()}), "addresses by source %s", name)
 	t.Expect(t.VirshSays("domifaddr " + d.Name + " --source " + name)).To(MatchRegexp(`(?i)%s\s+ipv4\s+%s/`, l.mac(), l.guest()))
 }

@@ -114,7 +114,9 @@ var _ = check.Register("O-NWF-LEARN", check.Spec{
 	g, lease := l.joined(t, domain.WithFilter("clean-traffic", libvirtxml.DomainInterfaceFilterParam{Name: "CTRL_IP_LEARNING", Value: "dhcp"}))
 	vnet := t.Sh("ls /sys/class/net/" + l.bridge() + "/brif")
 	t.Until(leaseLimit, "the guest's address is in the rules", func() bool { return strings.Contains(strings.Join(t.FilterRules(vnet), "\n"), l.guest()) })
-	t.Expect(g.Reaches(lease.Server.String())).To(BeTrue(), "the guest reaches the gateway with its leased address")
+	if !g.Reaches(lease.Server.String()) {
+		t.Fail(t.Layer, "the guest does not reach the gateway with its leased address; the daemon says: %s", t.DaemonSays("virFirewall"))
+	}
 	g.Disguise(l2.Guise{NIC: g.NIC(l.mac()).Name, Address: netip.MustParsePrefix(l.address(88) + "/24")})
 	t.Expect(g.Reaches(l.gateway())).To(BeFalse(), "the guest reaches the gateway with an address that it was not given")
 })

@@ -9,7 +9,6 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
-	"github.com/virtmatrix/virtmatrix/internal/agent"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
@@ -93,7 +92,7 @@ func goesOn(t *steps.T, d *steps.Domain, g *steps.Guest, mark steps.Mark, saved 
 		t.Connection().Restore(file)
 		g.WaitReady()
 	default:
-		t.Fail(t.Layer, "the guest is %s under the next daemon, which says: %s", state, daemonSays(t, "qemuMonitor"))
+		t.Fail(t.Layer, "the guest is %s under the next daemon, which says: %s", state, t.DaemonSays("qemuMonitor"))
 	}
 	g.ExpectGoesOn(mark)
 	left := steps.Get(t, "ask for a job", d.Raw.GetJobInfo)
@@ -111,11 +110,6 @@ func settled(t *steps.T, d *steps.Domain) *steps.Domain {
 	})
 	t.Note("asked for the domain's memory: %s", outcome(err))
 	return d
-}
-
-// daemonSays is what went wrong last in a part of libvirt, by the daemon's log.
-func daemonSays(t *steps.T, part string) string {
-	return t.Sh("grep -h ': error : " + part + "' " + agent.ServiceLog(t.Manager().Name) + " | tail -n 3 | cut -c 1-300")
 }
 
 func init() {

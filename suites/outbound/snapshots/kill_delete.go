@@ -110,7 +110,7 @@ func (m *merge) runsOn() {
 	m.d = settled(t, m.d)
 	state := m.d.State()
 	if state != libvirt.DOMAIN_RUNNING && t.HasProcess(m.d.Name) {
-		t.Fail(t.Layer, "the domain's state is %d under the next daemon, while its emulator runs: %s", state, daemonSays(t, "virDomain"))
+		t.Fail(t.Layer, "the domain's state is %d under the next daemon, while its emulator runs: %s", state, t.DaemonSays("virDomain"))
 	}
 	t.Expect(state).To(Equal(libvirt.DOMAIN_RUNNING), "state of the guest whose daemon was killed")
 }
