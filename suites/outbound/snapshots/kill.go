@@ -53,9 +53,9 @@ func survives(t *steps.T, folder string, job func(*libvirt.Domain, int) error) {
 			d.Destroy()
 		}
 		starts()
-		after := time.Duration(float64(took) * (float64(i) + rand.Float64()) / moments)
-		err := d.KillDuring("the job", after, func() error { return job(d.Raw, i+1) })
-		t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(err))
+		inPart(t, i, moments, took, func(after time.Duration) error {
+			return d.KillDuring("the job", after, func() error { return job(d.Raw, i+1) })
+		})
 		t.Expect(t.DaemonPID()).To(Equal(daemon), "process of the daemon")
 		// 3 is an image with clusters that nobody uses, which a crash may leave.
 		said := t.Run(t.Program(layout.QEMUImg) + " check " + image)
@@ -63,6 +63,14 @@ func survives(t *steps.T, folder string, job func(*libvirt.Domain, int) error) {
 	}
 	starts()
 	d.Guest()
+}
+
+// inPart has something killed in the i-th of n equal parts of the time that a job took, and
+// notes when that was and what the job's call came to.
+func inPart(t *steps.T, i, n int, took time.Duration, kill func(after time.Duration) error) {
+	after := time.Duration(float64(took) * (float64(i) + rand.Float64()) / float64(n))
+	err := kill(after)
+	t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(err))
 }
 
 func outcome(err error) string {

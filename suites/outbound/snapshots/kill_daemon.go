@@ -2,7 +2,6 @@ package snapshots
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -34,9 +33,9 @@ func orphaned(id, what string, saves bool, job func(t *steps.T, d *libvirt.Domai
 		took := time.Since(began)
 		for i := range moments / 2 {
 			d = goesOn(t, d, g, mark, saves, file)
-			after := time.Duration(float64(took) * (float64(i) + rand.Float64()) * 2 / moments)
-			err := t.KillDaemonDuring("the job", after, func() error { return job(t, d.Raw, file, i+1) })
-			t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(err))
+			inPart(t, i, moments/2, took, func(after time.Duration) error {
+				return t.KillDaemonDuring("the job", after, func() error { return job(t, d.Raw, file, i+1) })
+			})
 		}
 		goesOn(t, d, g, mark, saves, file)
 	})

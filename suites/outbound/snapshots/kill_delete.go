@@ -2,7 +2,6 @@ package snapshots
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -32,9 +31,9 @@ var _ = check.Register("O-KILL-DEL", check.Spec{
 	for i := range moments {
 		d.Destroy()
 		s = m.runs()
-		after := time.Duration(float64(took) * (float64(i) + rand.Float64()) / moments)
-		err := d.KillDuring("the deletion", after, func() error { return s.Raw.Delete(0) })
-		t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(err))
+		inPart(t, i, moments, took, func(after time.Duration) error {
+			return d.KillDuring("the deletion", after, func() error { return s.Raw.Delete(0) })
+		})
 		t.Expect(t.DaemonPID()).To(Equal(daemon), "process of the daemon")
 		t.ExpectSameContent(content, d.DiskChain(disk)[0])
 		if slices.Contains(d.Snapshots(0), s.Name) {
@@ -65,9 +64,10 @@ var _ = check.Register("O-DAEMON-DEL", check.Spec{
 		m.d.Destroy()
 		s = m.runs()
 		g := m.d.Guest()
-		mark, after := g.Mark(), time.Duration(float64(took)*(float64(i)+rand.Float64())*2/moments)
-		err := t.KillDaemonDuring("the deletion", after, func() error { return s.Raw.Delete(0) })
-		t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(err))
+		mark := g.Mark()
+		inPart(t, i, moments/2, took, func(after time.Duration) error {
+			return t.KillDaemonDuring("the deletion", after, func() error { return s.Raw.Delete(0) })
+		})
 		m.runsOn()
 		g.ExpectGoesOn(mark)
 		t.UntilDone(steps.KillLimit, "the next daemon deletes the snapshot", func() error {
