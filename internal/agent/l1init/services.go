@@ -147,14 +147,27 @@ func (d *daemon) restart(signal syscall.Signal) error {
 	case <-time.After(d.Within):
 		return fmt.Errorf("its end by %s%s%s", unix.SignalName(signal), agent.Late, d.Within)
 	}
-	// What was killed leaves its socket behind: the file is no sign of life.
-	return d.start(func() bool {
-		conn, err := net.Dial("unix", d.Wait)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
+	// What was killed leaves its socket behind: the file is no sign of life. Nor is a connection,
+	// where a child of what was killed still has the socket and lets it go.
+	return d.start(func() bool { return listenerLives(d.Wait) })
+}
+
+// listenerLives says whether the process that listens on a socket (SO_PEERCRED, unix(7)) is there.
+func listenerLives(socket string) (lives bool) {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = raw.Control(func(fd uintptr) {
+		peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		lives = err == nil && unix.Kill(int(peer.Pid), 0) == nil
 	})
+	return lives
 }
 
 // start starts the service's program, and waits until it has ended or is up.
