@@ -3,7 +3,6 @@ package steps
 import (
 	"context"
 	"fmt"
-	"syscall"
 	"time"
 
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
@@ -158,38 +157,3 @@ func (g *Guest) Dirty(mib int) {
 		return struct{}{}, c.Dirty(ctx, mib)
 	})
 }
-
-// KillLimit bounds, at scale 1, how long after the emulator's death a call may take to
-// return, and the domain to be off. libvirt waits half a minute for a job to end.
-const KillLimit = 40 * time.Second
-
-// KillDuring makes a call, kills the domain's emulator some time after it began, and
-// returns the call's error. The call must return, the domain be off.
-func (d *Domain) KillDuring(op string, after time.Duration, call func() error) error {
-	j := d.t.Begin(op+" whose emulator is killed", call)
-	d.t.pass(after)
-	d.Kill()
-	err := j.Try(KillLimit)
-	d.t.Until(KillLimit, "the domain whose emulator was killed is off", func() bool { return !d.Active() })
-	return err
-}
-
-// KillDaemonDuring makes a call, kills libvirt's daemon some time after it began, starts it
-// anew, and returns the call's error.
-func (t *T) KillDaemonDuring(op string, after time.Duration, call func() error) error {
-	j := t.Begin(op+" whose daemon is killed", call)
-	t.pass(after)
-	t.RestartLibvirt(syscall.SIGKILL)
-	return j.End(KillLimit)
-}
-
-// pass lets time pass, unless the attempt ends.
-func (t *T) pass(d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-t.ctx.Done():
-	}
-}
-
-// Kill ends the domain's emulator with SIGKILL, if it runs.
-func (d *Domain) Kill() { d.t.Run("kill -9 $(" + emulatorOf(d.Name) + ")") }

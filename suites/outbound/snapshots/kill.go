@@ -2,7 +2,6 @@ package snapshots
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	. "github.com/onsi/gomega"
@@ -14,10 +13,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/steps"
 	"libvirt.org/go/libvirt"
 )
-
-// moments are how often an emulator is killed in the middle of one job: at random in
-// parts of the job that are equally long.
-const moments = 10
 
 // killed registers a check of a job in whose middle the emulator is killed. The job may
 // make files in a folder, and is told how often it ran before.
@@ -48,12 +43,12 @@ func survives(t *steps.T, folder string, job func(*libvirt.Domain, int) error) {
 	whole := time.Now()
 	t.Do("do the job once undisturbed", func() error { return t.Begin("the job", func() error { return job(d.Raw, 0) }).Try(steps.KillLimit) })
 	took := time.Since(whole)
-	for i := range moments {
+	for i := range steps.Moments {
 		if d.Active() {
 			d.Destroy()
 		}
 		starts()
-		inPart(t, i, moments, took, func(after time.Duration) error {
+		t.InPart(i, steps.Moments, took, func(after time.Duration) error {
 			return d.KillDuring("the job", after, func() error { return job(d.Raw, i+1) })
 		})
 		t.Expect(t.DaemonPID()).To(Equal(daemon), "process of the daemon")
@@ -63,21 +58,6 @@ func survives(t *steps.T, folder string, job func(*libvirt.Domain, int) error) {
 	}
 	starts()
 	d.Guest()
-}
-
-// inPart has something killed in the i-th of n equal parts of the time that a job took, and
-// notes when that was and what the job's call came to.
-func inPart(t *steps.T, i, n int, took time.Duration, kill func(after time.Duration) error) {
-	after := time.Duration(float64(took) * (float64(i) + rand.Float64()) / float64(n))
-	err := kill(after)
-	t.Note("killed %s after it began, of %s: %s", after.Round(time.Millisecond), took.Round(time.Millisecond), outcome(err))
-}
-
-func outcome(err error) string {
-	if err == nil {
-		return "the call succeeded"
-	}
-	return steps.Text(err)
 }
 
 // anotherDaemon is a daemon that was started again whenever it is looked at.
@@ -114,14 +94,8 @@ func copyAndPivot(d *libvirt.Domain, disk, to string) error {
 	if err := d.BlockCopy(disk, to, &libvirt.DomainBlockCopyParameters{}, libvirt.DOMAIN_BLOCK_COPY_TRANSIENT_JOB); err != nil {
 		return err
 	}
-	for {
-		job, err := d.GetBlockJobInfo(disk, 0)
-		switch {
-		case err != nil:
-			return err
-		case job.Cur == job.End:
-			return d.BlockJobAbort(disk, libvirt.DOMAIN_BLOCK_JOB_ABORT_PIVOT)
-		}
-		<-time.After(10 * time.Millisecond)
+	if err := steps.AwaitBlockJob(d, disk); err != nil {
+		return err
 	}
+	return steps.PivotBlockJob(d, disk)
 }

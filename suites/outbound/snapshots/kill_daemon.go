@@ -31,9 +31,9 @@ func orphaned(id, what string, saves bool, job func(t *steps.T, d *libvirt.Domai
 		mark, began := g.Mark(), time.Now()
 		t.Do("do the job once undisturbed", func() error { return job(t, d.Raw, file, 0) })
 		took := time.Since(began)
-		for i := range moments / 2 {
+		for i := range steps.Moments / 2 {
 			d = goesOn(t, d, g, mark, saves, file)
-			inPart(t, i, moments/2, took, func(after time.Duration) error {
+			t.InPart(i, steps.Moments/2, took, func(after time.Duration) error {
 				return t.KillDaemonDuring("the job", after, func() error { return job(t, d.Raw, file, i+1) })
 			})
 		}
@@ -79,7 +79,7 @@ const runsLimit = 10 * time.Second
 
 // goesOn restores the guest if it was saved, and asserts that it goes on and has no job.
 func goesOn(t *steps.T, d *steps.Domain, g *steps.Guest, mark steps.Mark, saved bool, file string) *steps.Domain {
-	d = settled(t, d)
+	d = d.Settled()
 	t.Until(runsLimit, "the guest runs again, or is off", func() bool {
 		return slices.Contains([]libvirt.DomainState{libvirt.DOMAIN_RUNNING, libvirt.DOMAIN_SHUTOFF}, d.State())
 	})
@@ -96,18 +96,6 @@ func goesOn(t *steps.T, d *steps.Domain, g *steps.Guest, mark steps.Mark, saved 
 	g.ExpectGoesOn(mark)
 	left := steps.Get(t, "ask for a job", d.Raw.GetJobInfo)
 	t.Expect(left.Type).To(Equal(libvirt.DOMAIN_JOB_NONE), "job of a domain whose daemon was killed")
-	return d
-}
-
-// settled is the domain under the next daemon, once that has its emulator back or has given it
-// up: what takes part in the domain's jobs has to wait for that.
-func settled(t *steps.T, d *steps.Domain) *steps.Domain {
-	d = d.Again()
-	err := t.Try("ask for the memory", func() error {
-		_, err := d.Raw.MemoryStats(1, 0)
-		return err
-	})
-	t.Note("asked for the domain's memory: %s", outcome(err))
 	return d
 }
 

@@ -28,16 +28,16 @@ var _ = check.Register("O-KILL-DEL", check.Spec{
 	began := time.Now()
 	s.Delete(0)
 	took := time.Since(began)
-	for i := range moments {
+	for i := range steps.Moments {
 		d.Destroy()
 		s = m.runs()
-		inPart(t, i, moments, took, func(after time.Duration) error {
+		t.InPart(i, steps.Moments, took, func(after time.Duration) error {
 			return d.KillDuring("the deletion", after, func() error { return s.Raw.Delete(0) })
 		})
 		t.Expect(t.DaemonPID()).To(Equal(daemon), "process of the daemon")
 		t.ExpectSameContent(content, d.DiskChain(disk)[0])
 		if slices.Contains(d.Snapshots(0), s.Name) {
-			t.Note("a second deletion: %s", outcome(t.Try("delete snapshot again", func() error { return s.Raw.Delete(0) })))
+			t.Note("a second deletion: %s", steps.Outcome(t.Try("delete snapshot again", func() error { return s.Raw.Delete(0) })))
 			t.ExpectSameContent(content, d.DiskChain(disk)[0])
 		}
 		if slices.Contains(d.Snapshots(0), s.Name) {
@@ -60,15 +60,16 @@ var _ = check.Register("O-DAEMON-DEL", check.Spec{
 	began := time.Now()
 	s.Delete(0)
 	took := time.Since(began)
-	for i := range moments / 2 {
+	for i := range steps.Moments / 2 {
 		m.d.Destroy()
 		s = m.runs()
 		g := m.d.Guest()
 		mark := g.Mark()
-		inPart(t, i, moments/2, took, func(after time.Duration) error {
+		t.InPart(i, steps.Moments/2, took, func(after time.Duration) error {
 			return t.KillDaemonDuring("the deletion", after, func() error { return s.Raw.Delete(0) })
 		})
-		m.runsOn()
+		m.d = m.d.Settled()
+		m.d.ExpectKept()
 		g.ExpectGoesOn(mark)
 		t.UntilDone(steps.KillLimit, "the next daemon deletes the snapshot", func() error {
 			if len(m.d.Snapshots(0)) == 0 {
@@ -101,18 +102,6 @@ func newMerge(t *steps.T) *merge {
 	m.d = t.Define(withBIOS, domain.WithDisk(m.folder+"/base", "qcow2"))
 	m.defined = m.d.Dump(libvirt.DOMAIN_XML_INACTIVE)
 	return m
-}
-
-// runsOn asserts that the next daemon has the guest as running. A domain that it cannot load is
-// off to it, and could be started a second time.
-func (m *merge) runsOn() {
-	t := m.t
-	m.d = settled(t, m.d)
-	state := m.d.State()
-	if state != libvirt.DOMAIN_RUNNING && t.HasProcess(m.d.Name) {
-		t.Fail(t.Layer, "the domain's state is %d under the next daemon, while its emulator runs: %s", state, t.DaemonSays("virDomain"))
-	}
-	t.Expect(state).To(Equal(libvirt.DOMAIN_RUNNING), "state of the guest whose daemon was killed")
 }
 
 // runs starts the domain that is off, with its images and its snapshot made anew.
