@@ -3,6 +3,7 @@ package steps
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"libvirt.org/go/libvirt"
 )
@@ -22,6 +23,33 @@ func (d *Domain) WaitBlockJobReady(dev string) {
 		return job.Type != libvirt.DOMAIN_BLOCK_JOB_TYPE_UNKNOWN && job.Cur == job.End
 	})
 }
+
+// AwaitBlockJob returns once a disk's job has all or is over, with the error of whoever asks
+// meanwhile.
+func AwaitBlockJob(d *libvirt.Domain, dev string) error {
+	for {
+		job, err := d.GetBlockJobInfo(dev, 0)
+		if err != nil || job.Type == libvirt.DOMAIN_BLOCK_JOB_TYPE_UNKNOWN || job.Cur == job.End {
+			return err
+		}
+		<-time.After(jobPoll)
+	}
+}
+
+// PivotBlockJob has a disk go on with the image of a job that has all. The emulator may know that
+// a moment before libvirt does, which refuses to pivot until then.
+func PivotBlockJob(d *libvirt.Domain, dev string) (err error) {
+	for range 100 {
+		if err = d.BlockJobAbort(dev, libvirt.DOMAIN_BLOCK_JOB_ABORT_PIVOT); Code(err) != libvirt.ERR_BLOCK_COPY_ACTIVE {
+			return err
+		}
+		<-time.After(jobPoll)
+	}
+	return err
+}
+
+// jobPoll is how long who waits for a job waits before it asks again.
+const jobPoll = 10 * time.Millisecond
 
 // EndBlockJob ends the job that works on a disk.
 func (d *Domain) EndBlockJob(dev string, flags libvirt.DomainBlockJobAbortFlags) {
