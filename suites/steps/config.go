@@ -90,7 +90,7 @@ func (t *T) endDaemon(d layout.Daemon) {
 // amend adds lines to a file. When the check is over the file is as it was, and who reads
 // it is started anew.
 func (t *T) amend(file, lines string, restart func()) {
-	aside, f := t.Scratch(path.Base(file)+".aside"), host.Quote(file)
+	aside, f := t.Scratch(fmt.Sprintf("%s.aside%d", path.Base(file), len(t.cleanups))), host.Quote(file)
 	t.Sh("test ! -e " + f + " || cp -a " + f + " " + aside + "; printf %s " + host.Quote(lines) + " >> " + f)
 	t.Cleanup(func() {
 		t.Sh("if test -e " + aside + "; then cp -a " + aside + " " + f + "; else rm -f " + f + "; fi")
