@@ -45,6 +45,22 @@ func (a *Authority) Issue(folder, name string, usage x509.ExtKeyUsage) {
 	}
 }
 
+// On is the authority as it signs for another host.
+func (a *Authority) On(t *T) *Authority { return &Authority{t, a.key, a.cert} }
+
+// IssueToEmulators is Issue to a folder that emulators look for certificates in: QEMU's names
+// for them have a dash more (docs/system/tls.rst).
+func (a *Authority) IssueToEmulators(folder, name string, usage x509.ExtKeyUsage) {
+	a.Issue(folder, name, usage)
+	a.t.Sh("cd " + host.Quote(folder) + ` && chmod a+r *.pem && for f in $(ls | grep -v -); do mv $f $(echo $f | sed -E 's/(cert|key)\.pem/-&/'); done`)
+}
+
+// AddTo has the emulators of a folder trust the authority, too.
+func (a *Authority) AddTo(folder string) {
+	file := host.Quote(folder + "/ca-cert.pem")
+	a.t.Sh("printf %s " + host.Quote(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))) + " >> " + file)
+}
+
 func (a *Authority) certify(name string, usage x509.ExtKeyUsage) (*x509.Certificate, *rsa.PrivateKey) {
 	key := a.t.newKey()
 	template := &x509.Certificate{

@@ -21,10 +21,8 @@ var _ = check.Register("IQ-NBD", check.Spec{
 	image, pid := t.QCOW2("disk", one), t.Scratch("pid")
 	certificates := t.Scratch("certificates")
 	ca := t.NewAuthority("virtmatrix")
-	ca.Issue(certificates, "127.0.0.1", x509.ExtKeyUsageServerAuth)
-	ca.Issue(certificates, "client", x509.ExtKeyUsageClientAuth)
-	// QEMU's names for them have a dash more (docs/system/tls.rst).
-	t.Sh("cd " + certificates + ` && for f in *.pem; do mv $f $(echo $f | sed -E 's/(cert|key)\.pem/-&/'); done`)
+	ca.IssueToEmulators(certificates, "127.0.0.1", x509.ExtKeyUsageServerAuth)
+	ca.IssueToEmulators(certificates, "client", x509.ExtKeyUsageClientAuth)
 	tls := func(endpoint string) string {
 		return fmt.Sprintf("tls-creds-x509,id=tls,endpoint=%s,dir=%s,verify-peer=on", endpoint, certificates)
 	}
