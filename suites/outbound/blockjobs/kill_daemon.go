@@ -56,7 +56,7 @@ func (j diskJob) do(d *libvirt.Domain, disk, file string) error {
 // killed on the way to its end or in the call that ends it.
 func outlived(id, what string, control *sabotage.Control, job diskJob, ends bool) {
 	check.Register(id, check.Spec{
-		Asserts:  "A daemon killed at any moment of " + what + " leaves a guest that goes on, a job that the next daemon ends, and the disk's image for the next start",
+		Asserts:  "A daemon killed at any moment of " + what + " leaves a guest that goes on, a job that ends, and the disk's image for the next start",
 		Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "1.2.8")},
 		Depends:  check.On(matrix.Libvirt, matrix.QEMU),
 		Control:  control,
@@ -190,11 +190,11 @@ func timed(t *steps.T, op string, call func() error) time.Duration {
 
 func init() {
 	unended := sabotage.Swallow("virDomainBlockJobAbort")
-	outlived("O-DAEMON-COPY", "a copy of its disk", unended, copied, false)
-	outlived("O-DAEMON-COPYEND", "the end of a copy of its disk", unended, copied, true)
-	outlived("O-DAEMON-COMMIT", "a commit of its disk", unended, committed, false)
-	outlived("O-DAEMON-COMMITEND", "the end of a commit of its disk", unended, committed, true)
-	outlived("O-DAEMON-PULL", "a pull into its disk", sabotage.Swallow("virDomainBlockPull"), pulled, false)
+	outlived("O-DAEMON-COPY", "a disk's copy", unended, copied, false)
+	outlived("O-DAEMON-COPYEND", "the end of a disk's copy", unended, copied, true)
+	outlived("O-DAEMON-COMMIT", "a disk's commit", unended, committed, false)
+	outlived("O-DAEMON-COMMITEND", "the end of a disk's commit", unended, committed, true)
+	outlived("O-DAEMON-PULL", "a pull into a disk", sabotage.Swallow("virDomainBlockPull"), pulled, false)
 }
 
 var (
