@@ -15,21 +15,22 @@ import (
 	"libvirt.org/go/libvirtxml"
 )
 
-// diskJob is a job that leaves a disk with one image.
+// diskJob is a job that leaves a disk with one image, or with one more.
 type diskJob struct {
-	over   bool // it begins with a new image on top of the disk's
-	pivots bool // it goes on until it is told to pivot
-	begin  func(d *libvirt.Domain, disk, file string) error
+	over, grows bool // it begins, or ends, with a new image on top of the disk's
+	// The calls that begin it and that have the guest go on with the image that it leaves; nil
+	// where it has none.
+	begin, end func(d *libvirt.Domain, disk, file string) error
 }
 
-// ready begins the job, unless the emulator is at it already, and returns when it can pivot or
-// is over.
+// ready begins the job, unless the emulator is at it already, and returns when it can end or is
+// over.
 func (j diskJob) ready(d *libvirt.Domain, disk, file string) error {
 	info, err := d.GetBlockJobInfo(disk, 0)
 	if err != nil {
 		return err
 	}
-	if info.Type == libvirt.DOMAIN_BLOCK_JOB_TYPE_UNKNOWN {
+	if info.Type == libvirt.DOMAIN_BLOCK_JOB_TYPE_UNKNOWN && j.begin != nil {
 		if err := j.begin(d, disk, file); err != nil {
 			return err
 		}
@@ -37,19 +38,19 @@ func (j diskJob) ready(d *libvirt.Domain, disk, file string) error {
 	return steps.AwaitBlockJob(d, disk)
 }
 
-// end ends a job that goes on until it is told to.
-func (j diskJob) end(d *libvirt.Domain, disk string) error {
-	if !j.pivots {
+// finish ends a job that is ready.
+func (j diskJob) finish(d *libvirt.Domain, disk, file string) error {
+	if j.end == nil {
 		return nil
 	}
-	return steps.PivotBlockJob(d, disk)
+	return j.end(d, disk, file)
 }
 
 func (j diskJob) do(d *libvirt.Domain, disk, file string) error {
 	if err := j.ready(d, disk, file); err != nil {
 		return err
 	}
-	return j.end(d, disk)
+	return j.finish(d, disk, file)
 }
 
 // outlived registers a check of a job that goes on in the emulator while there is no daemon,
@@ -68,8 +69,9 @@ func (j diskJob) outlives(t *steps.T, ends bool) {
 	d, g := t.Started(domain.WithDisk(t.NoisyQCOW2("disk", steps.SharedDiskBytes), "qcow2"))
 	mark := g.Mark()
 	j.prepare(t, d, 0)
-	way := timed(t, "do the job once undisturbed", func() error { return j.ready(d.Raw, disk, t.Scratch("file")) })
-	end := timed(t, "end the job once undisturbed", func() error { return j.end(d.Raw, disk) })
+	first := t.Scratch("file")
+	way := timed(t, "do the job once undisturbed", func() error { return j.ready(d.Raw, disk, first) })
+	end := timed(t, "end the job once undisturbed", func() error { return j.finish(d.Raw, disk, first) })
 	moments := steps.Moments / 2
 	if ends { // which takes no time and is where most can be lost
 		moments = steps.Moments
@@ -82,7 +84,7 @@ func (j diskJob) outlives(t *steps.T, ends bool) {
 		took, call := way, func() error { return j.ready(d.Raw, disk, file) }
 		if ends {
 			t.Do("do the job", call)
-			took, call = end, func() error { return j.end(d.Raw, disk) }
+			took, call = end, func() error { return j.finish(d.Raw, disk, file) }
 		}
 		t.InPart(i, moments, took, func(after time.Duration) error { return t.KillDaemonDuring("the job", after, call) })
 		d = d.Settled()
@@ -150,6 +152,9 @@ func (j diskJob) complete(t *steps.T, d *steps.Domain, from []string, name strin
 	if chain[0] != has {
 		return fmt.Sprintf("the emulator has the disk on %s, and the next daemon on %s", has, chain[0])
 	}
+	if j.grows {
+		return ""
+	}
 	done := func() bool {
 		now := d.DiskChain(disk)
 		return d.BlockJob(disk).Type == libvirt.DOMAIN_BLOCK_JOB_TYPE_UNKNOWN && len(now) == 1 && (j.over || now[0] != from[0])
@@ -195,15 +200,26 @@ func init() {
 	outlived("O-DAEMON-COMMIT", "a disk's commit", unended, committed, false)
 	outlived("O-DAEMON-COMMITEND", "the end of a disk's commit", unended, committed, true)
 	outlived("O-DAEMON-PULL", "a pull into a disk", sabotage.Swallow("virDomainBlockPull"), pulled, false)
+	outlived("O-DAEMON-SNAP", "an external snapshot of a disk", sabotage.Command("a host that loses what guests are defined as", loses), snapped, true)
 }
 
+// loses has each definition be the oldest one.
+const loses = `(while :; do for f in /etc/libvirt/qemu/l2-*.xml; do [ -e $f.old ] || cp $f $f.old; cmp -s $f $f.old || cp $f.old $f; done; sleep 0.02; done) >/dev/null 2>&1 &`
+
 var (
-	copied = diskJob{pivots: true, begin: func(d *libvirt.Domain, disk, file string) error {
+	copied = diskJob{end: pivot, begin: func(d *libvirt.Domain, disk, file string) error {
 		xml := fmt.Sprintf("<disk type='file'><driver type='qcow2'/><source file='%s'/></disk>", file)
 		return d.BlockCopy(disk, xml, &libvirt.DomainBlockCopyParameters{}, libvirt.DOMAIN_BLOCK_COPY_TRANSIENT_JOB)
 	}}
-	committed = diskJob{over: true, pivots: true, begin: func(d *libvirt.Domain, disk, _ string) error {
+	committed = diskJob{over: true, end: pivot, begin: func(d *libvirt.Domain, disk, _ string) error {
 		return d.BlockCommit(disk, "", "", 0, libvirt.DOMAIN_BLOCK_COMMIT_ACTIVE)
 	}}
-	pulled = diskJob{over: true, begin: func(d *libvirt.Domain, disk, _ string) error { return d.BlockPull(disk, 0, 0) }}
+	pulled  = diskJob{over: true, begin: func(d *libvirt.Domain, disk, _ string) error { return d.BlockPull(disk, 0, 0) }}
+	snapped = diskJob{grows: true, end: func(d *libvirt.Domain, disk, file string) error {
+		xml := fmt.Sprintf("<domainsnapshot><disks><disk name='%s' snapshot='external'><source file='%s'/></disk></disks></domainsnapshot>", disk, file)
+		_, err := d.CreateSnapshotXML(xml, libvirt.DOMAIN_SNAPSHOT_CREATE_DISK_ONLY|libvirt.DOMAIN_SNAPSHOT_CREATE_NO_METADATA)
+		return err
+	}}
 )
+
+func pivot(d *libvirt.Domain, disk, _ string) error { return steps.PivotBlockJob(d, disk) }
