@@ -37,7 +37,7 @@ var _ = check.Register("O-GUESTS-SAVE", check.Spec{
 	t.Expect(transient.State()).To(Equal(libvirt.DOMAIN_RUNNING), "state of the transient guest")
 	transient.Destroy()
 
-	hostBoots(t, service, 0)
+	hostBoots(t, service)
 	t.Expect(paused.Again().State()).To(Equal(libvirt.DOMAIN_PAUSED), "state of the guest that was saved while it was paused")
 	paused.Again().Resume()
 	for guest, mark := range map[*steps.Guest]steps.Mark{g: mark, still: stillMark} {
@@ -50,9 +50,9 @@ var _ = check.Register("O-GUESTS-SAVE", check.Spec{
 })
 
 // hostBoots has a new daemon, and then libvirt-guests.
-func hostBoots(t *steps.T, service *steps.GuestsService, status int) {
+func hostBoots(t *steps.T, service *steps.GuestsService) {
 	t.RestartLibvirt(sigterm)
-	service.Does("start", status)
+	service.Does("start", 0)
 	service.Does("status", 0)
 }
 
@@ -78,7 +78,7 @@ var _ = check.Register("O-GUESTS-SHUT", check.Spec{
 	service.Does("status", savedGuests)
 	paused.Destroy()
 
-	hostBoots(t, service, 0)
+	hostBoots(t, service)
 	for _, d := range []*steps.Domain{g.Domain, paused} {
 		d.Again().Guest()
 	}
@@ -86,7 +86,7 @@ var _ = check.Register("O-GUESTS-SHUT", check.Spec{
 
 	service.Configure("PARALLEL_SHUTDOWN=0\nON_BOOT=ignore") // one after the other
 	service.Does("stop", 0)
-	hostBoots(t, service, 0)
+	hostBoots(t, service)
 	for _, d := range []*steps.Domain{g.Domain, paused} {
 		t.Expect(d.Again().Active()).To(BeFalse(), "%s runs, and no guest is to start with the host", d.Name)
 	}
