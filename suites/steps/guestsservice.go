@@ -7,7 +7,7 @@ import (
 	"github.com/virtmatrix/virtmatrix/internal/host"
 )
 
-// GuestsService is libvirt-guests(8), which a host's init starts once the host is up and stops
+// GuestsService is libvirt-guests(8), the script that a host's init calls once the host is up and
 // before it goes down.
 type GuestsService struct {
 	t              *T
@@ -19,7 +19,7 @@ const guestsServiceLimit = 2 * time.Minute
 
 // GuestsService is the service, for the guests of this host's driver.
 func (t *T) GuestsService() *GuestsService {
-	s := &GuestsService{t: t, script: t.Sh(`sed -n 's/^ExecStart=\(.*\) start$/\1/p' /usr/lib/systemd/system/libvirt-guests.service`)}
+	s := &GuestsService{t: t, script: t.Sh("ls -d /usr/libexec/libvirt-guests.sh /usr/lib/libvirt/libvirt-guests.sh 2>/dev/null | head -n 1")}
 	s.config = t.Sh(`eval "$(grep -E '^(sysconfdir|initconfdir)=' ` + s.script + `)"; echo ${initconfdir:-$sysconfdir/default}/libvirt-guests`)
 	s.Configure("URIS=" + host.Quote(t.URI()))
 	return s

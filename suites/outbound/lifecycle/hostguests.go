@@ -19,8 +19,8 @@ const savedGuests = 3
 
 var _ = check.Register("O-GUESTS-SAVE", check.Spec{
 	Asserts:  "Guests that libvirt-guests saves as the host goes down go on once it is up, a paused one paused, and a transient one is named and left",
-	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "0.9.10")},
-	Depends:  check.On(matrix.Libvirt, matrix.QEMU, matrix.XenHyp),
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "0.9.10")},
+	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
 	Control:  sabotage.Guest(l2.ForgetWord),
 }, func(t *steps.T) {
 	service := t.GuestsService()
@@ -61,8 +61,8 @@ const stubborn = 10 * time.Second
 
 var _ = check.Register("O-GUESTS-SHUT", check.Spec{
 	Asserts:  "Guests that libvirt-guests shuts down with the host boot with it if they are to, and one that does not go down is waited for as long as was set",
-	Requires: []matrix.Requirement{matrix.Since(matrix.Libvirt, "0.9.10")},
-	Depends:  check.On(matrix.Libvirt, matrix.QEMU, matrix.XenHyp),
+	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "0.9.10")},
+	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
 	Control:  sabotage.Wrap("virsh", "a virsh that starts nothing", `case "$*" in *" start "*) exit 0;; esac; exec $REAL "$@"`),
 }, func(t *steps.T) {
 	service := t.GuestsService()
