@@ -5,7 +5,7 @@ import (
 	"syscall"
 	"time"
 
-	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega"
 	"libvirt.org/go/libvirt"
 )
 
@@ -83,5 +83,5 @@ func (d *Domain) ExpectKept() {
 	if state != libvirt.DOMAIN_RUNNING && t.HasProcess(d.Name) {
 		t.Fail(t.Layer, "the domain's state is %d under the next daemon, while its emulator runs: %s", state, t.DaemonSays("virDomain"))
 	}
-	t.Expect(state).To(Equal(libvirt.DOMAIN_RUNNING), "state of the guest whose daemon was killed")
+	t.Expect(state).To(gomega.Equal(libvirt.DOMAIN_RUNNING), "state of the guest whose daemon was killed")
 }
