@@ -51,6 +51,9 @@ func Scan(text []byte, allowed []Allowance) []Finding {
 				out[n-1].Line += " " + why
 			}
 		}
+		if n := len(out); n > 0 && number-last <= stateLines && out[n-1].Pattern == TripleFault && hostState.MatchString(clean(line)) {
+			out[n-1].Pattern = HostState
+		}
 		for piece := range pieces(line) {
 			f, bad := inspect(clean(piece))
 			if !bad {

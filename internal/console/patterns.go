@@ -79,6 +79,17 @@ const xenPanic = "Xen panic"
 // TripleFault is the pattern of what Xen says of a guest whose processor found no way on.
 const TripleFault = "Xen triple fault"
 
+// HostState is the pattern of a triple fault after which the guest has Xen's own code segment
+// and address: no guest can load them, and the processor that mixed them up is at fault.
+const HostState = "Xen's state in a guest"
+
+// hostState matches where the guest of a triple fault is then: e008 is __HYPERVISOR_CS, and
+// Xen's code begins at XEN_VIRT_START (xen/arch/x86/include/asm/config.h).
+var hostState = regexp.MustCompile(`^\(XEN\) (\[.*\] )?RIP: +e008:\[<ffff82d`)
+
+// stateLines is how many lines after a triple fault the guest's state is in.
+const stateLines = 6
+
 // agentName is the pattern of the agent's last words.
 const agentName = "agent gave up"
 

@@ -110,7 +110,8 @@ func (g *Guest) trouble(ctx context.Context) error {
 // processor more than it ran, in the seconds before it said so, is the machine's.
 // One of an emulated host may be the emulator's, and so may an oops of int3, whose
 // kernel patched code of which the emulator went on with an old translation, and a
-// triple fault of a guest, for which a guest of KVM boots anew (ExpectSameBoot).
+// triple fault of a guest, for which a guest of KVM boots anew (ExpectSameBoot). A guest with
+// the hypervisor's own state is the emulator's each time.
 func (t *T) trouble(who string, found []console.Finding, layer matrix.Layer) error {
 	var lines []string
 	stalls, stale := true, false
@@ -125,6 +126,9 @@ func (t *T) trouble(who string, found []console.Finding, layer matrix.Layer) err
 	text := strings.Join(lines[:min(len(lines), 10)], "\n")
 	if got := t.s.lately(); stalls && got.Starved() {
 		return fault.Infraf("watch consoles on a starved machine", "%s says, while its emulator %s:\n%s", who, got, text)
+	}
+	if t.Accel != "kvm" && !t.Contained() && slices.ContainsFunc(found, func(f console.Finding) bool { return f.Pattern == console.HostState }) {
+		return fault.Infraf("tell the stack from the emulator of L1", "%w: a guest of %s has the hypervisor's own state:\n%s", ErrEmulator, who, text)
 	}
 	if (stalls || stale) && t.mayBeEmulator() {
 		return fault.Infraf("tell the stack from the emulator of L1", "%s says once, and %w:\n%s", who, ErrEmulator, text)
@@ -174,7 +178,9 @@ func (t *T) endWhenHung(ctx context.Context, end context.CancelCauseFunc) {
 // guests, when it told of no other trouble: that is judged at the attempt's end.
 func (t *T) stalls() []console.Finding {
 	found, err := t.hostTrouble()
-	if err != nil || slices.ContainsFunc(found, func(f console.Finding) bool { return f.Severity != console.Stall && f.Pattern != console.TripleFault }) {
+	if err != nil || slices.ContainsFunc(found, func(f console.Finding) bool {
+		return f.Severity != console.Stall && f.Pattern != console.TripleFault && f.Pattern != console.HostState
+	}) {
 		return nil
 	}
 	return found

@@ -85,6 +85,19 @@ func TestAStallOfAnEmulatedHostIsTheEmulatorsOnce(t *testing.T) {
 	}
 }
 
+func TestAGuestWithTheHypervisorsStateIsTheEmulatorsEachTime(t *testing.T) {
+	fails := func(state string) func(*T, *hosttest.Host) {
+		return func(t *T, h *hosttest.Host) {
+			h.Print(tripleFault + "(XEN) *** Dumping Dom3 vcpu#0 state: ***\n(XEN) CPU:    0\n(XEN) RIP:    " + state + "\n")
+			t.Fail(matrix.LayerL2, "the guest's console is gone")
+		}
+	}
+	on(t, infra("hypervisor's own state", "console is gone"), fails("e008:[<ffff82d040204505>]"), emulated)
+	on(t, infra("hypervisor's own state", "console is gone"), fails("e008:[<ffff82d040204505>]"), again)
+	on(t, ends(matrix.Fail, matrix.LayerL2, "console is gone"), fails("0010:[<ffffffff81000000>]"), again)
+	on(t, ends(matrix.Fail, matrix.LayerL2, "console is gone"), fails("e008:[<ffff82d040204505>]"))
+}
+
 func TestAFailureThatCameOfAStallIsNotTheProductsYet(t *testing.T) {
 	for text, told := range map[string]string{lockup: "soft lockup", tripleFault: "d3v0 Triple fault"} {
 		fails := func(t *T, h *hosttest.Host) {
