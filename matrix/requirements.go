@@ -155,6 +155,15 @@ func (c condition) possible(on hostType) bool {
 	return (c.kind == "" || c.kind == on.kind) && (c.tier == "" || c.tier == on.tier)
 }
 
+// UnmetEmulated returns why a cell whose L1 is emulated does not meet the requirement where it
+// is one that holds only there, or "".
+func (r Requirement) UnmetEmulated(cell *Cell) string {
+	if !r.emulated() {
+		return ""
+	}
+	return r.unmet(cell)
+}
+
 // unmet returns why a cell does not meet the requirement, or "" when it does.
 func (r Requirement) unmet(cell *Cell) string {
 	if comp, version, ok := r.since(); ok {

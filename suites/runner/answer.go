@@ -36,7 +36,10 @@ func (f *Family) Answer(ctx context.Context, p matrix.PlannedCheck, c *check.Che
 		f.Discard()
 		defer f.Discard()
 	}
+	lacks := f.lacks(c)
 	switch {
+	case lacks != "":
+		rec.Verdict, rec.Reason = matrix.Unsupported, lacks
 	case !f.run.Selftest:
 		f.ask(ctx, p, c, &rec)
 	case c.Control == nil:
@@ -53,6 +56,21 @@ func (f *Family) Answer(ctx context.Context, p matrix.PlannedCheck, c *check.Che
 	err := f.run.Journal.Append(rec)
 	f.tell(progress.Event{Phase: progress.Finished, Check: p.ID, Verdict: rec.Verdict, Seconds: rec.Seconds, Text: firstLine(rec.Reason)})
 	return rec, err
+}
+
+// lacks is why an emulated host cannot be asked, or "". The plan leaves such checks out, but
+// one that was made before anything was booted on the machine may not know what runs its hosts
+// (accel.Emulates).
+func (f *Family) lacks(c *check.Check) string {
+	if f.run.Accel == "kvm" {
+		return ""
+	}
+	for _, r := range c.Requires {
+		if why := r.UnmetEmulated(f.Cell); why != "" {
+			return why
+		}
+	}
+	return ""
 }
 
 func firstLine(s string) string {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/virtmatrix/virtmatrix/matrix"
+	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
 )
 
@@ -26,5 +27,19 @@ func TestAddOnsThatCannotBeHadAreToldWithoutAHost(t *testing.T) {
 	b.wants(rec, matrix.Fail, matrix.LayerDelivery, "install add-ons", "iptables 1 -> 2")
 	if b.booter.boots != 0 {
 		t.Errorf("%d boots", b.booter.boots)
+	}
+}
+
+func TestAnEmulatedHostIsNotAskedWhatItCannotAnswer(t *testing.T) {
+	b := newBench(t)
+	asked := false
+	c := &check.Check{Body: func(*steps.T) { asked = true }}
+	c.Requires = []matrix.Requirement{matrix.SinceEmulated(matrix.QEMU, "99.0")}
+	for accel, want := range map[string]matrix.Verdict{"tcg": matrix.Unsupported, "kvm": matrix.Pass} {
+		b.run.Accel, asked = accel, false
+		rec := b.answerWith(soon(t), "O-SAVE", c)
+		if rec.Verdict != want || asked != (want == matrix.Pass) {
+			t.Errorf("on %s: %s (%s), asked: %t", accel, rec.Verdict, rec.Reason, asked)
+		}
 	}
 }
