@@ -185,7 +185,7 @@ func early(p Parts) []earlyFile {
 // guestEarly lists the files that L2's initramfs is made of.
 func guestEarly(g GuestParts) []earlyFile {
 	files := []earlyFile{{"/init", 0o755, g.Init}}
-	for _, m := range slices.Concat(g.Modules, g.SCSI, g.Share) {
+	for _, m := range slices.Concat(g.Modules, g.SCSI, g.Later) {
 		if f := (earlyFile{bootModule(m), 0o644, m}); !slices.Contains(files, f) {
 			files = append(files, f)
 		}
@@ -209,7 +209,7 @@ func packGuestInitramfs(w io.Writer, g GuestParts) error {
 	a.link("/bin/sh", "/init") // what the guest's agent is asked to run
 	a.add("/modules/load", 0o644, moduleList(g.Modules))
 	a.add("/modules/scsi", 0o644, moduleList(g.SCSI))
-	a.add("/modules/share", 0o644, moduleList(g.Share))
+	a.add("/modules/later", 0o644, moduleList(g.Later))
 	return a.close()
 }
 

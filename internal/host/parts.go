@@ -65,8 +65,8 @@ type GuestParts struct {
 	Modules []string
 	// SCSI are what it inserts on top when it has a SCSI controller.
 	SCSI []string
-	// Share are what it inserts to mount a folder of its host.
-	Share []string
+	// Later are what it inserts once it is asked for what needs them.
+	Later []string
 }
 
 // Emulator is the L0 emulator.

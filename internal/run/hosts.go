@@ -245,7 +245,7 @@ func (h *Hosts) guest(cell *matrix.Cell) (host.GuestParts, error) {
 		Init:    h.programs["l2init"],
 		Modules: inDir(dir, modules),
 		SCSI:    inDir(dir, boot.Disk["scsi"]),
-		Share:   inDir(dir, boot.Share),
+		Later:   inDir(dir, boot.Later),
 	}, nil
 }
 
