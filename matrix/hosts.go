@@ -23,6 +23,9 @@ type Hosts struct {
 	Network bool `json:"network,omitempty"`
 	// Mounts lets a host mount file systems of its own, where its tier does not anyway.
 	Mounts bool `json:"mounts,omitempty"`
+	// Sandboxes lets programs of a host shut themselves in by namespaces of their own, where
+	// its tier does not anyway.
+	Sandboxes bool `json:"sandboxes,omitempty"`
 	// Earlier are the components of which the second host has the version before the
 	// cell's: its stack is the one that a rebase of them starts from. Such a check
 	// depends on everything, of both stacks.

@@ -104,3 +104,13 @@ func TestAHostThatMountsHasThePrivilege(t *testing.T) {
 		t.Errorf("a host that mounts has %+v", mounting)
 	}
 }
+
+func TestAHostWithSandboxesHasNoFilterAndNoPrivilege(t *testing.T) {
+	h := quiet(t)
+	h.settings.Sandboxes = true
+	var open container.HostConfig
+	h.request(Options{}, "image", nil).HostConfigModifier(&open)
+	if diff := cmp.Diff([]string{"seccomp=unconfined", "apparmor=unconfined"}, open.SecurityOpt); diff != "" || len(open.CapAdd) > 0 {
+		t.Errorf("a host with sandboxes has %+v%s", open.CapAdd, diff)
+	}
+}

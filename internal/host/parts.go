@@ -109,6 +109,8 @@ type Settings struct {
 	Network bool
 	// Mounts lets a container mount file systems; a machine always may.
 	Mounts bool
+	// Sandboxes lets programs of a container make namespaces; those of a machine always may.
+	Sandboxes bool
 	// ScratchDir is the folder for the host's disk and initramfs; empty means
 	// the run-time folder, which is often in memory.
 	ScratchDir string

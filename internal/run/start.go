@@ -174,7 +174,7 @@ func (h *Hosts) settings(cell *matrix.Cell, want matrix.Hosts, role int) host.Se
 	s := host.Settings{
 		Name: cell.ID, Kind: cell.Kind, Axes: cell.Settings, Accel: h.probed.Accel, Scale: h.probed.Scale,
 		CPUs: cmp.Or(want.CPUs, hostCPUs), MemoryMB: cmp.Or(want.MemoryMB, hostMemoryMB), ScratchDir: Scratch(h.driver.config.Home),
-		Peers: host.Peers{Role: role, Count: max(want.Count, 1)}, Network: want.Network, Mounts: want.Mounts,
+		Peers: host.Peers{Role: role, Count: max(want.Count, 1)}, Network: want.Network, Mounts: want.Mounts, Sandboxes: want.Sandboxes,
 		Snapshots: h.Snapshots, Machine: h.traits,
 	}
 	// The disk that a deployment runs from is no part of a snapshot, and a host that moves has

@@ -47,8 +47,8 @@ func TestWantedHostsDifferFromTheUsual(t *testing.T) {
 	if usual.CPUs != hostCPUs || usual.MemoryMB != hostMemoryMB || usual.Snapshots == nil || !usual.Peers.Alone() || usual.Network {
 		t.Errorf("the usual host is %+v", usual)
 	}
-	s := h.settings(cell, matrix.Hosts{Count: 2, CPUs: 4, MemoryMB: 4096, Cold: true, Network: true, Mounts: true}, 1)
-	if s.CPUs != 4 || s.MemoryMB != 4096 || s.Snapshots != nil || s.Peers.Role != 1 || s.Peers.Alone() || !s.Network || !s.Mounts {
+	s := h.settings(cell, matrix.Hosts{Count: 2, CPUs: 4, MemoryMB: 4096, Cold: true, Network: true, Mounts: true, Sandboxes: true}, 1)
+	if s.CPUs != 4 || s.MemoryMB != 4096 || s.Snapshots != nil || s.Peers.Role != 1 || s.Peers.Alone() || !s.Network || !s.Mounts || !s.Sandboxes {
 		t.Errorf("the wanted one is %+v", s)
 	}
 }

@@ -142,11 +142,7 @@ func (t *T) SlowDisk(name string, bytesPerSecond uint64) domain.Option {
 		image, t.Program("qemu-nbd"), socket, pid, t.Slow(bytesPerSecond), image, socket))
 	t.Cleanup(func() { t.Sh("kill $(cat " + pid + ")") })
 	return func(d *libvirtxml.Domain) {
-		disk := domain.NewDisk("", "qcow2")
-		disk.Source = &libvirtxml.DomainDiskSource{Network: &libvirtxml.DomainDiskSourceNetwork{
-			Protocol: "nbd", Hosts: []libvirtxml.DomainDiskSourceHost{{Transport: "unix", Socket: socket}},
-		}}
-		d.Devices.Disks = append(d.Devices.Disks, *disk)
+		d.Devices.Disks = append(d.Devices.Disks, *domain.NewDisk("", "qcow2", domain.NBD("", socket, 0)))
 	}
 }
 

@@ -106,6 +106,11 @@ func (t *T) OwnDHCP(bridge string, options ...string) {
 
 // ExpectGreets asserts that the guest greets who connects to its address from L1.
 func (g *Guest) ExpectGreets(address netip.Addr) {
-	said := g.t.Sh(fmt.Sprintf("timeout %d bash -c 'cat </dev/tcp/%s/%d'", int(g.t.Limit(guestAnswer).Seconds()), address, l2.GreetPort))
-	g.t.Expect(said).To(gomega.Equal(g.Token), "what is said at %s", address)
+	g.ExpectGreetsAt(netip.AddrPortFrom(address, l2.GreetPort))
+}
+
+// ExpectGreetsAt asserts that it greets who connects to a port that leads to its own.
+func (g *Guest) ExpectGreetsAt(at netip.AddrPort) {
+	said := g.t.Sh(fmt.Sprintf("timeout %d bash -c 'cat </dev/tcp/%s/%d'", int(g.t.Limit(guestAnswer).Seconds()), at.Addr(), at.Port()))
+	g.t.Expect(said).To(gomega.Equal(g.Token), "what is said at %s", at)
 }
