@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -57,6 +58,19 @@ func (t *T) restart(daemon string, signal syscall.Signal) {
 	t.must(t.await(patience{op: op, limit: callLimit, layer: matrix.LayerManagement, who: "the daemon"}, func(ctx context.Context) error {
 		return vm.Restart(ctx, daemon, signal)
 	}), op)
+}
+
+// reexecuteLimit is how long a daemon may take to execute its program anew, at scale 1.
+const reexecuteLimit = 10 * time.Second
+
+// Reexecute has a daemon that others keep something open in execute its program anew, as an
+// upgrade of its package does, and says whether it is there then.
+func (t *T) Reexecute(name, pid string) (there bool) {
+	maps := "head -n 1 /proc/" + pid + "/maps" // a program lies where it did not before
+	old := t.Sh(maps)
+	t.Sh("kill -USR1 " + pid)
+	t.Until(reexecuteLimit, name+" has executed its program anew, or ended", func() bool { return t.Run(maps).Text() != old })
+	return t.Exists("/proc/" + pid + "/exe")
 }
 
 // reconnect gives checks a connection to the new daemon.

@@ -47,12 +47,14 @@ type Guest struct {
 func (t *T) watchGuest(d *Domain) *Guest {
 	for _, g := range t.guests {
 		if g.Name == d.Name && g.t.s == d.t.s {
+			g.Domain = d // what was known before may be of a daemon that has ended
 			return g
 		}
 	}
 	g := &Guest{t: t, Name: d.Name, Token: d.Token, Domain: d}
 	if t.Kind() == matrix.Xen {
-		g.log, g.dial = domain.XenConsoleLog(d.Name), d.dialPTY
+		g.log = domain.XenConsoleLog(d.Name)
+		g.dial = func() (io.ReadWriteCloser, error) { return g.Domain.dialPTY() }
 	} else {
 		g.log = domain.ConsoleLog(d.Name)
 		g.dial = func() (io.ReadWriteCloser, error) { return t.Host().Dial(domain.ConsoleSocket(d.Name)) }

@@ -19,8 +19,7 @@ type LockManager struct {
 // lockDaemon is the lock manager's daemon.
 const lockDaemon = "virtlockd"
 
-// lockDaemonLimit is how long the daemon may take to answer, or to execute its program anew, at
-// scale 1.
+// lockDaemonLimit is how long the daemon may take to answer, at scale 1.
 const lockDaemonLimit = 10 * time.Second
 
 // LockManager has libvirt lock the images of guests until the check is over.
@@ -41,15 +40,8 @@ func (m *LockManager) Holds(image string) bool {
 	return m.t.Sh(fmt.Sprintf(`awk -v pid=%s -v inode=$(stat -c %%i %s) '%s' /proc/locks`, m.pid, host.Quote(image), held)) != ""
 }
 
-// Reload has the daemon execute its program anew, as an upgrade of its package does, and says
-// whether it is there then.
-func (m *LockManager) Reload() (there bool) {
-	maps := "head -n 1 /proc/" + m.pid + "/maps" // a program lies where it did not before
-	old := m.t.Sh(maps)
-	m.t.Sh("kill -USR1 " + m.pid)
-	m.t.Until(lockDaemonLimit, lockDaemon+" has executed its program anew, or ended", func() bool { return m.t.Run(maps).Text() != old })
-	return m.t.Exists("/proc/" + m.pid + "/exe")
-}
+// Reload has the daemon execute its program anew, and says whether it is there then.
+func (m *LockManager) Reload() (there bool) { return m.t.Reexecute(lockDaemon, m.pid) }
 
 // lockAs locks the first byte of a file as virtlockd does (virLockSpaceAcquireResource), and says
 // whether it could.

@@ -33,6 +33,30 @@ var _ = check.Register("O-DAEMON", check.Spec{
 	}
 })
 
+// The daemon answers before it is connected with the emulators that it finds (qemuProcessReconnect).
+var _ = check.Register("O-DAEMON-FIRST", check.Spec{
+	Asserts:  "What is asked of a guest as soon as a new daemon answers is done, and told as done",
+	Requires: []matrix.Requirement{matrix.KVMStack},
+	Depends:  check.On(matrix.Libvirt, matrix.QEMU),
+	Control:  sabotage.Swallow("virDomainSuspend"),
+}, func(t *steps.T) {
+	d, g := t.Started()
+	mark := g.Mark()
+	first := func() *steps.Domain {
+		t.RestartManager(syscall.SIGTERM)
+		return t.Connection().Lookup(d.Name)
+	}
+	suspended := first()
+	suspended.Suspend()
+	t.Expect(suspended.State()).To(Equal(libvirt.DOMAIN_PAUSED), "state of the guest that was suspended first")
+	first().Resume()
+	g.ExpectGoesOn(mark)
+	ended := first()
+	ended.Destroy()
+	ended.ExpectOff(libvirt.DOMAIN_SHUTOFF_DESTROYED)
+	t.Expect(t.HasProcess(d.Name)).To(BeFalse(), "the hypervisor runs the guest that was destroyed first")
+})
+
 // bus is how long the daemon is watched after its bus has ended, at scale 1.
 const bus = 3 * time.Second
 
