@@ -131,7 +131,10 @@ func (t *T) unresponsive(since owner.Sched, failed error) error {
 
 // mayBeEmulator says that a stall or panic of this attempt's host may be its
 // emulator's: it is emulated, and this has not happened to the check before.
-func (t *T) mayBeEmulator() bool { return t.Accel != "kvm" && !t.Contained() && !t.Stalled }
+func (t *T) mayBeEmulator() bool { return t.emulated() && !t.Stalled }
+
+// emulated says that the processors of this attempt's host are.
+func (t *T) emulated() bool { return t.Accel != "kvm" && !t.Contained() }
 
 // examine looks once more at a failure that seems to be the product's: whether it
 // came of a check that was called off, of a host that stood still meanwhile, or of

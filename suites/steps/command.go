@@ -71,6 +71,11 @@ func signalWords(sig string) string {
 // Exists says whether there is a file or folder in L1.
 func (t *T) Exists(path string) bool { return t.Run("test -e " + host.Quote(path)).OK() }
 
+// Holds says whether a file of L1 has a text anywhere, which may be in memory that was dumped.
+func (t *T) Holds(file, text string) bool {
+	return t.Run("grep -qaF " + host.Quote(text) + " " + host.Quote(file)).OK()
+}
+
 // Put writes a file of L1.
 func (t *T) Put(path, content string) {
 	t.must(t.Host().Write(t.ctx, path, []byte(content)), "write "+path)

@@ -127,7 +127,7 @@ func (t *T) trouble(who string, found []console.Finding, layer matrix.Layer) err
 	if got := t.s.lately(); stalls && got.Starved() {
 		return fault.Infraf("watch consoles on a starved machine", "%s says, while its emulator %s:\n%s", who, got, text)
 	}
-	if t.Accel != "kvm" && !t.Contained() && slices.ContainsFunc(found, func(f console.Finding) bool { return f.Pattern == console.HostState }) {
+	if t.emulated() && slices.ContainsFunc(found, func(f console.Finding) bool { return f.Pattern == console.HostState }) {
 		return fault.Infraf("tell the stack from the emulator of L1", "%w: a guest of %s has the hypervisor's own state:\n%s", ErrEmulator, who, text)
 	}
 	if (stalls || stale) && t.mayBeEmulator() {

@@ -29,7 +29,7 @@ var _ = check.Register("IX-SNAP", check.Spec{
 	mark, core := g.Mark(), t.Scratch("core")
 	holds := func(file string) {
 		t.Expect(t.ReadFile(file, 0, 4)).To(Equal("\x7fELF"), "start of "+file)
-		t.Expect(t.Run("grep -qaF '"+mark.Word+"' "+file).OK()).To(BeTrue(), "the guest's word is in "+file)
+		t.Expect(t.Holds(file, mark.Word)).To(BeTrue(), "the guest's word is in "+file)
 		t.Sh("rm " + file)
 	}
 	t.Xl("dump-core " + g.Name + " " + core)

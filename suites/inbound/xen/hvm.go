@@ -47,7 +47,7 @@ func machine(t *steps.T, g domain.Guest) (own domain.XL, serial string) {
 
 // says waits until a file of L1 has a text.
 func says(t *steps.T, limit time.Duration, file, text string) {
-	t.Until(limit, file+" has "+text, func() bool { return t.Run("grep -qaF '" + text + "' " + file).OK() })
+	t.Until(limit, file+" has "+text, func() bool { return t.Holds(file, text) })
 }
 
 var _ = check.Register("IX-HVM", check.Spec{

@@ -43,7 +43,7 @@ var _ = check.Register("O-DISCARD", check.Spec{
 	}
 	for _, format := range []string{"raw", "qcow2"} {
 		gives, keeps := full("gives", format), full("keeps", format)
-		_, g := t.Started(domain.WithDisk(gives, format, domain.Serial("gives"), domain.Discards("unmap")), domain.WithDisk(keeps, format, domain.Serial("keeps")))
+		_, g := t.Started(domain.WithDisk(gives, format, domain.Serial("gives"), domain.Discards), domain.WithDisk(keeps, format, domain.Serial("keeps")))
 		of := func(serial string) string { disk, _ := g.Disk(serial); return disk.Name }
 		before, kept := room(gives), room(keeps)
 		g.Discard(of("gives"), 0, discarded)
