@@ -7,6 +7,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
@@ -17,20 +18,8 @@ import (
 // bootLimit bounds how long a BIOS may take to boot, at scale 1. It asks a network for 10 s.
 const bootLimit = time.Minute
 
-// Sizes of what a BIOS boots from.
-const sector, cdSector = 512, 2048
-
-// bootSector is what a BIOS boots, from whatever it comes: it says a word on the first
-// serial port and halts.
-func bootSector(word string) []byte {
-	code := []byte{0xba, 0xf8, 0x03} // mov dx, 0x3f8
-	for _, letter := range []byte(word) {
-		code = append(code, 0xb0, letter, 0xee) // mov al, letter; out dx, al
-	}
-	code = append(code, 0xf4, 0xeb, 0xfd) // hlt; jmp to it
-	code = append(code, make([]byte, sector-2-len(code))...)
-	return append(code, 0x55, 0xaa)
-}
+// cdSector is the size of a CD's sectors in bytes.
+const cdSector = 2048
 
 // bootCD is a CD that boots a sector: of a file system only its name, and a catalogue with
 // that one entry (El Torito 1.0).
@@ -64,12 +53,12 @@ var _ = check.Register("IQ-BIOS", check.Spec{
 		return path
 	}
 	media := []string{
-		"-drive", "format=raw,file=" + put("disk", bootSector("from disk.")),
-		"-cdrom", put("cd", bootCD(bootSector("from CD."))),
+		"-drive", "format=raw,file=" + put("disk", domain.BootSector("from disk.")),
+		"-cdrom", put("cd", bootCD(domain.BootSector("from CD."))),
 		"-netdev", "user,id=net,tftp=" + dir + ",bootfile=net", "-device", "virtio-net-pci,netdev=net",
 	}
 	t.Sh(fmt.Sprintf("truncate -s %d %s/disk", steps.SharedDiskBytes, dir))
-	put("net", bootSector("from network."))
+	put("net", domain.BootSector("from network."))
 	boots := map[string]string{"order=c": "disk", "order=d": "CD"}
 	if rom := "pxe-virtio.rom"; t.Run("for d in $(" + t.Emulator() + " -L help); do test -e $d/" + rom + " && exit 0; done; exit 1").OK() {
 		boots["order=n"] = "network"

@@ -4,17 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"testing"
+
+	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 )
 
-func TestABootSectorEndsWithItsMark(t *testing.T) {
-	b := bootSector("word")
-	if len(b) != 512 || b[510] != 0x55 || b[511] != 0xaa {
-		t.Errorf("%d bytes, which end with %x", len(b), b[len(b)-2:])
-	}
-}
-
 func TestTheCatalogueOfACDLeadsToItsSector(t *testing.T) {
-	cd := bootCD(bootSector("word"))
+	cd := bootCD(domain.BootSector("word"))
 	catalogue := cd[binary.LittleEndian.Uint32(cd[17*2048+0x47:])*2048:]
 	var sum uint16
 	for i := 0; i < 32; i += 2 {
@@ -23,7 +18,7 @@ func TestTheCatalogueOfACDLeadsToItsSector(t *testing.T) {
 	if sum != 0 {
 		t.Errorf("the words of the validation entry are %#x in sum", sum)
 	}
-	if at := binary.LittleEndian.Uint32(catalogue[0x28:]) * 2048; !bytes.HasPrefix(cd[at:], bootSector("word")) {
+	if at := binary.LittleEndian.Uint32(catalogue[0x28:]) * 2048; !bytes.HasPrefix(cd[at:], domain.BootSector("word")) {
 		t.Errorf("the entry leads to byte %d", at)
 	}
 }

@@ -14,30 +14,11 @@ import (
 // sayLimit bounds how long a guest's firmware may take to boot something that speaks.
 const sayLimit = 4 * time.Minute
 
-// bootSector is a boot sector that prints a text on the first serial port and halts.
-func bootSector(text string) string {
-	const code = "\x31\xc0" + // xor ax, ax
-		"\x8e\xd8" + // mov ds, ax
-		"\xbe\x15\x7c" + // mov si, the text at 7c15
-		"\xba\xf8\x03" + // mov dx, 3f8
-		"\xac" + // lodsb
-		"\x84\xc0" + // test al, al
-		"\x74\x03" + // jz over the next two
-		"\xee" + // out dx, al
-		"\xeb\xf8" + // jmp to lodsb
-		"\xf4" + // hlt
-		"\xeb\xfd" // jmp to hlt
-	sector := make([]byte, 512)
-	copy(sector, code+text+"\r\n")
-	sector[510], sector[511] = 0x55, 0xaa
-	return string(sector)
-}
-
 // machine is an HVM guest whose disk has a boot sector, and the log of its serial port.
 // Its emulated machine has nothing that it does not need.
 func machine(t *steps.T, g domain.Guest) (own domain.XL, serial string) {
 	disk, serial := t.Scratch(g.Name+".img"), t.Scratch(g.Name+".serial")
-	t.Put(disk, bootSector(g.Token))
+	t.Put(disk, string(domain.BootSector(g.Token)))
 	t.Sh("truncate -s 1M " + disk)
 	return domain.XL{
 		"type": "hvm", "kernel": nil, "ramdisk": nil, "extra": nil, "vga": "none", "vnc": 0, "boot": "c",
