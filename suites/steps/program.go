@@ -23,5 +23,5 @@ func (t *T) Wrap(program, script string) {
 
 // Unwrap puts a program back that was wrapped.
 func (t *T) Unwrap(program string) {
-	t.Sh("f=$(command -v " + program + ") && mv $(dirname $f)/." + program + ".real $f")
+	t.Sh("f=$(command -v " + program + ") && mv $(dirname $f)/.$(basename $f).real $f")
 }
