@@ -30,6 +30,13 @@ func (t *T) ServeNBDByTCP(name string, bytes int64, port uint) *NBDServer {
 	return t.serveNBD(name, bytes, fmt.Sprintf("-b 127.0.0.1 -p %d", port), domain.NBD(name, "127.0.0.1", port))
 }
 
+// ServeNBDByTLS does so to who shows a certificate of the authority in a folder, which has the
+// server's certificate too (qemu-nbd(8), --tls-creds).
+func (t *T) ServeNBDByTLS(name string, bytes int64, port uint, folder string) *NBDServer {
+	where := fmt.Sprintf("-b 127.0.0.1 -p %d --object tls-creds-x509,id=tls,endpoint=server,verify-peer=yes,dir=%s --tls-creds=tls", port, host.Quote(folder))
+	return t.serveNBD(name, bytes, where, domain.NBD(name, "127.0.0.1", port))
+}
+
 func (t *T) serveNBD(name string, bytes int64, where string, source domain.DiskOption) *NBDServer {
 	n := &NBDServer{t: t, Image: t.DiskImage(name, bytes), source: source, pid: t.Scratch(name + ".pid")}
 	n.listen = fmt.Sprintf("%s -x %s %s", where, host.Quote(name), n.Image)

@@ -29,3 +29,10 @@ func (d *Domain) WatchReboots() *Heard[string] {
 		return conn.DomainEventRebootRegister(d.Raw, func(*libvirt.Connect, *libvirt.Domain) { take("reboot") })
 	})
 }
+
+// WatchDiskChanges collects what libvirt tells of media that changed and disks that are missing.
+func (d *Domain) WatchDiskChanges() *Heard[libvirt.DomainEventDiskChange] {
+	return watch(d, func(conn *libvirt.Connect, take func(libvirt.DomainEventDiskChange)) (int, error) {
+		return conn.DomainEventDiskChangeRegister(d.Raw, func(_ *libvirt.Connect, _ *libvirt.Domain, e *libvirt.DomainEventDiskChange) { take(*e) })
+	})
+}
