@@ -54,6 +54,11 @@ func (l lan) xml(more string) string {
 </network>`, l.name(), more, l.bridge(), l.gateway(), l.address(100), l.address(200), l.mac(), l.guest())
 }
 
+// serving is an isolated network with a server of files, and the name of one to boot from.
+func (l lan) serving(folder, boot string) string {
+	return strings.NewReplacer("<dhcp>", "<tftp root='"+folder+"'/><dhcp>", "</dhcp>", "<bootp file='"+boot+"'/></dhcp>").Replace(l.isolated())
+}
+
 // traces is what a network leaves on a host: its bridge, addresses and routes, its
 // rules, its dnsmasq.
 func (l lan) traces(t *steps.T) string {
