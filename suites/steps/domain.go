@@ -28,6 +28,8 @@ type Domain struct {
 	Raw *libvirt.Domain
 	// Name and Token identify the guest; XML is what it was made from.
 	Name, Token, XML string
+	// console names the files of its console; empty where that is its own name.
+	console string
 }
 
 // NewGuest names a guest and gives it a token of its own.

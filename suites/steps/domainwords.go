@@ -22,7 +22,7 @@ func (d *Domain) StartPaused() { d.StartWith(libvirt.DOMAIN_START_PAUSED) }
 // it was looked up, and a connection that ended leads nowhere.
 func (d *Domain) Again() *Domain {
 	again := d.t.Connection().Lookup(d.Name)
-	again.Token, again.XML = d.Token, d.XML
+	again.Token, again.XML, again.console = d.Token, d.XML, d.console
 	return again
 }
 

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,8 +57,9 @@ func (t *T) watchGuest(d *Domain) *Guest {
 		g.log = domain.XenConsoleLog(d.Name)
 		g.dial = func() (io.ReadWriteCloser, error) { return g.Domain.dialPTY() }
 	} else {
-		g.log = domain.ConsoleLog(d.Name)
-		g.dial = func() (io.ReadWriteCloser, error) { return t.Host().Dial(domain.ConsoleSocket(d.Name)) }
+		console := cmp.Or(d.console, d.Name)
+		g.log = domain.ConsoleLog(console)
+		g.dial = func() (io.ReadWriteCloser, error) { return t.Host().Dial(domain.ConsoleSocket(console)) }
 	}
 	t.guests = append(t.guests, g)
 	return g

@@ -1,7 +1,9 @@
 package steps
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/onsi/gomega"
@@ -37,10 +39,34 @@ func WithDisks(peer *T) MigrationOption {
 	return func(p *libvirt.DomainMigrateParameters) { p.DisksURISet, p.DisksURI = uri != "", uri }
 }
 
-// migration is the call that moves the domain to a peer. Without MIGRATE_PEER2PEER it
-// is we who talk to both daemons.
-func (d *Domain) migration(peer *T, flags libvirt.DomainMigrateFlags, opts []MigrationOption) func() error {
-	peer.forget(d.Name)
+// VirshWithDisks is WithDisks as options of virsh.
+func VirshWithDisks(peer *T) string {
+	if uri := peer.Host().Address().Disks; uri != "" {
+		return "--copy-storage-all --disks-uri " + uri
+	}
+	return "--copy-storage-all"
+}
+
+// Named has the guest have another name on the peer.
+func Named(name string) MigrationOption {
+	return func(p *libvirt.DomainMigrateParameters) { p.DestNameSet, p.DestName = true, name }
+}
+
+// MigratableXML is the XML that who moves a guest may change.
+const MigratableXML = libvirt.DOMAIN_XML_MIGRATABLE | libvirt.DOMAIN_XML_SECURE
+
+// WithXML has the guest run on the peer as an XML says, and be defined there, if it persists, as
+// another one says; what is empty is as it was.
+func WithXML(running, defined string) MigrationOption {
+	return func(p *libvirt.DomainMigrateParameters) {
+		p.DestXMLSet, p.DestXML = running != "", running
+		p.PersistXMLSet, p.PersistXML = defined != "", defined
+	}
+}
+
+// migration is the call that moves the domain to a peer, and the name that it has there.
+// Without MIGRATE_PEER2PEER it is we who talk to both daemons.
+func (d *Domain) migration(peer *T, flags libvirt.DomainMigrateFlags, opts []MigrationOption) (call func() error, name string) {
 	address := peer.Host().Address()
 	p := libvirt.DomainMigrateParameters{URISet: true, URI: address.Migrate}
 	if flags&(libvirt.MIGRATE_TUNNELLED|libvirt.MIGRATE_OFFLINE) != 0 {
@@ -49,8 +75,9 @@ func (d *Domain) migration(peer *T, flags libvirt.DomainMigrateFlags, opts []Mig
 	for _, o := range opts {
 		o(&p)
 	}
+	name = d.expectedBy(peer, p.DestName)
 	if flags&libvirt.MIGRATE_PEER2PEER != 0 {
-		return func() error { return d.Raw.MigrateToURI3(address.Libvirt, &p, flags) }
+		return func() error { return d.Raw.MigrateToURI3(address.Libvirt, &p, flags) }, name
 	}
 	there := peer.Connection().Raw
 	return func() error {
@@ -59,42 +86,63 @@ func (d *Domain) migration(peer *T, flags libvirt.DomainMigrateFlags, opts []Mig
 			_ = moved.Free()
 		}
 		return err
+	}, name
+}
+
+// expectedBy has a peer forget the domain, and the files of its console, when the check is over,
+// and returns its name there, which is the same one if none is given.
+func (d *Domain) expectedBy(peer *T, name string) string {
+	name = cmp.Or(name, d.Name)
+	for _, n := range slices.Compact([]string{name, cmp.Or(d.console, d.Name)}) {
+		peer.forget(n)
 	}
+	return name
 }
 
 // MigrateTo moves the running guest to another host of the check and returns its
 // domain there, which is gone when the check is over.
 func (d *Domain) MigrateTo(peer *T, flags libvirt.DomainMigrateFlags, opts ...MigrationOption) *Domain {
-	d.t.doWithin(d.t.migrationLimit(), "migrate domain", d.migration(peer, flags, opts))
-	moved := d.movedTo(peer)
+	call, name := d.migration(peer, flags, opts)
+	d.t.doWithin(d.t.migrationLimit(), "migrate domain", call)
+	moved := d.movedTo(peer, name)
 	moved.ExpectRunning("after it migrated there")
 	return moved
 }
 
 // TryMigrateTo asks for a migration that may be refused and returns libvirt's error.
 func (d *Domain) TryMigrateTo(peer *T, flags libvirt.DomainMigrateFlags, opts ...MigrationOption) error {
-	return d.t.tryWithin(d.t.migrationLimit(), "migrate domain", d.migration(peer, flags, opts))
+	call, _ := d.migration(peer, flags, opts)
+	return d.t.tryWithin(d.t.migrationLimit(), "migrate domain", call)
 }
 
 // VirshMigrateTo moves the running guest with the cell's own virsh, which talks to both
-// daemons, and returns its domain there.
-func (d *Domain) VirshMigrateTo(peer *T) *Domain {
-	peer.forget(d.Name)
+// daemons, with further options of its command, and returns its domain there.
+func (d *Domain) VirshMigrateTo(peer *T, options ...string) *Domain {
+	return d.VirshMigrateAs(peer, d.Name, options...)
+}
+
+// VirshMigrateAs is VirshMigrateTo for a guest that is to have another name there.
+func (d *Domain) VirshMigrateAs(peer *T, name string, options ...string) *Domain {
+	name = d.expectedBy(peer, name)
+	if name != d.Name {
+		options = append(options, "--dname "+name)
+	}
 	address := peer.Host().Address()
-	d.t.VirshSays("migrate --live " + d.Name + " '" + address.Libvirt + "' --migrateuri " + address.Migrate)
-	return d.movedTo(peer)
+	d.t.VirshSays("migrate --live " + d.Name + " '" + address.Libvirt + "' --migrateuri " + address.Migrate + " " + strings.Join(options, " "))
+	return d.movedTo(peer, name)
 }
 
 // MoveOffline moves the definition of the domain, which is off, and returns it there.
 func (d *Domain) MoveOffline(peer *T, flags libvirt.DomainMigrateFlags) *Domain {
-	d.t.Do("migrate definition", d.migration(peer, flags|libvirt.MIGRATE_OFFLINE|libvirt.MIGRATE_PERSIST_DEST, nil))
-	return d.movedTo(peer)
+	call, name := d.migration(peer, flags|libvirt.MIGRATE_OFFLINE|libvirt.MIGRATE_PERSIST_DEST, nil)
+	d.t.Do("migrate definition", call)
+	return d.movedTo(peer, name)
 }
 
-// movedTo is the domain on the host that it moved to.
-func (d *Domain) movedTo(peer *T) *Domain {
-	moved := peer.Connection().Lookup(d.Name)
-	moved.Token, moved.XML = d.Token, d.XML
+// movedTo is the domain on the host that it moved to, by its name there.
+func (d *Domain) movedTo(peer *T, name string) *Domain {
+	moved := peer.Connection().Lookup(name)
+	moved.Token, moved.XML, moved.console = d.Token, d.XML, cmp.Or(d.console, d.Name)
 	return moved
 }
 
@@ -129,11 +177,14 @@ func (d *Domain) Job() *libvirt.DomainJobInfo {
 type Migrating struct {
 	*Job
 	d *Domain
+	// name is the domain's on the peer.
+	name string
 }
 
 // BeginMigration asks for a migration and does not wait for it.
 func (d *Domain) BeginMigration(peer *T, flags libvirt.DomainMigrateFlags, opts ...MigrationOption) *Migrating {
-	return &Migrating{d.t.Begin("migrate domain", d.migration(peer, flags, opts)), d}
+	call, name := d.migration(peer, flags, opts)
+	return &Migrating{d.t.Begin("migrate domain", call), d, name}
 }
 
 // WaitSent waits until bytes of the guest's memory have gone over.
@@ -177,13 +228,13 @@ func AsTarget(questions []Question) []Question {
 // There is the domain on the peer, once that knows it.
 func (m *Migrating) There(peer *T) *Domain {
 	conn := peer.Connection()
-	peer.Until(callLimit, "the target knows the domain", func() bool { return slices.Contains(conn.Names(), m.d.Name) })
-	return m.d.movedTo(peer)
+	peer.Until(callLimit, "the target knows the domain", func() bool { return slices.Contains(conn.Names(), m.name) })
+	return m.d.movedTo(peer, m.name)
 }
 
 // Arrived is the guest on the peer, after the migration has succeeded.
 func (m *Migrating) Arrived(peer *T) *Guest {
-	moved := m.d.movedTo(peer)
+	moved := m.d.movedTo(peer, m.name)
 	moved.ExpectRunning("after it migrated there")
 	return moved.Guest()
 }

@@ -50,7 +50,7 @@ func (t *T) TryRestore(file string, g *Guest) error {
 }
 
 // Restored is a guest on the host that restored it.
-func (t *T) Restored(g *Guest) *Guest { return g.Domain.movedTo(t).Guest() }
+func (t *T) Restored(g *Guest) *Guest { return g.Domain.movedTo(t, g.Name).Guest() }
 
 // RestoreFrom restores a guest of another host, which must go well.
 func (t *T) RestoreFrom(file string, g *Guest) *Guest {
@@ -68,5 +68,5 @@ func (t *T) Inherit(d *Domain) *Domain {
 	d.t.send(t.Layout().LibvirtConfig+"/libxl/"+d.Name+".xml", t)
 	d.t.send("/var/lib/libvirt/libxl/save/"+d.Name+".save", t)
 	t.RestartLibvirt(syscall.SIGTERM)
-	return d.movedTo(t)
+	return d.movedTo(t, d.Name)
 }

@@ -84,12 +84,9 @@ func migratesDisk(t *steps.T) {
 	titled := func(flags libvirt.DomainXMLFlags, title string) string {
 		return strings.Replace(d.Dump(flags), "<title>before<", "<title>"+title+"<", 1)
 	}
-	as := func(p *libvirt.DomainMigrateParameters) {
-		p.DestXMLSet, p.DestXML = true, titled(libvirt.DOMAIN_XML_MIGRATABLE|libvirt.DOMAIN_XML_SECURE, "running there")
-		p.PersistXMLSet, p.PersistXML = true, titled(libvirt.DOMAIN_XML_MIGRATABLE|libvirt.DOMAIN_XML_SECURE|libvirt.DOMAIN_XML_INACTIVE, "defined there")
-		p.MigrateDisksSet, p.MigrateDisks = true, []string{disk}
-	}
-	moved := d.MigrateTo(peer, libvirt.MIGRATE_LIVE|libvirt.MIGRATE_PEER2PEER|libvirt.MIGRATE_UNDEFINE_SOURCE|libvirt.MIGRATE_PERSIST_DEST|libvirt.MIGRATE_NON_SHARED_INC, as, steps.WithDisks(peer))
+	as := steps.WithXML(titled(steps.MigratableXML, "running there"), titled(steps.MigratableXML|libvirt.DOMAIN_XML_INACTIVE, "defined there"))
+	only := func(p *libvirt.DomainMigrateParameters) { p.MigrateDisksSet, p.MigrateDisks = true, []string{disk} }
+	moved := d.MigrateTo(peer, libvirt.MIGRATE_LIVE|libvirt.MIGRATE_PEER2PEER|libvirt.MIGRATE_UNDEFINE_SOURCE|libvirt.MIGRATE_PERSIST_DEST|libvirt.MIGRATE_NON_SHARED_INC, as, only, steps.WithDisks(peer))
 	there := moved.Guest()
 	there.ExpectGoesOn(mark)
 	t.Expect(there.ReadAt(disk, 0, len(one))).To(Equal(one), "what the guest reads there")

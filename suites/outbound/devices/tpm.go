@@ -1,8 +1,6 @@
 package devices
 
 import (
-	"encoding/binary"
-
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
 	"github.com/virtmatrix/virtmatrix/matrix"
@@ -11,9 +9,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/suites/steps"
 	"libvirt.org/go/libvirt"
 )
-
-// swtpmState is where libvirt keeps what TPMs remember, by the domain's UUID.
-const swtpmState = "/var/lib/libvirt/swtpm/"
 
 // forgets removes the state in the folder that a TPM's emulator is started with.
 const forgets = `for arg in "$@"; do
@@ -36,19 +31,19 @@ var _ = check.Register("O-TPM", check.Spec{
 	}
 	for _, model := range []string{"tpm-crb", "tpm-tis"} {
 		d, g := t.Started(domain.WithTPM(model))
-		state := swtpmState + d.UUID()
-		first, _ := starts(t, g)
+		state := d.TPMState()
+		first, _ := g.TPMStarts()
 		d.Destroy()
 		d.Start()
 		g = d.Guest()
-		second, went := starts(t, g)
+		second, went := g.TPMStarts()
 		t.Expect(second).To(BeNumerically(">", first), "starts of %s that it remembers after another one", model)
 		mark, file := g.Mark(), t.Scratch("saved")
 		d.Save(file)
 		t.Connection().Restore(file)
 		g = d.Guest()
 		g.ExpectGoesOn(mark)
-		third, still := starts(t, g)
+		third, still := g.TPMStarts()
 		t.Expect(third).To(Equal(second), "starts of %s that it remembers after it was saved and restored", model)
 		t.Expect(still).To(BeNumerically(">=", went), "ms on the clock of %s that was restored", model)
 		t.Expect(t.Sh("find "+state+" -type f -perm /o=rwx")).To(BeEmpty(), "files of the TPM that all may use")
@@ -57,14 +52,3 @@ var _ = check.Register("O-TPM", check.Spec{
 		t.Expect(t.Exists(state)).To(BeFalse(), "the TPM remembers after its domain is gone")
 	}
 })
-
-// starts asks the guest's TPM how often it was reset, and since then started again, as one
-// number that grows with each; and for its clock in ms (TPM2_ReadClock in part 3 of the TPM
-// 2.0 library, TPMS_TIME_INFO in part 2). swtpm since 0.8 shuts a TPM down that is cut off,
-// which makes the next start no reset.
-func starts(t *steps.T, g *steps.Guest) (count, clock uint64) {
-	answer := g.TPM([]byte{0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x81})
-	t.Expect(len(answer)).To(BeNumerically(">=", 34), "bytes of the TPM's answer: %x", answer)
-	t.Expect(binary.BigEndian.Uint32(answer[6:])).To(BeZero(), "code of the TPM's answer: %x", answer)
-	return binary.BigEndian.Uint64(answer[26:]), binary.BigEndian.Uint64(answer[18:])
-}

@@ -14,6 +14,9 @@ import (
 // live is how most guests are moved: the two daemons talk, and the guest runs.
 const live = libvirt.MIGRATE_LIVE | libvirt.MIGRATE_PEER2PEER
 
+// shared moves a guest whose disk both hosts see through one kernel, which libvirt cannot know.
+const shared = live | libvirt.MIGRATE_UNSAFE
+
 // fast is a speed in MiB/s at which a small guest is over in no time.
 const fast = 2000
 

@@ -34,9 +34,8 @@ var _ = check.Register("O-MIG-XREL", check.Spec{
 	Control:  sabotage.Guest(l2.ForgetWord),
 }, crosses)
 
-// Both hosts see the disk through one kernel, which libvirt cannot know. The host that a
-// guest leaves forgets it, as management has it.
-const cross = live | libvirt.MIGRATE_UNSAFE | libvirt.MIGRATE_UNDEFINE_SOURCE
+// The host that a guest leaves forgets it, as management has it.
+const cross = shared | libvirt.MIGRATE_UNDEFINE_SOURCE
 
 func crosses(t *steps.T) {
 	before := t.On(1)
