@@ -63,6 +63,13 @@ func Filter(program, name, expression string) *Control {
 	return Wrap(program, name, "set -o pipefail\n$REAL \"$@\" | sed -u -e "+host.Quote(expression))
 }
 
+// ForgetfulTPM is a script in the place of a TPM's emulator (swtpm) which removes what that
+// remembers when it starts.
+const ForgetfulTPM = `for arg in "$@"; do
+	case $arg in dir=*) dir=${arg#dir=}; rm -f "${dir%%,*}"/*.permall;; esac
+done
+exec $REAL "$@"`
+
 // Guest has the guests misbehave from their first tick on.
 func Guest(fault l2.Fault) *Control {
 	return &Control{Name: fmt.Sprintf("guests that %s", strings.ReplaceAll(string(fault), "-", " ")), Layer: matrix.LayerL2,

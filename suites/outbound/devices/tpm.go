@@ -10,18 +10,12 @@ import (
 	"libvirt.org/go/libvirt"
 )
 
-// forgets removes the state in the folder that a TPM's emulator is started with.
-const forgets = `for arg in "$@"; do
-	case $arg in dir=*) dir=${arg#dir=}; rm -f "${dir%%,*}"/*.permall;; esac
-done
-exec $REAL "$@"`
-
 // Debian has no swtpm before the release of libvirt 9.0: there libvirt has to say so.
 var _ = check.Register("O-TPM", check.Spec{
 	Asserts:  "A guest's emulated TPM remembers over stops, saves and restores how often it was started, and is forgotten with its domain",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "5.6.0")},
 	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt, "machine", "firmware", "accel"),
-	Control:  sabotage.Wrap("swtpm", "a TPM that forgets when it starts", forgets),
+	Control:  sabotage.Wrap("swtpm", "a TPM that forgets when it starts", sabotage.ForgetfulTPM),
 }, func(t *steps.T) {
 	if !t.AtLeast(matrix.Libvirt, "9.0") {
 		d := t.Define(domain.WithTPM("tpm-crb"))
