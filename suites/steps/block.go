@@ -50,10 +50,17 @@ func (g *Guest) WaitDiskSize(serial string, bytes int64) (disk l2.Disk) {
 // WriteLater has the guest write a text to a disk while the check goes on. What it
 // returns waits until the text is written.
 func (g *Guest) WriteLater(disk string, offset int64, text string) (wait func()) {
+	return g.later("write to "+disk, func(ctx context.Context, c *l2.Client) error {
+		return c.WriteDisk(ctx, disk, offset, []byte(text))
+	})
+}
+
+// later asks the guest while the check goes on. What it returns waits for the answer.
+func (g *Guest) later(what string, question func(context.Context, *l2.Client) error) (wait func()) {
 	done, client, ctx := make(chan error, 1), g.client, g.t.ctx
-	go func() { done <- client.WriteDisk(ctx, disk, offset, []byte(text)) }()
+	go func() { done <- question(ctx, client) }()
 	return func() {
-		g.ask(guestAnswer, "end its write to "+disk, func(ctx context.Context, _ *l2.Client) error {
+		g.ask(guestAnswer, what+" to the end", func(ctx context.Context, _ *l2.Client) error {
 			select {
 			case err := <-done:
 				return err

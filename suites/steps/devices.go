@@ -9,7 +9,6 @@ import (
 	"github.com/virtmatrix/virtmatrix/fixtures/l2"
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"libvirt.org/go/libvirt"
-	"libvirt.org/go/libvirtxml"
 )
 
 // device is the XML of a device.
@@ -36,16 +35,17 @@ const agentLimit = time.Minute
 
 // WaitAgent waits until libvirt says that the guest's agent has opened its channel.
 func (d *Domain) WaitAgent() {
-	d.t.Until(agentLimit, "the guest's agent is connected", func() bool {
-		var live libvirtxml.Domain
-		d.t.Parse("the live XML", d.Dump(0), &live)
-		for _, c := range live.Devices.Channels {
-			if c.Target != nil && c.Target.VirtIO != nil && c.Target.VirtIO.Name == l2.AgentPort {
-				return c.Target.VirtIO.State == "connected"
-			}
+	d.t.Until(agentLimit, "the guest's agent is connected", func() bool { return d.AgentState() == "connected" })
+}
+
+// AgentState is what the live XML says of the agent's channel: "connected" or "disconnected".
+func (d *Domain) AgentState() string {
+	for _, c := range d.Live().Devices.Channels {
+		if c.Target != nil && c.Target.VirtIO != nil && c.Target.VirtIO.Name == l2.AgentPort {
+			return c.Target.VirtIO.State
 		}
-		return false
-	})
+	}
+	return ""
 }
 
 // Time is the guest's time of day as its agent tells it, in seconds since 1970.
