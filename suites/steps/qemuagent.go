@@ -59,7 +59,7 @@ echo '%[2]s:x:1234:1234::/home/%[2]s:/bin/sh' >>$root/etc/passwd
 echo '%[2]s:x:1234:' >>$root/etc/group
 echo '%[2]s:!:19000:0:99999:7:::' >>$root/etc/shadow
 chown 1234:1234 $root/home/%[2]s
-printf '[general]\nlogfile=/run/qemu-ga.log\nverbose=true\nfsfreeze-hook=/etc/qemu/fsfreeze-hook\n' >$root/etc/qemu/qemu-ga.conf
+printf '[general]\nverbose=true\nfsfreeze-hook=/etc/qemu/fsfreeze-hook\n' >$root/etc/qemu/qemu-ga.conf
 printf '#!/bin/sh\necho $1 >>%[5]s\ntest ! -e %[6]s || . %[6]s\n' >$root/etc/qemu/fsfreeze-hook
 printf '#!/bin/sh\necho "shutdown $*" >/dev/console\necho 1 >/proc/sys/kernel/sysrq\ncase "$*" in *-r*) echo b;; *) echo o;; esac >/proc/sysrq-trigger\n' >$root/usr/sbin/shutdown
 chmod 755 $root/etc/qemu/fsfreeze-hook $root/usr/sbin/shutdown

@@ -114,7 +114,7 @@ var Rows = []Row{
 	{"Storage", "Backups and checkpoints (from vdsm 4.4 on)", by("O-BKP-FULL O-BKP-INC"), ""},
 
 	{"Statistics", "Keys of getAllDomainStats by name", by("C-VDSM-STATS O-STAT"), ""},
-	{"Statistics", "Agent: info, host name, OS, addresses, freeze, thaw, time; unresponsive told from unsupported", by("C-VDSM-AGENT O-GA O-IFADDR"), "guest-get-timezone, -users and -devices are the agent's, which is not libvirt's: ours lacks them"},
+	{"Statistics", "Agent: info, host name, OS, addresses, freeze, thaw, time; unresponsive told from unsupported", by("C-VDSM-AGENT O-GA O-QGA O-IFADDR"), "guest-get-devices is the agent's, which is not libvirt's"},
 
 	{"Migration", "migrateToURI3 with vdsm's flags; downtime, speed; jobStats' keys; JOB_COMPLETED's downtime; RESUMED/MIGRATED; SHUTOFF/MIGRATED", by("C-VDSM-MIG O-MIG-P2P O-MIG-OPT"), "over TCP without TLS"},
 	{"Migration", "abortJob: OPERATION_ABORTED", by("O-MIG-CANCEL"), ""},
@@ -131,10 +131,10 @@ var Rows = []Row{
 	{"nova", "undefineFlags managed save and NVRAM; metadata live and defined", by("C-NOVA-UNDEFINE O-MSAVE O-NVRAM O-META"), ""},
 	{"nova", "attach and detach live and defined, by XML of its own; DEVICE_REMOVED", by("C-NOVA-PLUG C-VI-EDIT"), ""},
 	{"nova", "blockRebase copy, shallow, to an image that is there, of a guest without a definition", by("C-NOVA-SNAP"), ""},
-	{"nova", "Snapshot with QUIESCE", by("C-NOVA-QUIESCE"), ""},
+	{"nova", "Snapshot with QUIESCE", by("C-NOVA-QUIESCE O-QGA-SNAP"), ""},
 	{"nova", "migrateToURI3 with XML for the run and for the definition, named disks, NON_SHARED_INC, UNDEFINE_SOURCE; announce_self; codes of a job that is over", by("C-NOVA-MIG O-MIG-INC"), "without TLS"},
 	{"nova", "The text \"migration was active, but no RAM info was set\"", nil, "QEMU sends that answer for a moment of its start alone"},
-	{"nova", "setUserPassword; compareCPU, compareHypervisorCPU", by("O-CPU O-DOMCAPS"), "the agent of our guests sets no passwords"},
+	{"nova", "setUserPassword; compareCPU, compareHypervisorCPU", by("O-QGA-USER O-CPU O-DOMCAPS"), ""},
 
 	{"go-libvirt", "virNetworkUpdate of clients without libvirt's library, in the order that the version has and in the one of today", by("O-RPC-PURE C-PURE-UPDATE"), ""},
 	{"Ansible", "Module virt: define, once more and with changes; states; autostart; facts", by("C-ANS-DOM C-ANS-AGAIN C-ANS-EDIT C-ANS-EDIT-NAME C-ANS-UUID C-ANS-AUTO C-ANS-STOP C-ANS-FACTS"), ""},
