@@ -34,9 +34,9 @@ func AgentPackages() []string { return []string{"qemu-guest-agent", "passwd", "t
 // agentRoot makes a root of what the agent needs and executes, as the release has it: a
 // program with its libraries, PAM's modules and the configuration of users. What shuts the
 // guest down and suspends it is ours, as there is no init to do it: shutdown tells its
-// arguments on the console and has the kernel power off or reboot (admin-guide/sysrq), and
-// systemctl has it suspend. Without systemctl an agent of 5.2 suspends nothing and says
-// nothing (guest_suspend in qga/commands-posix.c), which libvirt waits for until it is told.
+// arguments on the console and asks the guest's init, and systemctl has the kernel suspend.
+// Without systemctl an agent of 5.2 suspends nothing and says nothing (guest_suspend in
+// qga/commands-posix.c), and libvirt waits for it without a limit.
 const agentRoot = `set -e
 root=%[1]s
 cd /
@@ -63,7 +63,7 @@ echo '%[2]s:!:19000:0:99999:7:::' >>$root/etc/shadow
 chown 1234:1234 $root/home/%[2]s
 printf '[general]\nverbose=true\nfsfreeze-hook=/etc/qemu/fsfreeze-hook\n' >$root/etc/qemu/qemu-ga.conf
 printf '#!/bin/sh\necho $1 >>%[5]s\ntest ! -e %[6]s || . %[6]s\n' >$root/etc/qemu/fsfreeze-hook
-printf '#!/bin/sh\necho "shutdown $*" >/dev/console\necho 1 >/proc/sys/kernel/sysrq\ncase "$*" in *-r*) echo b;; *) echo o;; esac >/proc/sysrq-trigger\n' >$root/usr/sbin/shutdown
+printf '#!/bin/sh\necho "shutdown $*" >/dev/console\ncase "$*" in *-r*) kill -TERM 1;; *) kill -USR2 1;; esac\n' >$root/usr/sbin/shutdown
 printf '#!/bin/sh\ncase $1 in status) exit 3;; suspend) echo mem >/sys/power/state;; *) exit 1;; esac\n' >$root/usr/bin/systemctl
 chmod 755 $root/etc/qemu/fsfreeze-hook $root/usr/sbin/shutdown $root/usr/bin/systemctl
 mkfs.ext4 -q -F -d $root %[7]s %[8]dM
