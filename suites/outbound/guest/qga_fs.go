@@ -15,9 +15,9 @@ import (
 
 func init() {
 	qga("O-QGA-FS", "A file system that libvirt freezes by QEMU's agent holds writes back until it is thawed, and gives its free room back when it is trimmed",
-		sabotage.Swallow("virDomainFSFreeze"), freezes)
+		sabotage.Swallow("virDomainFSTrim"), freezes)
 	qga("O-QGA-SNAP", "A quiesced snapshot has file systems that need no recovery; whether it is taken or fails, the guest writes on",
-		sabotage.Swallow("virDomainSnapshotCreateXML"), snapshots)
+		sabotage.Refuse("virDomainSnapshotCreateXML", libvirt.ERR_OPERATION_FAILED, libvirt.FROM_QEMU), snapshots)
 }
 
 const (
@@ -97,6 +97,7 @@ func snapshots(t *steps.T) {
 	}
 	const quiesce = libvirt.DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | libvirt.DOMAIN_SNAPSHOT_CREATE_QUIESCE
 	g.Put(dataFile, "before")
+	g.Put(steps.AgentHook, "")
 	t.Expect(features()).To(ContainSubstring(recovery), "features of a file system that is mounted")
 	nowhere := t.DescribeSnapshot("nowhere", parts(t.Scratch("nowhere"))...)
 	err := t.Try("take a snapshot where there is no folder", func() error { _, err := d.Raw.CreateSnapshotXML(nowhere, quiesce); return err })
