@@ -18,7 +18,7 @@ func init() {
 	qga("O-QGA-DAEMON", "libvirt speaks with QEMU's agent again after its own restart, whatever it missed, and after a guest's suspension",
 		sabotage.ChangeCode("virDomainGetHostname", libvirt.ERR_INTERNAL_ERROR), outlives)
 	qga("O-QGA-OFF", "A guest reboots and powers off when libvirt asks its QEMU agent to, by what the system has for it",
-		sabotage.Swallow("virDomainReboot"), shutsDown)
+		sabotage.SetWord("virDomainGetState", 1, uint32(libvirt.DOMAIN_SHUTOFF_DESTROYED)), shutsDown)
 }
 
 // endLimit bounds how long the end of an agent may stay unknown to who asks it, at scale 1.
