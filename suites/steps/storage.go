@@ -2,6 +2,7 @@ package steps
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/virtmatrix/virtmatrix/internal/host"
 	"libvirt.org/go/libvirt"
@@ -230,7 +231,10 @@ func firstDifference(a, b []byte) int {
 	return len(a)
 }
 
-// SizeOnDisk is how many bytes of L1's disk a file takes.
-func (t *T) SizeOnDisk(path string) string {
-	return t.Sh("echo $(($(stat -c '%b * %B' " + host.Quote(path) + ")))")
+// SizeOnDisk is how many bytes of L1's disk a file takes, once all is written that was to be.
+func (t *T) SizeOnDisk(path string) int {
+	said := t.Sh("sync " + host.Quote(path) + " && echo $(($(stat -c '%b * %B' " + host.Quote(path) + ")))")
+	bytes, err := strconv.Atoi(said)
+	t.must(err, "read the size of a file on disk")
+	return bytes
 }

@@ -2,7 +2,6 @@ package guest
 
 import (
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
@@ -69,17 +68,10 @@ func freezes(t *steps.T) {
 	t.Expect(d.AgentStatus()).To(Equal("thawed"))
 	g.Put(dataFile, "written after a refusal")
 
-	before := room(t, g.Data)
+	before := t.SizeOnDisk(g.Data)
 	t.Do("trim the guest's file systems", func() error { return d.Raw.FSTrim("", 0, 0) })
-	t.Expect(room(t, g.Data)).To(BeNumerically("<", before/2), "bytes that the image takes once it is trimmed, of %d", before)
+	t.Expect(t.SizeOnDisk(g.Data)).To(BeNumerically("<", before/2), "bytes that the image takes once it is trimmed, of %d", before)
 	t.Expect(g.In(dataFile)).To(Equal("written after a refusal"))
-}
-
-// room is what a file takes on the host, in bytes.
-func room(t *steps.T, image string) int {
-	n, err := strconv.Atoi(t.Sh("sync " + image + "; stat -c %b " + image))
-	t.Expect(err).NotTo(HaveOccurred(), "blocks of %s", image)
-	return n * 512
 }
 
 // ext4 marks what must be recovered while it is mounted, and takes that back when it is

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
@@ -77,11 +76,11 @@ type sparse struct {
 	folder string
 	disks  []domain.Option
 	// had is the room that each image takes here, in bytes.
-	had map[string]int64
+	had map[string]int
 }
 
 func newSparse(t *steps.T) *sparse {
-	s := &sparse{t: t, folder: t.Scratch("images"), had: map[string]int64{}}
+	s := &sparse{t: t, folder: t.Scratch("images"), had: map[string]int{}}
 	for _, h := range []*steps.T{t, t.On(1)} {
 		h.RemoveAfter(s.folder)
 		h.Sh("mkdir " + s.folder)
@@ -95,7 +94,7 @@ func (s *sparse) add(name, format string, options ...domain.DiskOption) {
 	for _, at := range []int{0, sparseBytes / 2} {
 		s.t.Sh(fmt.Sprintf("%s -f %s -c 'write -q -P 65 %d %d' %s", s.t.Program("qemu-io"), format, at, filledBytes, image))
 	}
-	s.had[image] = roomOf(s.t, image)
+	s.had[image] = s.t.SizeOnDisk(image)
 	s.disks = append(s.disks, domain.WithDisk(image, format, options...))
 }
 
@@ -117,20 +116,12 @@ func (s *sparse) move() {
 func (s *sparse) expectRoom() {
 	var grown []string
 	for image, had := range s.had {
-		if has := roomOf(s.t.On(1), image); has > had+spareBytes {
+		if has := s.t.On(1).SizeOnDisk(image); has > had+spareBytes {
 			grown = append(grown, fmt.Sprintf("%s took %d KiB here, and takes %d there", path.Base(image), had>>10, has>>10))
 		}
 	}
 	slices.Sort(grown)
 	s.t.Expect(grown).To(BeEmpty(), "images that took the other host more room")
-}
-
-// roomOf is how many bytes an image takes of its host's disk.
-func roomOf(t *steps.T, image string) int64 {
-	t.Sh("sync " + image)
-	n, err := strconv.ParseInt(t.SizeOnDisk(image), 10, 64)
-	t.Expect(err).NotTo(HaveOccurred(), "room that %s takes", image)
-	return n
 }
 
 // contentOf is the digest of what a disk with the image holds.

@@ -64,7 +64,7 @@ func keepsHoles(t *steps.T, p *steps.Pool) {
 	v := p.Create("sparse.img", "raw", uint64(len(content)), nil)
 	v.UploadSparse(content)
 	v.ExpectContent(content)
-	t.Expect(t.SizeOnDisk(v.Path)).To(Equal(fmt.Sprint(128*kib)), "bytes on disk of a file with a hole")
+	t.Expect(t.SizeOnDisk(v.Path)).To(Equal(128*kib), "bytes on disk of a file with a hole")
 	got, holes := v.DownloadSparse()
 	t.Expect(bytes.Equal(got, content)).To(BeTrue(), "the sparse download is what was uploaded")
 	t.Expect(holes).To(Equal([]int64{mib}), "holes that the download tells of")

@@ -46,7 +46,7 @@ func agrees(t *steps.T, p *steps.Pool, name, format string, capacity uint64) {
 	d := v.XML()
 	mode := d.Target.Permissions
 	t.Expect([]string{v.Path, d.Key, d.Target.Path, d.Type, d.Target.Format.Type, fmt.Sprint(d.Capacity.Value), fmt.Sprint(d.Allocation.Value)}).To(
-		Equal([]string{p.Path + "/" + name, v.Path, v.Path, "file", format, fmt.Sprint(capacity), t.SizeOnDisk(v.Path)}),
+		Equal([]string{p.Path + "/" + name, v.Path, v.Path, "file", format, fmt.Sprint(capacity), fmt.Sprint(t.SizeOnDisk(v.Path))}),
 		"path, key, target, type, format, capacity and allocation of %s", name)
 	t.Expect(mode.Mode+" "+mode.Owner+" "+mode.Group).To(Equal(t.Sh("stat -c '0%a %u %g' "+v.Path)), "mode and owner of %s", name)
 }

@@ -67,5 +67,5 @@ const overhead = 512 * kib
 func takes(t *steps.T, v *steps.Volume, allocated uint64) {
 	told := v.Info().Allocation
 	t.Expect(told).To(And(BeNumerically(">=", allocated), BeNumerically("<", allocated+overhead)), "bytes that %s takes, of which %d were allocated", v.Path, allocated)
-	t.Expect(fmt.Sprint(told)).To(Equal(t.SizeOnDisk(v.Path)), "bytes that libvirt and the file system tell of %s", v.Path)
+	t.Expect(fmt.Sprint(told)).To(Equal(fmt.Sprint(t.SizeOnDisk(v.Path))), "bytes that libvirt and the file system tell of %s", v.Path)
 }
