@@ -13,7 +13,7 @@ var _ = check.Register("O-KEEP-QEMU", check.Spec{
 	Asserts:  "A guest keeps arguments and variables that are for its emulator alone, and the emulator has them",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "0.8.0")},
 	Depends:  guests,
-	Control:  sabotage.Wrap("qemu-system-x86_64", "an emulator that is told something else", `exec $REAL "${@/own-name/other-name}"`),
+	Control:  sabotage.Wrap("qemu-system-x86_64", "an emulator that is told something else", `exec $REAL "${@/given to/kept from}"`),
 }, func(t *steps.T) {
 	keeps(t, feature{
 		top: `<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>

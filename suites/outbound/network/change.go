@@ -78,7 +78,7 @@ var _ = check.Register("O-NET-LEASE", check.Spec{
 	Requires: since("6.3.0"),
 	Depends:  depends,
 	Hosts:    hosts,
-	Control:  sabotage.Wrap("dnsmasq", "a dnsmasq that leases by the hour", `sed -i 's/,300s*$/,3600/' "${1#--conf-file=}"; exec $REAL "$@"`),
+	Control:  sabotage.Wrap("dnsmasq", "a dnsmasq that leases by the hour", `case $1 in --conf-file=*) sed -i 's/,300s*$/,3600/' "${1#*=}";; esac; exec $REAL "$@"`),
 }, func(t *steps.T) {
 	l, mac := lan(0), lan(9).mac() // no address is kept for this one
 	n := t.StartNetwork(strings.NewReplacer("'/>\n      <host", fmt.Sprintf("'><lease expiry='%d' unit='seconds'/></range>\n      <host", leaseSeconds)).Replace(l.isolated()))

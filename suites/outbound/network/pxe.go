@@ -20,7 +20,7 @@ var _ = check.Register("O-NET-PXE", check.Spec{
 	Requires: since("1.2.6"),
 	Depends:  check.On(matrix.QEMU, matrix.Libvirt, "machine"),
 	Hosts:    hosts,
-	Control:  sabotage.Wrap("dnsmasq", "a dnsmasq that names another file", `sed -i 's/^dhcp-boot=boot/dhcp-boot=toob/' "${1#--conf-file=}"; exec $REAL "$@"`),
+	Control:  sabotage.Wrap("dnsmasq", "a dnsmasq that names another file", `case $1 in --conf-file=*) sed -i 's/^dhcp-boot=boot/dhcp-boot=toob/' "${1#*=}";; esac; exec $REAL "$@"`),
 }, func(t *steps.T) {
 	l, who, root, said := lan(0), t.NewGuest(), t.Scratch("tftp"), t.Scratch("serial")
 	t.Sh("install -d -m 755 " + root)
