@@ -12,7 +12,7 @@ import (
 )
 
 // abortLimit bounds how long a job may take to begin, and to end once it is called off, at scale 1.
-const abortLimit = 20 * time.Second
+const abortLimit = 10 * time.Second
 
 // slowly is a command that passes on what it reads as slow storage does: what is written of a
 // guest takes tens of seconds.
