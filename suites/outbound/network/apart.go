@@ -18,7 +18,10 @@ var _ = check.Register("O-NET-APART", check.Spec{
 	Requires: since("6.1.0", matrix.Privileged),
 	Depends:  depends,
 	Hosts:    hosts,
-	Control:  sabotage.Command("a bridge that knows no isolated ports", "(while :; do for p in /sys/class/net/vnet*/brport/isolated; do echo 0 >$p; done; sleep 0.1; done) >/dev/null 2>&1 &"),
+	Control: sabotage.CommandOn("a hook that undoes the isolation of ports", func(t *steps.T) string {
+		t.InstallHook("qemu", `cat >/dev/null; test "$2" != started || for p in /sys/class/net/vnet*/brport/isolated; do echo 0 >$p; done`)
+		return "true"
+	}),
 }, func(t *steps.T) {
 	l := lan(0)
 	t.StartNetwork(l.isolated())
