@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/internal/probe"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
@@ -50,7 +51,7 @@ var _ = check.Register("IK-VIRTIO", check.Spec{
 	Asserts:  "A guest of the kernel binds its drivers to virtio devices, modern and transitional, and they work",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "5.2.0")},
 	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt),
-	Control:  sabotage.Wrap("qemu-system-x86_64", "an emulator with another card", `set -- "${@//virtio-net-pci-non-transitional/e1000e}"; exec $REAL "${@//virtio-net-pci-transitional/e1000}"`),
+	Control:  sabotage.Wrap(layout.Emulator, "an emulator with another card", `set -- "${@//virtio-net-pci-non-transitional/e1000e}"; exec $REAL "${@//virtio-net-pci-transitional/e1000}"`),
 }, func(t *steps.T) {
 	for _, model := range []string{"virtio-non-transitional", "virtio-transitional"} {
 		image := t.DiskImage(model, 1<<20)

@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
@@ -27,7 +28,7 @@ var _ = check.Register("O-KEEP-NUMA", check.Spec{
 	Asserts:  "A guest keeps its NUMA nodes with their memory and distances, its sockets and its threads, and its kernel sees them",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "3.10.0")},
 	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt, "machine", "firmware", "accel"),
-	Control:  sabotage.Wrap("qemu-system-x86_64", "an emulator whose threads are cores", `exec $REAL "${@/cores=1,threads=2/cores=2,threads=1}"`),
+	Control:  sabotage.Wrap(layout.Emulator, "an emulator whose threads are cores", `exec $REAL "${@/cores=1,threads=2/cores=2,threads=1}"`),
 }, func(t *steps.T) {
 	keeps(t, feature{top: sockets + nodes, size: domain.Size{CPUs: 4, MemoryMB: 320}, seen: func(t *steps.T, _ *steps.Domain, g *steps.Guest) {
 		sees := func(file, want string) {

@@ -6,6 +6,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/internal/layout"
 	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
@@ -19,7 +20,7 @@ var _ = check.Register("O-BOOT-ORDER", check.Spec{
 	Asserts:  "A guest's BIOS boots from the first device of its XML's order that can be booted from",
 	Requires: []matrix.Requirement{matrix.KVMStack, matrix.Since(matrix.Libvirt, "0.8.8")},
 	Depends:  check.On(matrix.QEMU, matrix.Libvirt, "machine"),
-	Control:  sabotage.Wrap("qemu-system-x86_64", "another order", `set -- "${@//bootindex=1/bootindex=9}"; exec $REAL "${@//\"bootindex\":1/\"bootindex\":9}"`),
+	Control:  sabotage.Wrap(layout.Emulator, "another order", `set -- "${@//bootindex=1/bootindex=9}"; exec $REAL "${@//\"bootindex\":1/\"bootindex\":9}"`),
 }, func(t *steps.T) {
 	disk := func(word string) string {
 		image := t.Scratch(word)

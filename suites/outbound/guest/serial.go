@@ -109,7 +109,8 @@ func beside(t *steps.T, name, script string) (said string) {
 
 // ends ends such a script.
 func ends(t *steps.T, name string) {
-	t.Run("kill $(cat " + t.Scratch(name+".said.pid") + ") 2>/dev/null")
+	pid := t.Scratch(name + ".said.pid")
+	t.Run("kill $(cat " + pid + ") 2>/dev/null; rm -f " + pid) // whose number may be another's by the next time
 }
 
 // hears waits until a file has a text, whatever its lines end with.
