@@ -139,8 +139,11 @@ func (c *Check) verify() error {
 	if c.Hosts.Moves != "" && (len(c.Hosts.Earlier) == 0 || c.Hosts.Count > 1 || c.askedOn(hostType{Nested, KVM})) {
 		return errors.New("packages move in one container or dom0, between its stack and the one before of some components")
 	}
-	if c.Hosts.above() && (c.Hosts.Moves != "" || c.Hosts.Count > 1 || c.Hosts.Each != "" || c.askedOn(hostType{Nested, KVM}) || c.askedOn(hostType{Nested, Xen})) {
-		return errors.New("add-ons and machines come to one container, whose packages do not move")
+	if c.Hosts.above() && (c.Hosts.Moves != "" || c.Hosts.Count > 1 || c.Hosts.Each != "") {
+		return errors.New("add-ons and machines come to one host, whose packages do not move")
+	}
+	if c.Hosts.Machine.Role != "" && (c.askedOn(hostType{Nested, KVM}) || c.askedOn(hostType{Nested, Xen})) {
+		return errors.New("a machine comes to a container")
 	}
 	if !slices.ContainsFunc(hostTypes(), c.askedOn) {
 		return fmt.Errorf("no cell can meet what it requires: %s", listed(plain(c.Requires)))

@@ -1,5 +1,7 @@
 package matrix
 
+import "slices"
+
 // Hosts describes the hosts that a check works on. The zero value is one host as
 // all cells have it. Checks whose hosts are described alike may share them.
 type Hosts struct {
@@ -36,11 +38,15 @@ type Hosts struct {
 	// the stack that Earlier tells, or a change's baseline, and the cell's own.
 	Moves Move `json:"moves,omitempty"`
 	// AddOns are packages of the cell's own release that the host can have above its
-	// stack. They may replace nothing of its root.
+	// stack. They may replace nothing of its root. Of "a | b" it has the first that the
+	// release has, as in a dependency of Debian's.
 	AddOns []string `json:"add_ons,omitempty"`
 	// Added is the key of what they bring that the root lacks, among the plan's package
 	// sets, as planned.
 	Added string `json:"added,omitempty"`
+	// Root is the image of a machine's root that has the add-ons from the start, as planned:
+	// an emulated one would install them for minutes.
+	Root ImageRef `json:"root,omitzero"`
 	// Machine is an image that the host sees and guests boot whole, of the cell's own
 	// release: a check names its role, and the rest is as planned.
 	Machine ImageRef `json:"machine,omitzero"`
@@ -82,6 +88,11 @@ func (h Hosts) Goal(cell string) string {
 
 // above says that the host has something above its stack.
 func (h Hosts) above() bool { return len(h.AddOns) > 0 || h.Machine.Role != "" }
+
+// Images are those that a check's hosts have beside their cells' own, as planned.
+func (h Hosts) Images() []ImageRef {
+	return slices.DeleteFunc([]ImageRef{h.Root, h.Machine}, func(ref ImageRef) bool { return ref.Packages == "" })
+}
 
 // Others are the cells of the plan whose images the check works on besides its own.
 func (p *PlannedCheck) Others() []string {

@@ -206,13 +206,13 @@ func TestAddOnsOfAnotherReleaseAreAnotherQuestion(t *testing.T) {
 	}
 }
 
-func TestAddOnsAreForOneContainer(t *testing.T) {
-	c := Check{ID: "C-X", Asserts: "It works", Family: "outbound/consumers", Requires: []Requirement{KVMStack, Contained}, Hosts: Hosts{AddOns: []string{"virtinst"}}}
+func TestAddOnsAndMachinesAreForOneHost(t *testing.T) {
+	c := Check{ID: "C-X", Asserts: "It works", Family: "outbound/consumers", Hosts: Hosts{AddOns: []string{"virtinst"}}}
 	if err := c.verify(); err != nil {
 		t.Error(err)
 	}
 	for _, edit := range []func(*Check){
-		func(c *Check) { c.Requires = nil },
+		func(c *Check) { c.Hosts.Machine.Role = "cloud" },
 		func(c *Check) { c.Hosts.Count = 2 },
 		func(c *Check) { c.Hosts.Moves, c.Hosts.Earlier = Upgrade, []Component{Libvirt} },
 	} {

@@ -122,8 +122,8 @@ func refsOf(plan *matrix.Plan) []matrix.ImageRef {
 		}
 		wanted := c.Images
 		for _, p := range c.Checks {
-			if p.Asked() && p.Hosts.Machine.Packages != "" {
-				wanted = append(slices.Clip(wanted), p.Hosts.Machine)
+			if p.Asked() {
+				wanted = slices.Concat(wanted, p.Hosts.Images())
 			}
 		}
 		for _, ref := range wanted {

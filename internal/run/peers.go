@@ -17,6 +17,11 @@ func (h *Hosts) cells(cell *matrix.Cell, want matrix.Hosts) ([]*matrix.Cell, err
 			}
 		}
 	}
+	if want.Root.Role != "" {
+		with := *cell
+		with.Images = append([]matrix.ImageRef{want.Root}, cell.Images[1:]...)
+		cells[0] = &with
+	}
 	return cells, nil
 }
 

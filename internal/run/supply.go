@@ -66,7 +66,7 @@ func (h *Hosts) supply(cell *matrix.Cell, want matrix.Hosts) (s source.Supply, e
 			return s, fault.Infraf("supply packages", "the plan lacks a cell that %s moves between; plan again", cell.ID)
 		}
 		return h.moves(from, to), nil
-	case len(want.AddOns) > 0:
+	case len(want.AddOns) > 0 && want.Root.Role == "":
 		s.From = h.rootSet(cell)
 		s.To = s.From
 		s.To.Packages = slices.Concat(s.From.Packages, h.plan.PackageSets[want.Added].Packages)

@@ -230,14 +230,11 @@ func (v *Verdicts) key(cell *matrix.Cell, check matrix.PlannedCheck) (string, er
 	if q.Machine == nil {
 		return "", fmt.Errorf("nothing runs hosts of tier %s here", cell.Tier)
 	}
-	images := cell.Images
+	images := slices.Concat(cell.Images, check.Hosts.Images())
 	for _, id := range check.Others() {
 		if other := v.plan.Cell(id); other != nil {
 			images = slices.Concat(images, other.Images)
 		}
-	}
-	if m := check.Hosts.Machine; m.Role != "" {
-		images = append(slices.Clip(images), m)
 	}
 	for _, ref := range images {
 		image, ok := v.images[ref]

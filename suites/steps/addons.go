@@ -10,10 +10,15 @@ import (
 )
 
 // Install has the host's package manager install the add-ons of the check, with the
-// packages' own scripts, above a stack that stays as it is. It notes their versions.
+// packages' own scripts, above a stack that stays as it is. It notes their versions. A
+// machine has them from the start.
 func (t *T) Install() {
 	if len(t.AddOns) == 0 {
 		t.must(fault.Infraf("install add-ons", "the check's hosts have none"), "")
+	}
+	if t.Cell.Tier == matrix.Nested {
+		t.Note("in the host's root: %s", strings.Join(t.AddOns, ", "))
+		return
 	}
 	had := t.packages()
 	if versions := t.addOnsIn(had); len(versions) == len(t.AddOns) {
