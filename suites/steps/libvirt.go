@@ -159,6 +159,10 @@ func (t *T) LacksOnXen(op string, call func() error) bool {
 	return true
 }
 
+// noStream begins what a daemon answers that may not open what a stream is to be of
+// (virFDStreamOpenFileInternal): its domain and code are those of a connection that broke.
+const noStream = "Unable to open stream for "
+
 // unanswered says that an error is about the way to the daemon, not an answer of it.
 func unanswered(err error) bool {
 	var e libvirt.Error
@@ -167,6 +171,9 @@ func unanswered(err error) bool {
 	}
 	switch e.Domain {
 	case libvirt.FROM_RPC, libvirt.FROM_REMOTE, libvirt.FROM_STREAMS:
+		if strings.HasPrefix(e.Message, noStream) {
+			return false
+		}
 		return e.Code == libvirt.ERR_SYSTEM_ERROR || e.Code == libvirt.ERR_INTERNAL_ERROR || e.Code == libvirt.ERR_RPC
 	}
 	return e.Code == libvirt.ERR_NO_CONNECT

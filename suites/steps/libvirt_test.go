@@ -57,6 +57,13 @@ func daemonSays(h *hosttest.Host, answer string) {
 	}
 }
 
+func TestAStreamThatCannotBeOpenedIsAnAnswer(t *testing.T) {
+	refused := libvirt.Error{Code: libvirt.ERR_SYSTEM_ERROR, Domain: libvirt.FROM_STREAMS, Message: "Unable to open stream for '/v': Permission denied"}
+	on(t, ends(matrix.Fail, matrix.LayerManagement, "upload", "Permission denied"), func(t *T, _ *hosttest.Host) {
+		t.Do("upload", func() error { return refused })
+	})
+}
+
 func TestAConnectionThatBrokeIsExplained(t *testing.T) {
 	lost := func(answer string) func(*T, *hosttest.Host) {
 		return func(t *T, h *hosttest.Host) {
