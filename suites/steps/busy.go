@@ -69,9 +69,25 @@ type Question struct {
 	ask  func() error
 }
 
-// Questions are calls that only read, on a connection of their own. While the emulator
-// itself answers nothing, its statistics are asked for as one who must not wait does,
-// and a job's progress, which libvirt waits for (qemuDomainGetJobStatsInternal), is not.
+// NewQuestion is one of a check's own.
+func NewQuestion(what string, ask func() error) Question { return Question{what, ask} }
+
+// PlainQuestions are calls that only read, and look at nothing but what the daemon knows, on a
+// connection of their own.
+func (d *Domain) PlainQuestions() []Question {
+	c := d.t.NewConnection()
+	own := c.Lookup(d.Name).Raw
+	return []Question{
+		{"domain's XML", func() error { _, err := own.GetXMLDesc(0); return err }},
+		{"domain's state", func() error { _, _, err := own.GetState(); return err }},
+		{"domain's info", func() error { _, err := own.GetInfo(); return err }},
+		{"list of domains", func() error { all, err := c.Raw.ListAllDomains(0); freeDomains(all); return err }},
+	}
+}
+
+// Questions are these and a domain's statistics, and its job's. While the emulator itself
+// answers nothing, its statistics are asked for as one who must not wait does, and a job's
+// progress, which libvirt waits for (qemuDomainGetJobStatsInternal), is not.
 func (d *Domain) Questions(emulatorAnswers bool) []Question {
 	c := d.t.NewConnection()
 	own := c.Lookup(d.Name).Raw
@@ -79,19 +95,13 @@ func (d *Domain) Questions(emulatorAnswers bool) []Question {
 	if !emulatorAnswers {
 		stats = libvirt.CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 	}
-	questions := []Question{
-		{"domain's XML", func() error { _, err := own.GetXMLDesc(0); return err }},
-		{"domain's state", func() error { _, _, err := own.GetState(); return err }},
-		{"domain's info", func() error { _, err := own.GetInfo(); return err }},
-		{"list of domains", func() error { all, err := c.Raw.ListAllDomains(0); freeDomains(all); return err }},
-		{"statistics", func() error {
-			all, err := c.Raw.GetAllDomainStats([]*libvirt.Domain{own}, 0, stats)
-			for _, s := range all {
-				_ = s.Domain.Free()
-			}
-			return err
-		}},
-	}
+	questions := append(d.PlainQuestions(), Question{"statistics", func() error {
+		all, err := c.Raw.GetAllDomainStats([]*libvirt.Domain{own}, 0, stats)
+		for _, s := range all {
+			_ = s.Domain.Free()
+		}
+		return err
+	}})
 	if emulatorAnswers {
 		questions = append(questions, Question{progress, func() error { _, err := own.GetJobStats(0); return err }})
 	}
