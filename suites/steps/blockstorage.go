@@ -58,23 +58,22 @@ func (t *T) ServeNFS(options string) *NFSServer {
 	t.Cleanup(func() {
 		t.Run("exportfs -ua; pkill rpc.mountd; rpc.nfsd 0; umount /proc/fs/nfsd " + n.Folder)
 	})
-	// The server's root is the export's: its own, in memory, can be no part of one.
+	// The server's root is the export's: its own, in memory, can be no part of one. It has no
+	// clients from before to wait for.
 	t.Sh(fmt.Sprintf("modprobe nfsd && mount -t nfsd nfsd /proc/fs/nfsd; mkfs.ext4 -q %[1]s && mkdir -p %[2]s && mount -o loop %[1]s %[2]s && rmdir %[2]s/lost+found && chmod 777 %[2]s && "+
-		"exportfs -o rw,no_subtree_check,fsid=0,%[3]s 127.0.0.1:%[2]s && rpc.mountd && rpc.nfsd -N 3 -V 4 2", image, n.Folder, options))
+		"exportfs -o rw,no_subtree_check,fsid=0,%[3]s 127.0.0.1:%[2]s && rpc.mountd && echo 10 >/proc/fs/nfsd/nfsv4gracetime && rpc.nfsd -N 3 -V 4 2 && echo Y >/proc/fs/nfsd/v4_end_grace", image, n.Folder, options))
 	return n
 }
 
-// Source is where a pool finds what it serves.
-func (n *NFSServer) Source() *libvirtxml.StoragePoolSource {
-	return &libvirtxml.StoragePoolSource{
-		Host: []libvirtxml.StoragePoolSourceHost{{Name: "127.0.0.1"}}, Dir: &libvirtxml.StoragePoolSourceDir{Path: "/"},
-		Format: &libvirtxml.StoragePoolSourceFormat{Type: "nfs"},
-	}
-}
+// Has is the path of a file as the server has it.
+func (n *NFSServer) Has(name string) string { return n.Folder + "/" + name }
 
 // StartPool mounts what it serves by a pool of libvirt's.
 func (n *NFSServer) StartPool() *Pool {
-	p := n.t.DefinePoolOf(libvirtxml.StoragePool{Type: "netfs", Source: n.Source()})
+	p := n.t.DefinePoolOf(libvirtxml.StoragePool{Type: "netfs", Source: &libvirtxml.StoragePoolSource{
+		Host: []libvirtxml.StoragePoolSourceHost{{Name: "127.0.0.1"}}, Dir: &libvirtxml.StoragePoolSourceDir{Path: "/"},
+		Format: &libvirtxml.StoragePoolSourceFormat{Type: "nfs"},
+	}})
 	n.t.Cleanup(func() { n.t.Run("umount -f " + p.Path) })
 	p.Build()
 	p.Start()

@@ -84,7 +84,7 @@ var Rows = []Row{
 	{"Domain XML", "Shares, quotas, partition, pins, huge pages", by("O-CGRP O-KEEP-PINS O-KEEP-PAGES O-PIN"), "a host of its own is needed"},
 	{"Domain XML", "hyperv features", by("S-XML-HYPERV"), "they need KVM to start"},
 	{"Domain XML", "Disks: drivers, error policies, 36 characters of serial, empty drive", by("C-VDSM-XML"), "of 36 characters virtio-blk shows 20"},
-	{"Domain XML", "Disks: block, network, LUN with sgio, auth secret, shareable", by("S-XML-DISKSOURCE O-HP-DISK-T"), "no block devices; sgio=unfiltered is gone from the kernel"},
+	{"Domain XML", "Disks: block, network, LUN with sgio, auth secret, shareable", by("S-XML-DISKSOURCE O-HP-DISK-T O-DISK-LV O-DISK-LUN"), "sgio=unfiltered is gone from the kernel"},
 	{"Domain XML", "NIC on a bridge: filter, link, MTU, queues", by("C-VDSM-XML O-NWF O-HP-NIC"), ""},
 	{"Domain XML", "NIC: ovs virtualport, hostdev, vhostuser", by("S-XML-INTERFACE"), "no hardware and no Open vSwitch"},
 	{"Domain XML", "Channels bound to sockets of vdsm's names, and their state", by("C-VDSM-XML"), ""},
@@ -95,7 +95,7 @@ var Rows = []Row{
 
 	{"Hot plug", "attachDevice and detachDevice without flags: NIC, disk; gone from the XML in 30 s", by("C-VDSM-PLUG O-HP-ORDER"), ""},
 	{"Hot plug", "Memory, and DEVICE_REMOVED by alias", by("O-HP-MEM O-HP-ALIAS"), ""},
-	{"Hot plug", "hostdev, lease", nil, "no hardware, no sanlock"},
+	{"Hot plug", "hostdev, lease", by("O-HOSTDEV-SCSI"), "no PCI devices to give, no sanlock"},
 	{"Hot plug", "updateDeviceFlags: link, disc without flags and by force, password of a display", by("C-VDSM-CHANGE O-HP-CD O-HP-LINK"), "a disc that is a block device cannot be had in a container"},
 	{"Hot plug", "setVcpusFlags(current), setMemory, setBlockIoTune of six keys", by("C-VDSM-TUNE O-HP-CPU O-BLK-TUNE"), ""},
 	{"Hot plug", "setSchedulerParameters", by("O-CGRP"), "control groups are read-only in a container"},

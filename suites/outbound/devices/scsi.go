@@ -75,7 +75,7 @@ var _ = check.Register("O-HOSTDEV-VHOST", check.Spec{
 	Asserts:  "A guest has a SCSI controller that the host's kernel is, reads and writes its disk, and has it again after a reset",
 	Requires: scsi("2.5.0"),
 	Depends:  check.On(matrix.Linux, matrix.QEMU, matrix.Libvirt),
-	Control:  sabotage.Wrap(layout.Emulator, "an emulator that ends when its guest boots anew", `exec $REAL "$@" -no-reboot`),
+	Control:  sabotage.Wrap("tail", "an image that lacks what the guest wrote", "exit 0"),
 }, func(t *steps.T) {
 	wwpn, image := t.ServeVhostSCSI(16 * mib)
 	_, g := t.Started(domain.WithVhostSCSI(wwpn))

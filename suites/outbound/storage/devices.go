@@ -140,7 +140,7 @@ var _ = check.Register("O-DISK-LV-FULL", check.Spec{
 	Requires: onKernel("3.2.0"),
 	Depends:  whole,
 	Hosts:    steps.StorageHosts(),
-	Control:  sabotage.Alter("virDomainGetBlockInfo", "vdb", "vda"),
+	Control:  sabotage.SetWord("virDomainGetBlockInfo", 1, 64*mib),
 }, func(t *steps.T) {
 	t.Install()
 	p := t.StartLogicalPool(64 * mib)
