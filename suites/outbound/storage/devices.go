@@ -84,7 +84,7 @@ var _ = check.Register("O-DISK-LV", check.Spec{
 	Requires: onKernel("0.9.8"),
 	Depends:  whole,
 	Hosts:    steps.StorageHosts(),
-	Control:  sabotage.Configure("dynamic_ownership = 0\\nuser = \"root\""),
+	Control:  sabotage.Configure("dynamic_ownership = 0\nuser = \"root\""),
 }, func(t *steps.T) {
 	t.Install()
 	p := t.StartLogicalPool(64 * mib)
