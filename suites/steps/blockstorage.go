@@ -142,7 +142,7 @@ type SCSIDisk struct {
 	Host int
 }
 
-// PretendSCSIDisk has the kernel pretend until the check is over.
+// PretendSCSIDisk has the kernel pretend, with a disk of so many MiB, until the check is over.
 func (t *T) PretendSCSIDisk(mib int) (d SCSIDisk) {
 	t.Cleanup(func() { t.Run("rmmod scsi_debug") })
 	t.Sh(fmt.Sprintf("modprobe -a sd_mod sg && modprobe scsi_debug dev_size_mb=%d", mib))
@@ -150,7 +150,9 @@ func (t *T) PretendSCSIDisk(mib int) (d SCSIDisk) {
 	t.Until(callLimit, "the kernel has its disk", func() bool { return t.Run("test -b /dev/$(ls " + disks + "/block)").OK() })
 	words := strings.Fields(t.Sh("cd " + disks + " && ls block && basename $PWD | cut -d: -f1 && tail -c +5 vpd_pg80 | tr -d '\\0 '"))
 	d.Device, d.Serial = "/dev/"+words[0], words[2]
-	d.Host, _ = strconv.Atoi(words[1])
+	number, err := strconv.Atoi(words[1])
+	t.must(err, "read the number of a SCSI host")
+	d.Host = number
 	return d
 }
 

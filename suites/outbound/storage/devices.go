@@ -81,7 +81,7 @@ var _ = check.Register("O-POOL-LVM", check.Spec{
 
 var _ = check.Register("O-DISK-LV", check.Spec{
 	Asserts:  "A guest has block devices of its host, which are its emulator's while it does, grow under it, and are plugged and unplugged",
-	Requires: onKernel("0.9.8"),
+	Requires: append(onKernel("0.9.8"), matrix.OwnQEMU),
 	Depends:  whole,
 	Hosts:    steps.StorageHosts(),
 	Control:  sabotage.Configure("dynamic_ownership = 0\nuser = \"root\""),
@@ -117,7 +117,7 @@ var _ = check.Register("O-DISK-LV", check.Spec{
 // What group a device is of is udev's rule: backup programs are of the group disk.
 var _ = check.Register("O-DISK-LV-OWN", check.Spec{
 	Asserts:  "A block device of the host is whose it was, with its mode, once a guest that had it has ended",
-	Requires: onKernel("0.9.8"),
+	Requires: append(onKernel("0.9.8"), matrix.OwnQEMU),
 	Depends:  whole,
 	Hosts:    steps.StorageHosts(),
 	Control:  sabotage.Configure("remember_owner = 0"),
@@ -136,7 +136,7 @@ var _ = check.Register("O-DISK-LV-OWN", check.Spec{
 const cluster = mib
 
 var _ = check.Register("O-DISK-LV-FULL", check.Spec{
-	Asserts:  "A guest whose qcow2 has filled its device is told of by its threshold, is paused, and goes on once the device is larger, with all it wrote",
+	Asserts:  "A threshold tells of a qcow2 that fills its device, its guest is paused, and goes on once the device is larger, with all it wrote",
 	Requires: onKernel("3.2.0"),
 	Depends:  whole,
 	Hosts:    steps.StorageHosts(),

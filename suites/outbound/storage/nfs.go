@@ -6,6 +6,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/virtmatrix/virtmatrix/fixtures/domain"
+	"github.com/virtmatrix/virtmatrix/matrix"
 	"github.com/virtmatrix/virtmatrix/suites/check"
 	"github.com/virtmatrix/virtmatrix/suites/sabotage"
 	"github.com/virtmatrix/virtmatrix/suites/steps"
@@ -15,10 +16,10 @@ import (
 
 // served registers a check on a pool of what a server exports, with further options of
 // exports(5).
-func served(id, options, asserts string, control *sabotage.Control, does func(t *steps.T, n *steps.NFSServer, p *steps.Pool)) {
+func served(id, options, asserts string, control *sabotage.Control, does func(t *steps.T, n *steps.NFSServer, p *steps.Pool), more ...matrix.Requirement) {
 	check.Register(id, check.Spec{
 		Asserts:  asserts,
-		Requires: onKernel("4.5.0"),
+		Requires: append(onKernel("4.5.0"), more...),
 		Depends:  whole,
 		Hosts:    steps.StorageHosts(),
 		Control:  control,
@@ -83,7 +84,7 @@ func init() {
 			d.Destroy()
 			t.Expect(t.Run("grep -qaF '"+word+"' "+n.Has("top.qcow2")).OK()).To(BeTrue(), "the snapshot's image has at the server what the guest wrote")
 			t.Expect(t.Sh("cd "+n.Folder+" && stat -c %U:%G * | sort -u")).To(Equal(theirs), "owners of the server's files")
-		})
+		}, matrix.OwnQEMU)
 	served("O-NFS-VOL", squashed, "Where a server takes root for nobody, a volume of the emulator's user is made without room, is that user's, and is deleted",
 		sabotage.Swallow("virStorageVolDelete"), func(t *steps.T, n *steps.NFSServer, p *steps.Pool) {
 			who, v := t.Layout().Accounts, p.CreateAs(ownedVolume(t, "sparse", 0), nil)
