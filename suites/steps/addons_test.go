@@ -10,8 +10,12 @@ import (
 	"github.com/virtmatrix/virtmatrix/matrix"
 )
 
-// withAddOn gives the check an add-on.
-func withAddOn(b *bench) { b.Env.AddOns = []string{"virtinst"} }
+// withAddOn gives the check an add-on, in a container.
+func withAddOn(b *bench) {
+	cell := *b.Env.Cell
+	cell.Tier = matrix.Container
+	b.Env.Cell, b.session.Cell, b.Env.AddOns = &cell, &cell, []string{"virtinst"}
+}
 
 // installing is a host that has these packages before and after.
 func installing(h *hosttest.Host, before, after string) {
@@ -48,6 +52,16 @@ func TestAddOnsComeAboveAStackThatStays(t *testing.T) {
 		}
 	}, withAddOn)
 	on(t, infra("the check's hosts have none"), func(t *T, _ *hosttest.Host) { t.Install() })
+}
+
+func TestAMachineHasAddOnsFromTheStart(t *testing.T) {
+	on(t, passes, func(t *T, h *hosttest.Host) {
+		h.OnExec = func(_ context.Context, command string) (agent.Result, error) {
+			t.Fail(matrix.LayerHarness, "it runs %s", command)
+			return agent.Result{}, nil
+		}
+		t.Install()
+	}, func(b *bench) { b.Env.AddOns = []string{"lvm2"} })
 }
 
 func TestDocumentsAreAskedForFacts(t *testing.T) {
