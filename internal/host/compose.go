@@ -149,8 +149,9 @@ func composeKVM(spec *agent.Spec, m layout.Manifest, s Settings) (quirks []strin
 	// Both are asked for: the one that fits the processor stays.
 	spec.Modprobe = []string{"kvm_amd", "kvm_intel", "tun", "vhost_net"}
 	spec.Services = append([]agent.Service{
-		// What udev's rules do (50-udev-default.rules); no udev runs here.
-		ownStep("dev-nodes", "for n in kvm vhost-net; do test ! -e /dev/$n || { chown root:kvm /dev/$n; chmod 660 /dev/$n; }; done; test ! -e /dev/net/tun || chmod 666 /dev/net/tun"),
+		// What udev's rules do (50-udev-default.rules); no udev runs here. And what tells libvirt up to
+		// 7.x of mounts, which systemd makes (tmpfiles.d/debian.conf).
+		ownStep("dev-nodes", "test -e /etc/mtab || ln -s ../proc/self/mounts /etc/mtab; for n in kvm vhost-net; do test ! -e /dev/$n || { chown root:kvm /dev/$n; chmod 660 /dev/$n; }; done; test ! -e /dev/net/tun || chmod 666 /dev/net/tun"),
 	}, libvirt...)
 	if !s.emulated() {
 		return nil, nil
