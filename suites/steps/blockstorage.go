@@ -21,9 +21,10 @@ func StorageHosts() matrix.Hosts {
 }
 
 // Udev has udev name the devices of the host until the check is over, as on any host but ours:
-// LVM waits for it, and what a server shows is found by its links.
+// LVM waits for it, and what a server shows is found by its links. LVM waits ten seconds in each
+// command for each disk that was there before udev and that udev has not been told of.
 func (t *T) Udev() {
-	t.Sh("/usr/lib/systemd/systemd-udevd --daemon && udevadm settle")
+	t.Sh("/usr/lib/systemd/systemd-udevd --daemon && udevadm trigger --subsystem-match=block --action=add && udevadm settle")
 	t.Cleanup(func() { t.Run("udevadm control --exit") })
 }
 
