@@ -7,6 +7,7 @@ import (
 	_ "github.com/virtmatrix/virtmatrix/suites/inbound/qemu"
 	_ "github.com/virtmatrix/virtmatrix/suites/inbound/xen"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/blockjobs"
+	_ "github.com/virtmatrix/virtmatrix/suites/outbound/concurrency"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/connection"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/consumers"
 	_ "github.com/virtmatrix/virtmatrix/suites/outbound/contracts"

@@ -77,6 +77,21 @@ func (t *T) Define(opts ...domain.Option) *Domain {
 	return t.DefineXML(g, t.Marshal(t.Describe(g, opts...)))
 }
 
+// DefineAs defines the smallest domain of the cell's kind under a name that users gave it, which
+// no shell may read. It is gone when the check is over.
+func (t *T) DefineAs(name string, opts ...domain.Option) *Domain {
+	g := t.NewGuest()
+	x := t.Describe(g, opts...)
+	x.Name = name
+	d := t.DefineXML(g, t.Marshal(x))
+	d.Name = name
+	uuid := d.UUID()
+	t.Cleanup(func() {
+		t.Virsh("'destroy " + uuid + "; undefine " + uuid + " --managed-save --snapshots-metadata' >/dev/null 2>&1")
+	})
+	return d
+}
+
 // DefineXML defines a guest's domain from its XML. It is gone when the check is over.
 func (t *T) DefineXML(g domain.Guest, xml string) *Domain {
 	return t.make("define domain", g, xml, func() (*libvirt.Domain, error) {
