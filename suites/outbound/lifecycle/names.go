@@ -29,6 +29,10 @@ var _ = check.Register("O-NAMES", check.Spec{
 	Control:  sabotage.Swallow("virDomainUndefineFlags"),
 }, func(t *steps.T) {
 	image := t.QCOW2("disk", "")
+	files := func() string {
+		return t.Sh("cd / && find etc/libvirt var/lib/libvirt/qemu run/libvirt/qemu -type f | grep -v /log/ | sort")
+	}
+	there := files()
 	var all []*steps.Domain
 	for _, name := range oddNames {
 		d := t.DefineAs(name, domain.WithDisk(image, "qcow2"))
@@ -56,8 +60,5 @@ var _ = check.Register("O-NAMES", check.Spec{
 		d.Destroy()
 		t.Do("undefine domain "+d.Name, func() error { return d.Raw.UndefineFlags(libvirt.DOMAIN_UNDEFINE_MANAGED_SAVE) })
 	}
-	left := t.Sh("cd / && find etc/libvirt var/lib/libvirt/qemu run/libvirt/qemu -newer " + image + " -type f | grep -v /log/ || true")
-	for _, name := range oddNames {
-		t.Expect(left).NotTo(ContainSubstring(name), "files of domains that are gone")
-	}
+	t.Expect(files()).To(Equal(there), "files of libvirt's once all domains are gone")
 })
