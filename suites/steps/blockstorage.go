@@ -85,7 +85,7 @@ func (n *NFSServer) StartPool() *Pool {
 func (n *NFSServer) Silence(silent bool) {
 	if silent {
 		n.t.Cleanup(func() { n.t.Run("nft delete table inet vmnfs 2>/dev/null") })
-		n.t.Sh("nft 'add table inet vmnfs; add chain inet vmnfs in { type filter hook input priority 0; }; add rule inet vmnfs in tcp dport 2049 drop'")
+		n.t.Sh("nft 'add table inet vmnfs; add chain inet vmnfs silent { type filter hook input priority 0; }; add rule inet vmnfs silent tcp dport 2049 drop'")
 		return
 	}
 	n.t.Sh("nft delete table inet vmnfs")
