@@ -116,7 +116,7 @@ func (t *T) Race(turns int, racers []*Racer, meanwhile ...*Racer) {
 	over.Store(true)
 	for _, r := range meanwhile {
 		t.finish(r, jobs[r])
-		t.Expect(Done(r)).To(gomega.BeNumerically(">", 0), r.said())
+		t.Expect(r.taken.Load()).To(gomega.BeNumerically(">", 0), "turns of a client that is to %s", r.what)
 	}
 	t.Expect(t.DaemonPID()).To(gomega.Equal(pid), "process of the daemon that was asked by many at once")
 }
