@@ -23,9 +23,7 @@ func (t *T) Configure(file, lines string) {
 func (t *T) Restrict(file, lines string) {
 	t.amend(file, lines, func() { t.RestartLibvirt(syscall.SIGTERM) })
 	t.restart(t.Manager().Name, syscall.SIGTERM)
-	if old := t.s.conn; old != nil {
-		t.s.conn, t.s.more = nil, append(t.s.more, old)
-	}
+	t.disconnect()
 }
 
 // InstallHook gives libvirt a hook, which is a shell script that has the words of its
@@ -70,12 +68,11 @@ func (t *T) ListenActivated(lines, opener string) (said string) {
 	t.amend(d.Config, lines, func() { t.RestartLibvirt(syscall.SIGTERM) })
 	t.Sh("ip link set lo up 2>/dev/null || true")
 	t.endDaemon(d)
-	if old := t.s.conn; old != nil {
-		t.s.conn, t.s.more = nil, append(t.s.more, old)
-	}
+	t.disconnect()
 	t.Sh(fmt.Sprintf("setsid sh -c %s >%s 2>&1 </dev/null &", host.Quote(fmt.Sprintf("perl -e %s %s %s %s; echo it ended with status $?", host.Quote(opener), d.Socket, d.Path, strings.Join(d.ListenOptions(), " "))), log))
 	t.Cleanup(func() {
-		t.Run("pidof " + d.Name + " && kill $(pidof " + d.Name + ") && timeout 60 sh -c 'while pidof " + d.Name + " >/dev/null; do sleep 0.05; done'; rm -f " + d.Socket)
+		t.tryEndDaemon(d)
+		t.Run("rm -f " + d.Socket)
 	})
 	t.Until(callLimit, d.Name+" answers or ends", func() bool {
 		return t.Run("grep -q '^it ended' "+log).OK() || t.Run("timeout 20 virsh -c "+t.URI()+" uri </dev/null").OK()
@@ -83,8 +80,14 @@ func (t *T) ListenActivated(lines, opener string) (said string) {
 	return t.Sh("cat " + log)
 }
 
-func (t *T) endDaemon(d layout.Daemon) {
-	t.Sh(fmt.Sprintf("kill $(pidof %s) && timeout 60 sh -c 'while pidof %s >/dev/null; do sleep 0.05; done'", d.Name, d.Name))
+func (t *T) endDaemon(d layout.Daemon) { t.Sh(endOf(d)) }
+
+// tryEndDaemon ends a daemon that may have ended by now.
+func (t *T) tryEndDaemon(d layout.Daemon) { t.Run(endOf(d)) }
+
+// endOf is the command that ends a daemon and waits for its end.
+func endOf(d layout.Daemon) string {
+	return fmt.Sprintf("kill $(pidof %s) && timeout 60 sh -c 'while pidof %s >/dev/null; do sleep 0.05; done'", d.Name, d.Name)
 }
 
 // amend adds lines to a file. When the check is over the file is as it was, and who reads

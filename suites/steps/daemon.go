@@ -73,11 +73,16 @@ func (t *T) Reexecute(name, pid string) (there bool) {
 	return t.Exists("/proc/" + pid + "/exe")
 }
 
-// reconnect gives checks a connection to the new daemon.
-func (t *T) reconnect() {
+// disconnect forgets the connection to a daemon that was ended: it leads nowhere any more, and
+// says so.
+func (t *T) disconnect() {
 	if old := t.s.conn; old != nil {
-		// It leads nowhere any more, and says so.
 		t.s.conn, t.s.more = nil, append(t.s.more, old)
 	}
+}
+
+// reconnect gives checks a connection to the new daemon.
+func (t *T) reconnect() {
+	t.disconnect()
 	t.s.conn = t.open(t.Manager().Socket, false)
 }

@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,12 +62,17 @@ func (g *Guest) Clock() time.Time { return guestSays(g, "tell its time", (*l2.Cl
 
 // Disk returns the guest's disk with a serial number; ok is false when it has none.
 func (g *Guest) Disk(serial string) (disk l2.Disk, ok bool) {
-	for _, d := range guestSays(g, "list its disks", (*l2.Client).Disks) {
-		if d.Serial == serial {
-			return d, true
-		}
+	disk, ok = g.Disks()[serial]
+	return disk, ok
+}
+
+// Disks are all that the guest has, by serial number.
+func (g *Guest) Disks() map[string]l2.Disk {
+	disks := map[string]l2.Disk{}
+	for _, d := range slices.Backward(guestSays(g, "list its disks", (*l2.Client).Disks)) {
+		disks[d.Serial] = d // of some without a number the first
 	}
-	return disk, false
+	return disks
 }
 
 // WaitDisk waits until the guest has a disk with the serial number.

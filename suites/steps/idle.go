@@ -17,19 +17,16 @@ const (
 // until the check is over: libvirtd.service has it so, after two minutes (LIBVIRTD_ARGS). Who asks
 // for it has no connection but virsh's, which leaves again.
 func (t *T) EndsAlone() {
-	if conn := t.s.conn; conn != nil {
-		t.s.conn = nil
-		(&Connection{t, conn}).Close()
-	}
 	t.Cleanup(func() {
 		for _, d := range t.Daemons() {
-			t.Run("pidof " + d.Name + " && kill $(pidof " + d.Name + ") && timeout 60 sh -c 'while pidof " + d.Name + " >/dev/null; do sleep 0.05; done'")
+			t.tryEndDaemon(d)
 		}
 		t.startLibvirt()
 	})
 	for _, d := range t.Daemons() {
 		t.endDaemon(d)
 	}
+	t.disconnect()
 	t.comes()
 }
 
@@ -41,15 +38,14 @@ func (t *T) comes() {
 	t.Until(callLimit, "the daemon answers", func() bool { return t.Run("timeout 20 virsh -c " + t.URI() + " uri </dev/null").OK() })
 }
 
-// LeaveAlone lets the daemon be for longer than it waits for somebody, and says whether it ended.
-// Then one is there again.
-func (t *T) LeaveAlone() (ended bool) {
-	began := time.Now()
+// LeaveAlone lets the daemon be for longer than it waits for somebody. If it ends, another is there
+// again.
+func (t *T) LeaveAlone() {
+	began, ended := time.Now(), false
 	t.Until(2*aloneLimit, "the daemon has ended, or was alone for long", func() bool {
 		ended = !t.Run("pidof " + t.Manager().Name).OK()
 		return ended || time.Since(began) > t.Limit(aloneLimit)
 	})
 	t.Note("the daemon that nobody was connected to had ended: %t, after %s", ended, time.Since(began).Round(100*time.Millisecond))
 	t.comes()
-	return ended
 }
