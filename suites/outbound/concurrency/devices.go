@@ -39,6 +39,7 @@ var _ = check.Register("O-CONC-PLUG", check.Spec{
 		steps.NewRacer("ask for the XML", func(int) error { _, err := asks.GetXMLDesc(0); return err }),
 		steps.NewRacer("ask for the disks' errors", func(int) error { _, err := asks.GetDiskErrors(0); return err }))
 	for dev, image := range images {
+		t.Expect(d.Has("serial-"+dev)).To(BeTrue(), "the XML has disk %s", dev)
 		disk := g.WaitDisk("serial-"+dev, steps.PlugLimit)
 		word := fmt.Sprintf("written to %s by %s", dev, g.Token)
 		g.WriteAt(disk.Name, 4096, word)
