@@ -14,8 +14,9 @@ const (
 )
 
 // EndsAlone has libvirt's daemons end by themselves once nobody has been connected for a while,
-// until the check is over: libvirtd.service has it so, after two minutes (LIBVIRTD_ARGS). Who asks
-// for it has no connection but virsh's, which leaves again.
+// until the check is over: libvirtd.service has it so, after two minutes (LIBVIRTD_ARGS), but in
+// Debian 11, which names it as a choice. Who asks for it has no connection but virsh's, which
+// leaves again.
 func (t *T) EndsAlone() {
 	t.Cleanup(func() {
 		for _, d := range t.Daemons() {
